@@ -1,0 +1,53 @@
+"""The errors that a user can meet. Each knows its exit code; the command line prints message and hint, never a traceback."""
+
+from __future__ import annotations
+
+
+class MlpError(Exception):
+    """Something went wrong that a person can mend.
+
+    message: one line that names the thing and what is wrong with it.
+    hint: what to do about it, or None.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+
+class UsageError(MlpError):
+    """A wrong argument, an unknown name, a missing extra: exit code 2."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """One or more problems in a config; the message lists them all: exit code 2."""
+
+
+class DataError(MlpError):
+    """Data that is missing, changed or corrupt: exit code 3."""
+
+    exit_code = 3
+
+
+class RunError(MlpError):
+    """A run that cannot start or go on: in use elsewhere, a folder that cannot be written, a full disk: exit code 1."""
+
+
+class Diverged(RunError):
+    """A loss that is no longer finite; the message has the step, the layer and the learning rate: exit code 1."""
+
+
+class Interrupted(MlpError):
+    """The user (SIGINT: exit code 130) or the system (SIGTERM: 143) asked the run to stop."""
+
+    def __init__(self, message: str, hint: str | None = None, exit_code: int = 130) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code

@@ -1,0 +1,97 @@
+"""Files appear whole or not at all, and every failure names its path."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mlp_cli import files
+from mlp_cli.errors import DataError, RunError
+
+
+def test_replaces_whole(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    files.write_text(target, "one")
+    files.write_text(target, "twoö")
+    assert target.read_text(encoding="utf-8") == "twoö"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_old_content_stands_when_filling_fails(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    files.write_text(target, "old")
+
+    def fill(handle: object) -> None:
+        handle.write(b"half")  # type: ignore[attr-defined]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(RunError, match=r"cannot write .*a\.txt: the disk is full") as caught:
+        files.write_atomic(target, fill)
+    assert caught.value.hint
+    assert target.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_order_of_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is synced before the rename, the folder after it."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def spy_fsync(descriptor: int) -> None:
+        calls.append("fsync folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "fsync file")
+        fsync(descriptor)
+
+    def spy_replace(source: Path, target: Path) -> None:
+        calls.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", spy_fsync)
+    monkeypatch.setattr(os, "replace", spy_replace)
+    files.write_text(tmp_path / "a", "x")
+    if os.path.isdir("/proc/self/fd"):
+        assert calls == ["fsync file", "rename", "fsync folder"]
+    else:
+        assert calls[1] == "rename" and len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permission denied"),
+        (errno.EIO, "input/output"),
+    ],
+)
+def test_causes_in_words(tmp_path: Path, number: int, reason: str) -> None:
+    with pytest.raises(RunError, match=reason), files.writing(tmp_path):
+        raise OSError(number, "x")
+
+
+def test_missing_folder_and_file_in_the_way(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="the folder is gone"):
+        files.write_text(tmp_path / "gone" / "a", "x")
+    (tmp_path / "plain").write_text("")
+    with pytest.raises(RunError, match="a part of the path is a file"):
+        files.make_folder(tmp_path / "plain" / "sub")
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": "ü"}})
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    loaded = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert loaded == {"a": None, "b": [None, 1.5], "c": {"d": "ü"}}
+
+
+def test_reading_has_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert files.read_bytes(tmp_path / "a", 5, DataError) == b"12345"
+    with pytest.raises(DataError, match="larger than the limit of 4 bytes"):
+        files.read_bytes(tmp_path / "a", 4, DataError)
+    with pytest.raises(DataError, match="no such file"):
+        files.read_bytes(tmp_path / "b", 4, DataError)
