@@ -1,0 +1,104 @@
+"""Starting values of the weights; biases start at zero in every network.
+
+A member is called with (generator, fan_in, fan_out) and returns a float64 array (fan_in, fan_out), drawn from the generator alone;
+the caller casts it. Normal distributions are plain. Keras cuts those of glorot_normal, he_normal and lecun_normal off at two
+standard deviations and widens them to keep the variance; PyTorch, like this module, does not.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.random import Generator
+
+from mlp_cli.nn.buffers import Array
+from mlp_cli.registry import NonNegative, Registry
+
+
+class Initializer(Protocol):
+    """What a registered initializer offers; see the module's docstring."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array: ...
+
+
+initializers: Registry[type[Initializer]] = Registry("initializer")
+
+
+@initializers.register
+class RandomNormal:
+    """Normal around 0 with a fixed standard deviation (0.05, as in Keras)."""
+
+    def __init__(self, standard_deviation: NonNegative = 0.05) -> None:
+        self.standard_deviation = standard_deviation
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _normal(generator, fan_in, fan_out, self.standard_deviation)
+
+
+@initializers.register
+class RandomUniform:
+    """Uniform between -limit and limit (0.05, as in Keras)."""
+
+    def __init__(self, limit: NonNegative = 0.05) -> None:
+        self.limit = limit
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _uniform(generator, fan_in, fan_out, self.limit)
+
+
+@initializers.register
+class Zeros:
+    """All zero: right for softmax regression; the units of a hidden layer then never differ."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return np.zeros((fan_in, fan_out))
+
+
+@initializers.register
+class XavierNormal:
+    """Normal of variance 2 / (fan_in + fan_out), for tanh and sigmoid (Glorot and Bengio, 2010, eq. 12)."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _normal(generator, fan_in, fan_out, math.sqrt(2 / (fan_in + fan_out)))
+
+
+@initializers.register
+class XavierUniform:
+    """Uniform within sqrt(6 / (fan_in + fan_out)), for tanh and sigmoid (Glorot and Bengio, 2010, eq. 16)."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _uniform(generator, fan_in, fan_out, math.sqrt(6 / (fan_in + fan_out)))
+
+
+@initializers.register
+class HeNormal:
+    """Normal of variance 2 / fan_in, for ReLU (He et al., 2015, eq. 10)."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _normal(generator, fan_in, fan_out, math.sqrt(2 / fan_in))
+
+
+@initializers.register
+class HeUniform:
+    """Uniform within sqrt(6 / fan_in), which has the variance 2 / fan_in, for ReLU (He et al., 2015, eq. 10)."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _uniform(generator, fan_in, fan_out, math.sqrt(6 / fan_in))
+
+
+@initializers.register
+class LecunNormal:
+    """Normal of variance 1 / fan_in (LeCun, Bottou, Orr and Müller, 1998, eq. 16)."""
+
+    def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
+        return _normal(generator, fan_in, fan_out, math.sqrt(1 / fan_in))
+
+
+def _normal(generator: Generator, fan_in: int, fan_out: int, standard_deviation: float) -> Array:
+    return generator.standard_normal((fan_in, fan_out)) * standard_deviation
+
+
+def _uniform(generator: Generator, fan_in: int, fan_out: int, limit: float) -> Array:
+    return generator.uniform(-limit, limit, (fan_in, fan_out))

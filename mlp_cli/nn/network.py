@@ -1,0 +1,161 @@
+"""The network: layers in a chain over one flat vector of parameters and one of gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mlp_cli.nn.activations import Activation
+from mlp_cli.nn.buffers import Array, aligned_full
+from mlp_cli.nn.initializers import Initializer
+from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, Parameter
+
+
+class Layer(Protocol):
+    """What the network asks of a layer.
+
+    A layer is made from its options; then the network calls `attach`, `bind` and `initialize`, `resize` whenever the number of
+    rows changes, and `forward` and `backward` step by step.
+    """
+
+    name: str  # "dense_1", "relu_1"; known after `attach`
+    parameters: tuple[Parameter, ...]  # known after `attach`
+    state: dict[str, Array]  # arrays that are kept with the weights but not trained
+
+    def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
+        """Gives the layer its number, input width D and dtype; returns its output width H."""
+
+    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Gives the layer the arrays, by parameter name, in which its parameters and their gradients live."""
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        """Sets parameters and state to their starting values."""
+
+    def resize(self, rows: int) -> None:
+        """Prepares the buffers for batches of B = `rows`."""
+
+    def start_epoch(self, seed: int, epoch: int) -> None:
+        """Starts the epoch's noise; a layer without noise does nothing."""
+
+    def forward(self, x: Array, training: bool) -> Array:
+        """(B, D) to (B, H). May overwrite x where that is another layer's output, never the network's input."""
+
+    def backward(self, grad: Array) -> Array | None:
+        """The loss's gradient of the outputs (B, H) to that of the inputs (B, D), or None where nobody needs it.
+
+        Follows a `forward` with training=True. Assigns (does not add) the gradients of the parameters. May overwrite grad.
+        """
+
+
+class Network:
+    """Layers in a chain, from inputs (B, D) to outputs (B, K).
+
+    layers: not attached yet. Their number is that of the dense layer they follow (0 before the first).
+    dtype: float32 or float64, of every array.
+
+    theta, grad: contiguous (P,), 64-byte aligned. All weights that decay come first, then everything else, each group in the order
+        of the layers; `theta[:decayed]` is what weight decay touches.
+    parameters, gradients: the same memory by name ("W1", "b1", …) and in shape, in the order of the layers.
+    state: running statistics by name; set them in place.
+    """
+
+    def __init__(self, layers: Sequence[Layer], inputs: int, outputs: int, dtype: DTypeLike) -> None:
+        self.inputs, self.outputs, self.dtype = inputs, outputs, np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
+        self.layers = tuple(layers)
+        width, number = inputs, 0
+        for layer in self.layers:
+            number += isinstance(layer, Dense)
+            width = layer.attach(number, width, self.dtype)
+        if width != outputs:
+            raise ValueError(f"the last layer has {width} outputs, not {outputs}")
+
+        self._layer_of = {parameter.name: layer.name for layer in self.layers for parameter in layer.parameters}
+        found = [parameter for layer in self.layers for parameter in layer.parameters]
+        ordered = sorted(found, key=lambda parameter: not parameter.decays)
+        spans, size = {}, 0
+        for parameter in ordered:
+            spans[parameter.name] = slice(size, size + math.prod(parameter.shape))
+            size += math.prod(parameter.shape)
+        self.decayed = sum(math.prod(parameter.shape) for parameter in found if parameter.decays)
+        self.theta, self.grad = aligned_full(size, 0.0, self.dtype), aligned_full(size, 0.0, self.dtype)
+        self.parameters = {p.name: self.theta[spans[p.name]].reshape(p.shape) for p in found}
+        self.gradients = {p.name: self.grad[spans[p.name]].reshape(p.shape) for p in found}
+
+        self.state = {name: array for layer in self.layers for name, array in layer.state.items()}
+        for layer in self.layers:
+            layer.bind(self.parameters, self.gradients)
+        first = next(index for index, layer in enumerate(self.layers) if layer.parameters)
+        self._forwards = [layer.forward for layer in self.layers]
+        self._backwards = [layer.backward for layer in reversed(self.layers[first:])]
+        self._rows = 0
+
+    def layer_of(self, parameter: str) -> str:
+        """The name of the layer ("dense_1") that a parameter ("W1") belongs to."""
+        return self._layer_of[parameter]
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        """Draws the weights, each layer's from its own stream of the seed; biases and shifts 0, scales 1, statistics fresh."""
+        for layer in self.layers:
+            layer.initialize(initializer, seed)
+
+    def start_epoch(self, seed: int, epoch: int) -> None:
+        """Starts the epoch's noise: the masks of the steps that follow depend on (seed, epoch) and the step alone."""
+        for layer in self.layers:
+            layer.start_epoch(seed, epoch)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """Outputs (B, K) of x (B, D): logits, or predictions of a regression. x must be of the network's dtype.
+
+        training: noise on and statistics of the batch; `start_epoch` must have been called where a layer has noise.
+        The result is a buffer, valid until the next call; its memory order may be Fortran's. x is read again by `backward`.
+        """
+        rows = x.shape[0]
+        if rows != self._rows:
+            for layer in self.layers:
+                layer.resize(rows)
+            self._rows = rows
+        for forward in self._forwards:
+            x = forward(x, training)
+        return x
+
+    def backward(self, grad: Array) -> None:
+        """Fills `grad` from the loss's gradient of the outputs (B, K), after `forward(x, training=True)`. May overwrite the argument."""
+        for backward in self._backwards:
+            below = backward(grad)
+            if below is None:
+                return
+            grad = below
+
+
+def build_network(
+    inputs: int,
+    hidden_sizes: Sequence[int],
+    outputs: int,
+    activations: Sequence[Activation],
+    *,
+    dropout: Sequence[float],
+    input_dropout: float = 0.0,
+    batch_norm: Mapping[str, float] | None = None,
+    dtype: DTypeLike = np.float32,
+) -> Network:
+    """A multilayer perceptron: per hidden layer dense, batch norm, activation, dropout; then a dense layer of the outputs.
+
+    activations, dropout: one per hidden layer; hidden_sizes may be empty (softmax or linear regression).
+    batch_norm: the options of `BatchNorm`, for every hidden layer, or None for none. Dropout layers of rate 0 are left out.
+    """
+    layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
+    for index, (size, activation, rate) in enumerate(zip(hidden_sizes, activations, dropout, strict=True)):
+        layers.append(Dense(size, input_gradient=index > 0))
+        if batch_norm is not None:
+            layers.append(BatchNorm(**batch_norm))
+        layers.append(ActivationLayer(activation))
+        if rate:
+            layers.append(Dropout(rate))
+    layers.append(Dense(outputs, input_gradient=bool(hidden_sizes), transposed=True))
+    return Network(layers, inputs, outputs, dtype)
