@@ -1,0 +1,206 @@
+"""Ready arrays in the user's cache folder, memory-mapped at the next start without decompressing or hashing anything.
+
+    <cache>/ready/<key>/   train_x.npy, train_y.npy, test_x.npy, test_y.npy, meta.json
+
+A folder appears under its name only when it is whole, so a reader needs no lock; a lock keeps two builders from doing the work twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp_cli import files
+from mlp_cli.data.dataset import Array, Whole, arrays_sha256
+from mlp_cli.errors import RunError
+
+FORMAT = 1
+LOCK_PATIENCE = 600.0
+_STALE = 24 * 3600.0
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/mlp-cli`, else the system's usual place: ~/Library/Caches on macOS, ~/.cache elsewhere."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(given):
+        return Path(given) / "mlp-cli"
+    home = Path(os.path.expanduser("~"))
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "mlp-cli"
+
+
+def ready_folder(key: str) -> Path:
+    """Where the ready arrays of a set lie, or would lie."""
+    return cache_folder() / "ready" / key
+
+
+def open_ready(key: str, origin: list[str]) -> Whole | None:
+    """The set under `key` with its arrays memory-mapped, if it is there, whole, and made from `origin`; else None.
+
+    Sizes and times of the files are compared with those noted when they were written. If only a time differs, as after a copy,
+    the arrays are hashed once more; anything else makes the set be built again.
+    """
+    folder = ready_folder(key)
+    try:
+        meta = json.loads((folder / "meta.json").read_bytes())
+        if meta["format"] != FORMAT or meta["origin"] != origin:
+            return None
+        mapped = {name: _map(folder / f"{name}.npy", noted) for name, noted in meta["arrays"].items()}
+        arrays = {name: array for name, (array, _) in mapped.items()}
+        found = {name: now for name, (_, now) in mapped.items()}
+        if found != meta["arrays"]:
+            if arrays_sha256(arrays) != meta["sha256"]:
+                return None
+            # A cache that may be read but not written is as good; it is then hashed at every start.
+            with contextlib.suppress(RunError):
+                files.write_json(folder / "meta.json", meta | {"arrays": found})
+        return Whole(
+            name=meta["name"],
+            task=meta["task"],
+            shape=tuple(meta["shape"]),
+            classes=tuple(meta["classes"]),
+            train_x=arrays["train_x"],
+            train_y=arrays["train_y"],
+            test_x=arrays.get("test_x"),
+            test_y=arrays.get("test_y"),
+            official_validation=meta["official_validation"],
+            sha256=meta["sha256"],
+            source=meta["source"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+
+
+def _map(path: Path, noted: dict[str, Any]) -> tuple[Array, dict[str, int]]:
+    """The array in a .npy file, mapped read-only, with the file's size and time; ValueError if the size is not the noted one."""
+    with open(path, "rb") as handle:
+        status = os.fstat(handle.fileno())
+        if status.st_size != noted["size"]:
+            raise ValueError(f"{path} has another size")
+        np.lib.format.read_magic(handle)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
+        # A plain array over the map: the class memmap makes every indexing call slower.
+        mapped = np.asarray(np.memmap(handle, dtype=dtype, mode="r", offset=handle.tell(), shape=shape))
+    return mapped, _stamp(status)
+
+
+def _stamp(status: os.stat_result) -> dict[str, int]:
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def store(key: str, origin: list[str], whole: Whole) -> None:
+    """Writes a set's arrays under `key`, in place of what may be there. Errors: RunError where the cache cannot be written."""
+    target = ready_folder(key)
+    fresh = target.with_name(f".{key}.{secrets.token_hex(4)}.tmp")
+    try:
+        with files.writing(target):
+            fresh.mkdir(parents=True)
+            _fill(fresh, origin, whole)
+            _move(fresh, target)
+            files.sync_folder(target.parent)
+    except RunError as error:
+        raise RunError(error.message, "set XDG_CACHE_HOME to a folder that can be written and has room") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _fill(folder: Path, origin: list[str], whole: Whole) -> None:
+    arrays = whole.arrays()
+    for name, array in arrays.items():
+        _save(folder / f"{name}.npy", array)
+    meta = {
+        "format": FORMAT,
+        "name": whole.name,
+        "task": whole.task,
+        "shape": list(whole.shape),
+        "classes": list(whole.classes),
+        "official_validation": whole.official_validation,
+        "sha256": whole.sha256,
+        "source": whole.source,
+        "origin": origin,
+        "arrays": {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays},
+    }
+    files.write_json(folder / "meta.json", meta)
+
+
+def _save(path: Path, array: Array) -> None:
+    array = np.ascontiguousarray(array)
+    files.write_atomic(path, lambda handle: np.lib.format.write_array(handle, array, version=(1, 0), allow_pickle=False))
+
+
+def _move(fresh: Path, target: Path) -> None:
+    """Renames `fresh` to `target`; what was there goes away, though processes that have mapped it keep it."""
+    for _ in range(10):
+        try:
+            os.rename(fresh, target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(target, old)
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    raise OSError(errno.EBUSY, "other processes keep replacing it")
+
+
+@contextlib.contextmanager
+def building(key: str) -> Iterator[None]:
+    """Holds the lock of a set while it is built, so that others wait for the result in place of building it as well.
+
+    The lock is a courtesy: where it cannot be had (a read-only cache, a file system without locks, a holder that is stuck), the
+    body runs all the same, since `store` is safe without it. A process that dies gives it up.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder = ready_folder(key).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = stack.enter_context(open(folder / f".{key}.lock", "wb"))
+            deadline = time.monotonic() + LOCK_PATIENCE
+            while not _try_lock(handle.fileno()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[Path]:
+    """A new folder for downloads, inside the cache where that can be written, else in the system's temporary folder; removed after."""
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        _sweep(cache_folder())
+        room = tempfile.mkdtemp(prefix=".work-", dir=cache_folder())
+    except OSError:
+        with files.writing(Path(tempfile.gettempdir())):
+            room = tempfile.mkdtemp(prefix="mlp-cli-")
+    try:
+        yield Path(room)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what processes that were killed left behind a day ago or more."""
+    for leftover in (*folder.glob(".work-*"), *folder.glob("ready/.*.tmp")):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _STALE:
+                shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,88 @@
+"""What the rest of the program sees of data: a whole set as it lies in the cache, and the same set cut into parts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A set as distributed, before any split.
+
+    train_x, test_x: (N, D), uint8 for images, else float32 or float64; perhaps read-only memory maps. test_x may be None.
+    train_y, test_y: (N,) int64 class numbers 0 … K − 1, or float64 targets (regression).
+    shape: of one row before it was flattened, so that its product is D: (height, width) for an image, (D,) for a table.
+    classes: K names, in the order of the class numbers; empty for regression.
+    official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
+    sha256: over the arrays (see `arrays_sha256`).
+    source: where it came from, in words. notices: what a user should be told about how it was found.
+    """
+
+    name: str
+    task: Task
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    train_x: Array
+    train_y: Array
+    test_x: Array | None
+    test_y: Array | None
+    official_validation: int | None
+    sha256: str
+    source: str
+    notices: tuple[str, ...] = ()
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays that are there, by name."""
+        named = {"train_x": self.train_x, "train_y": self.train_y, "test_x": self.test_x, "test_y": self.test_y}
+        return {name: array for name, array in named.items() if array is not None}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a set: those that train, validate or test.
+
+    x: (N, D) uint8, float32 or float64, all rows of the array that the part draws from; shared between parts, never written to.
+    y: (N,) int64 class numbers, or float64 targets.
+    index: (n,) intp, ascending: the rows of x and y that belong to the part.
+    """
+
+    x: Array
+    y: Array
+    index: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A set cut into parts, as a run uses it. The fields are as in `Whole`; sha256 covers the whole set, whatever the split."""
+
+    name: str
+    task: Task
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    train: Part
+    validation: Part | None
+    test: Part | None
+    sha256: str
+    source: str
+    notices: tuple[str, ...] = ()
+
+
+def arrays_sha256(arrays: dict[str, Array]) -> str:
+    """SHA-256 over each array's name, dtype, shape and bytes (C order), in the order of the names; 64 hex digits."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

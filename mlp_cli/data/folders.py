@@ -1,0 +1,140 @@
+"""A set of the catalogue out of a folder, whoever laid it out: found by name, taken only if its content is the official one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mlp_cli.data.catalogue import Entry, File, KerasFile, owner_of
+from mlp_cli.data.content import Content
+from mlp_cli.data.dataset import Array
+from mlp_cli.data.read_idx import idx_header, parse_idx
+from mlp_cli.data.read_npz import read_npz
+from mlp_cli.errors import DataError
+
+SUFFIXES = ("", ".gz", ".xz")
+
+
+class Absent(DataError):
+    """A source that does not have the set or cannot be reached; nothing is broken."""
+
+
+class _OtherSet(DataError):
+    """A file of the right name that belongs to another set."""
+
+
+def take(entry: Entry, root: Path) -> tuple[dict[str, Array], list[str]]:
+    """The verified arrays of a set below a data folder, and what was found broken on the way.
+
+    The arrays are train_x (N, D) uint8, train_y (N,) int64, test_x, test_y. Places are tried in the order of `places`.
+    Errors: `Absent` where no file of the set is there; DataError that lists what is wrong with what is there.
+    """
+    complaints: list[str] = []
+    for place in places(entry, root):
+        try:
+            arrays = (
+                _take_keras(entry, entry.keras, place)
+                if entry.keras and place.name == entry.keras.name
+                else _take_files(entry, place, complaints)
+            )
+        except DataError as error:
+            complaints.append(error.message)
+        else:
+            return arrays, complaints
+    if complaints:
+        raise DataError("; ".join(complaints))
+    raise Absent(f"has no file of {entry.name}")
+
+
+def places(entry: Entry, root: Path) -> Iterator[Path]:
+    """Where below a data folder files of the set seem to lie, by their names alone: folders, and Keras's one file."""
+    for folder in (*(root / name for name in entry.folders), root):
+        if any(copies(file, folder) for file in entry.files):
+            yield folder
+    if entry.keras and os.path.lexists(root / entry.keras.name):
+        yield root / entry.keras.name
+
+
+def copies(file: File, folder: Path) -> list[Path]:
+    """The files in a folder that go by a name of `file`; dangling links too, so that they are named as broken."""
+    candidates = (folder / f"{name}{suffix}" for name in file.names for suffix in SUFFIXES)
+    return [path for path in candidates if os.path.lexists(path)]
+
+
+def seems_here(entry: Entry, root: Path) -> Path | None:
+    """A place below a data folder that very probably holds the set: all names are there and the smallest file is the right one."""
+    smallest = min(entry.files, key=lambda file: file.bytes)
+    for place in places(entry, root):
+        if place.is_file():
+            return place
+        if not all(copies(file, place) for file in entry.files):
+            continue
+        for path in copies(smallest, place):
+            try:
+                _read_verified(entry, smallest, path)
+            except DataError:
+                continue
+            return place
+    return None
+
+
+def _take_files(entry: Entry, folder: Path, complaints: list[str]) -> dict[str, Array]:
+    missing = [file.names[0] for file in entry.files if not copies(file, folder)]
+    if missing:
+        raise DataError(f"{folder}: lacks {', '.join(missing)}")
+    contents = {}
+    problems: list[str] = []
+    # The smallest first: the labels tell sets that share their names apart, in no time.
+    for file in sorted(entry.files, key=lambda file: file.bytes):
+        for path in copies(file, folder):
+            try:
+                contents[file.role] = parse_idx(_read_verified(entry, file, path), path)
+                break
+            except _OtherSet:
+                raise
+            except DataError as error:
+                problems.append(error.message)
+    if len(contents) < len(entry.files):
+        raise DataError("; ".join(problems))
+    complaints += problems
+    return _shaped(contents)
+
+
+def _read_verified(entry: Entry, file: File, path: Path) -> Array:
+    with Content(path) as content:
+        buffer = np.empty(file.bytes, dtype=np.uint8)
+        count = content.fill(buffer.data)
+        sha256 = content.sha256()
+        if count < file.bytes or not content.at_end():
+            size = f"{count:,}" if count < file.bytes else f"more than {count:,}"
+            raise content.error(f"not the official file: its content has {size} bytes, {file.bytes:,} are expected")
+        if sha256 != file.sha256:
+            owner = owner_of(sha256)
+            if owner:
+                raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
+            raise content.error(f"not the official file: its content has SHA-256 {sha256[:12]}…, {file.sha256[:12]}… is expected")
+    return buffer
+
+
+def _take_keras(entry: Entry, keras: KerasFile, path: Path) -> dict[str, Array]:
+    rows = {"train_x": (entry.train, *entry.shape), "train_y": (entry.train,)}
+    rows |= {"test_x": (entry.test, *entry.shape), "test_y": (entry.test,)}
+    arrays = read_npz(path, {key: rows[role] for role, key in keras.keys.items()})
+    named = {role: arrays[key] for role, key in keras.keys.items()}
+    for file in entry.files:
+        # The array with the header that it would have as IDX must give the official file.
+        digest = hashlib.sha256(idx_header(named[file.role]))
+        digest.update(named[file.role].data)
+        if digest.hexdigest() != file.sha256:
+            raise DataError(f"{path}: array {keras.keys[file.role]} does not have the values of {entry.name}")
+    return _shaped(named)
+
+
+def _shaped(arrays: dict[str, Array]) -> dict[str, Array]:
+    return {
+        role: array.reshape(len(array), -1) if role.endswith("_x") else array.astype(np.int64) for role, array in arrays.items()
+    }

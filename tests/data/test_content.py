@@ -1,0 +1,139 @@
+"""Bytes from outside: every packing, every kind of wrong file."""
+
+import gzip
+import hashlib
+import lzma
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from mlp_cli.data.content import Content
+from mlp_cli.errors import DataError
+
+# A hundred letters x, with a dictionary of 1 GiB that a reader would have to allocate.
+WIDE_XZ = bytes.fromhex(
+    "fd377a585a000004e6d6b44602002101240000005e1fc7f9e0006300065d003c6e9e00000000000059b3715716aaeb64000122644a56ebcd1fb6f37d01"
+    "0000000004595a"
+)
+TEXT = b"\0\0" + bytes(range(256)) * 40
+
+
+def read(path: Path, most: int = 1 << 20) -> bytes:
+    with Content(path) as content:
+        data = content.read(most)
+        assert content.sha256() == hashlib.sha256(data).hexdigest()
+        assert content.at_end()
+    return data
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz", "a.xz"])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, lzma.compress], ids=["plain", "gzip", "xz"])
+def test_packing_is_told_by_content(tmp_path: Path, name: str, packed: object) -> None:
+    path = tmp_path / name
+    path.write_bytes(packed(TEXT))  # type: ignore[operator]
+    if name == "a" or packed is bytes or (name == "a.gz") == (packed is gzip.compress):
+        assert read(path) == TEXT
+    else:
+        with pytest.raises(DataError, match=r"not an? (gzip|xz) file; starts with bytes"):
+            read(path)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_several_streams_and_padding_are_read_on(tmp_path: Path, compress: object) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(compress(TEXT) + b"\0" * 8 + compress(b"more") + b"\0" * 4)  # type: ignore[operator]
+    assert read(path) == TEXT + b"more"
+
+
+def test_pieces_larger_than_one_read(tmp_path: Path) -> None:
+    data = os.urandom(3 << 20) + b"\0" * (1 << 20)
+    for name, packed in (("a.gz", gzip.compress(data, 1)), ("a.xz", lzma.compress(data, preset=0)), ("a", data)):
+        (tmp_path / name).write_bytes(packed)
+        assert read(tmp_path / name, 8 << 20) == data
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.gz", b"<!DOCTYPE html>\n<html>", "not a gzip file; starts with <!DOCTYPE: an HTML page saved in place of the data"),
+        ("a.gz", b"\n<html><head>", "not a gzip file; starts with <html><head>: an HTML page"),
+        ("a", b"\xef\xbb\xbf<!doctype html>", "starts with <!doctype: an HTML page"),
+        ("a.gz", b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "not a gzip file; a Git LFS pointer, not the data"),
+        ("a", b"version https://git-lfs.github.com/spec/v1\n", "a: a Git LFS pointer, not the data"),
+        ("a.gz", b"../.git/annex/objects/x", "a git-annex pointer"),
+        ("a.gz", b"<?xml version='1.0'?><Error>", "a server's message"),
+        ("a.gz", b"404: Not Found", "not a gzip file; starts with 404:"),
+        ("a.xz", b"\x01\x02\x03\x04", "not an xz file; starts with bytes 01 02 03 04"),
+        ("a.gz", b"", "an empty file"),
+        ("a", b"", "an empty file"),
+        ("a.gz", gzip.compress(TEXT)[:-9], "truncated: the gzip data ends after"),
+        ("a.xz", lzma.compress(TEXT)[:-9], "truncated: the xz data ends after"),
+        ("a.gz", gzip.compress(TEXT)[:-8] + b"\0" * 8, "damaged gzip data"),
+        ("a.gz", gzip.compress(TEXT) + b"rubbish", "damaged gzip data"),
+        ("a.gz", gzip.compress(b"") * 10_001, "damaged gzip data .* streams"),
+        ("a.xz", WIDE_XZ, "memory usage limit"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read(tmp_path / name)
+    assert str(tmp_path / name) in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name, message in (("pipe", "not a file"), (".", "not a file"), ("none", "no such file"), ("dangling", "no such file")):
+        with pytest.raises(DataError, match=message):
+            read(tmp_path / name)
+
+
+def test_declared_sizes_are_checked_first(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"abc")
+    (tmp_path / "packed").write_bytes(gzip.compress(b"abc"))
+    with Content(tmp_path / "plain") as content:
+        content.check_size(3)
+        with pytest.raises(DataError, match="declares 4 bytes of data, but the file has only 3"):
+            content.check_size(4)
+    with Content(tmp_path / "packed") as content:
+        content.check_size(1 << 20)
+        with pytest.raises(DataError, match="decompression bomb"):
+            content.check_size(1 << 30)
+        with pytest.raises(DataError, match="more than the limit"):
+            content.check_size(1 << 50)
+
+
+def test_hostile_files_cost_little_memory(tmp_path: Path) -> None:
+    header = bytes([0, 0, 8, 3]) + (70_000).to_bytes(4, "big") + (32).to_bytes(4, "big") * 2
+    packer = zlib.compressobj(1, wbits=31)
+    zeros = bytes(1 << 20)
+    bomb = packer.compress(header) + b"".join(packer.compress(zeros) for _ in range(70)) + packer.flush()
+    (tmp_path / "bomb.gz").write_bytes(bomb)
+    (tmp_path / "name.gz").write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (4 << 20))
+    (tmp_path / "wide.xz").write_bytes(WIDE_XZ)
+    (tmp_path / "huge").write_bytes(bytes([0, 0, 8, 4]) + b"\xff" * 16)
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from mlp_cli.data.read_idx import read_idx\n"
+        "from mlp_cli.errors import DataError\n"
+        "unit = 1 if sys.platform == 'darwin' else 1024\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20\n"
+        "before = peak()\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    try:\n"
+        "        read_idx(path)\n"
+        "    except DataError as error:\n"
+        "        print(path.name)\n"
+        "print(peak() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    *names, megabytes = done.stdout.split()
+    assert names == ["bomb.gz", "huge", "name.gz", "wide.xz"]
+    assert int(megabytes) < 100

@@ -1,0 +1,170 @@
+"""From a name or a path to the parts of a run."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny as support
+from small_sets import make_idx_set, write_idx
+from tiny import Tiny
+
+from mlp_cli.data import local
+from mlp_cli.data.dataset import Dataset
+from mlp_cli.data.load import default_validation, load
+from mlp_cli.errors import DataError, UsageError
+
+tiny, walls = support.tiny, support.walls
+
+
+@pytest.fixture(autouse=True)
+def data(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLP_DATA_DIR", str(tmp_path / "data"))
+    return tiny.write(tmp_path / "data/tiny")
+
+
+def rows(dataset: Dataset) -> dict[str, list[int]]:
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {name: part.index.tolist() if part else [] for name, part in parts.items()}
+
+
+def test_a_known_set(tiny: Tiny) -> None:
+    dataset = load("tiny")
+    assert (dataset.name, dataset.task, dataset.shape, dataset.classes) == ("tiny", "classification", (3, 2), ("a", "b", "c"))
+    assert [len(indices) for indices in rows(dataset).values()] == [18, 6, 8]
+    assert dataset.validation is not None and dataset.test is not None
+    assert np.bincount(dataset.validation.y[dataset.validation.index]).tolist() == [2, 2, 2]
+    assert dataset.train.x is dataset.validation.x
+    assert dataset.train.x.shape == (support.TRAIN, 6) and dataset.train.x.dtype == np.uint8
+    assert dataset.test.x.tolist() == tiny.arrays["test_x"].reshape(-1, 6).tolist()
+    assert dataset.test.y.dtype == np.int64 and dataset.test.y.tolist() == tiny.arrays["test_y"].tolist()
+
+
+def test_splits_and_limits(tiny: Tiny) -> None:
+    assert rows(load("tiny", split="last", validation=4))["validation"] == [20, 21, 22, 23]
+    assert rows(load("tiny", validation=0))["validation"] == [] and load("tiny", validation=0).validation is None
+    base, limited = rows(load("tiny", split_seed=5)), rows(load("tiny", split_seed=5, limit=9))
+    assert limited["validation"] == base["validation"], "validation is set aside before the limit"
+    assert set(limited["train"]) < set(base["train"]) and len(limited["train"]) == 9
+    labels = tiny.arrays["train_y"][limited["train"]]
+    assert np.bincount(labels).tolist() == [3, 3, 3]
+    assert rows(load("tiny", split_seed=5, limit=0.5)) == limited
+    assert rows(load("tiny", split_seed=5, limit=18)) == base
+    assert rows(load("tiny", split_seed=6)) != base
+
+
+def test_the_hash_does_not_depend_on_the_split() -> None:
+    assert load("tiny", split_seed=1, validation=3, limit=5).sha256 == load("tiny").sha256
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 0}, "limit: 0 leaves no row to train on"),
+        ({"limit": 19}, "limit: 19, but there are only 18 training rows"),
+        ({"limit": -2}, "limit: -2 is neither"),
+        ({"validation": 24}, "validation: 24 leaves no row to train on; the training part of tiny has 24"),
+        ({"split": "lst"}, "unknown split 'lst'; did you mean last"),
+        ({"split": "official"}, "tiny has no validation part of its own"),
+    ],
+)
+def test_numbers_that_do_not_fit(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load("tiny", **options)
+
+
+def test_either_a_name_or_a_path(tmp_path: Path) -> None:
+    for given in ({}, {"name": "tiny", "path": tmp_path}):
+        with pytest.raises(UsageError, match="give either a name or a path"):
+            load(**given)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="unknown dataset 'tinny'; did you mean tiny"):
+        load("tinny")
+
+
+def test_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_idx_set(tmp_path / "my.shapes", train=40, test=10)
+    dataset = load(path=folder)
+    assert (dataset.name, dataset.shape, dataset.classes) == ("my", (6, 6), ("0", "1", "2", "3"))
+    assert [len(part) for part in rows(dataset).values()] == [36, 4, 10], "a tenth is set aside"
+    assert default_validation(None) == 0.1 and default_validation("mnist") == 5000
+    monkeypatch.chdir(tmp_path)
+    assert load(path="my.shapes").sha256 == dataset.sha256
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load(path="~/my.shapes").sha256 == dataset.sha256
+
+
+def test_the_test_part_may_be_left_out(tmp_path: Path) -> None:
+    folder = make_idx_set(tmp_path / "own")
+    for path in folder.glob("t10k-*"):
+        path.unlink()
+    assert load(path=folder).test is None
+
+
+def test_the_same_data_has_the_same_hash_by_name_and_by_path(data: Path, tiny: Tiny) -> None:
+    assert load("tiny").sha256 == load(path=data).sha256
+
+
+def test_a_class_that_only_the_test_part_has_counts(tmp_path: Path) -> None:
+    folder = make_idx_set(tmp_path / "own", test=3)
+    write_idx(folder / "t10k-labels-idx1-ubyte", np.array([0, 6, 1], np.uint8))
+    assert len(load(path=folder).classes) == 7
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: [path.unlink() for path in folder.iterdir()], "lacks train-images-idx3-ubyte, train-labels-idx1-ubyte"),
+        (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "lacks t10k-labels-idx1-ubyte"),
+        (lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"<html>"), "an HTML page saved in place of the data"),
+        (
+            lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b"version https://git-lfs.github.com/spec/v1"),
+            "train-labels-idx1-ubyte: a Git LFS pointer",
+        ),
+        (
+            lambda folder: write_idx(folder / "t10k-images-idx3-ubyte", np.zeros((120, 6, 5), np.uint8)),
+            r"its rows are uint8 \(6, 5\), those of the training part uint8 \(6, 6\)",
+        ),
+    ],
+)
+def test_a_spoilt_folder(tmp_path: Path, spoil: Any, message: str) -> None:
+    folder = make_idx_set(tmp_path / "own")
+    spoil(folder)
+    with pytest.raises(DataError, match=message) as caught:
+        load(path=folder)
+    assert caught.value.exit_code == 3 and str(folder) in caught.value.message
+
+
+def test_a_path_that_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "loop").symlink_to("loop")
+    for path, message in (("none", "no such folder"), ("file", "not a directory"), ("loop", "not a usable path|symbolic links")):
+        with pytest.raises(DataError, match=message):
+            load(path=tmp_path / path)
+    with pytest.raises(DataError, match="not a usable path"):
+        load(path="nul\0byte")
+
+
+def test_names_with_strange_bytes(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff strange\n" + b"x" * 150))
+    try:
+        make_idx_set(folder)
+    except OSError:
+        pytest.skip("this file system refuses such a name")
+    dataset = load(path=folder)
+    assert dataset.notices == () and dataset.name.startswith("\ufffd strange")
+    assert load(path=folder).sha256 == dataset.sha256
+
+
+def test_files_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_idx_set(tmp_path / "own")
+    read = local.read
+
+    def slow(*arguments: Any) -> Any:
+        whole = read(*arguments)
+        os.utime(folder / "train-images-idx3-ubyte", (1, 1))
+        return whole
+
+    monkeypatch.setattr(local, "read", slow)
+    with pytest.raises(DataError, match="its files changed while they were read"):
+        load(path=folder)

@@ -1,0 +1,73 @@
+"""What `mlp data` is made of: describing, fetching, drawing examples."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny as support
+from small_sets import make_idx_set
+from tiny import Tiny
+
+from mlp_cli.data import cache, catalogue
+from mlp_cli.data.inventory import contact_sheet, describe, fetch
+from mlp_cli.errors import DataError, UsageError
+
+tiny, walls = support.tiny, support.walls
+
+
+def test_every_set_is_described() -> None:
+    for name in catalogue.names():
+        about = describe(name)
+        assert about.name == name and about.state == "not here"
+        assert about.train > about.test > 0 and about.validation > 0
+        assert about.title and about.licence and about.source and about.classes and about.shape
+    with pytest.raises(UsageError, match="unknown dataset"):
+        describe("nothing")
+
+
+def test_the_state_follows_the_files(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert describe("tiny").state == "not here"
+    share = tiny.write(tmp_path / "share/datasets/tiny")
+    assert describe("tiny").state == f"found in {share}"
+    monkeypatch.setenv("MLP_DATA_DIR", str(tmp_path / "data"))
+    assert describe("tiny").state == f"found in {share}"
+    tiny.write(tmp_path / "data")
+    assert describe("tiny").state == f"found in {tmp_path / 'data'}"
+    assert describe("other").state == "not here", "the names alone do not count"
+    fetch("tiny")
+    assert describe("tiny").state == "ready"
+
+
+def test_fetch(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot get tiny; tried"):
+        fetch("tiny")
+    folder = tiny.write(tmp_path / "downloads")
+    first = fetch("tiny", folder)
+    assert (first.name, first.source, first.already) == ("tiny", f"folder {folder}", False)
+    assert first.folder == cache.ready_folder("tiny") and (first.folder / "train_x.npy").is_file()
+    again = fetch("tiny")
+    assert again.already and again.sha256 == first.sha256 and again.source == first.source
+    shutil.rmtree(folder)
+    with pytest.raises(DataError, match="no such folder"):
+        fetch("tiny", folder)
+    assert fetch("tiny").already, "a failed fetch leaves what was there"
+
+
+def test_a_sheet_of_examples(tiny: Tiny, tmp_path: Path) -> None:
+    fetch("tiny", tiny.write(tmp_path / "downloads"))
+    sheet = contact_sheet("tiny", examples=2)
+    assert (sheet.name, sheet.shape, sheet.classes) == ("tiny", (3, 2), ("a", "b", "c"))
+    assert sheet.train_counts.tolist() == [8, 8, 8]
+    assert sheet.test_counts is not None and sheet.test_counts.tolist() == [3, 3, 2]
+    for label, images in enumerate(sheet.examples):
+        expected = tiny.arrays["train_x"][tiny.arrays["train_y"] == label][:2]
+        assert images.dtype == np.uint8 and images.tolist() == expected.reshape(2, 6).tolist()
+
+
+def test_a_sheet_of_ones_own_data(tmp_path: Path) -> None:
+    folder = make_idx_set(tmp_path / "own", train=30)
+    for path in folder.glob("t10k-*"):
+        path.unlink()
+    sheet = contact_sheet(path=folder)
+    assert sheet.test_counts is None and sheet.train_counts.sum() == 30 and len(sheet.examples) == 4

@@ -1,0 +1,150 @@
+"""Splits: exact counts, no row twice, fixed by their own seed; values worked by hand."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp_cli.data.dataset import Whole
+from mlp_cli.data.splits import draw, rows_of, splits
+from mlp_cli.errors import UsageError
+
+
+def whole_of(labels: list[int], official: int | None = None) -> Whole:
+    y = np.array(labels, np.int64)
+    classes = tuple(str(label) for label in range(max(labels) + 1))
+    return Whole("some", "classification", (1,), classes, y[:, None], y, None, None, official, "", "")
+
+
+STORED = [5, 8, 18, 19, 21, 22]
+LABELS = st.lists(st.integers(0, 5), min_size=2, max_size=200)
+
+
+@pytest.mark.parametrize("name", ["stratified", "last"])
+@given(labels=LABELS, data=st.data(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_parts_are_disjoint_whole_and_of_the_size_asked_for(name: str, labels: list[int], data: st.DataObject, seed: int) -> None:
+    count = data.draw(st.integers(0, len(labels) - 1))
+    rows = splits[name](whole_of(labels), count, seed)
+    assert len(rows.validation) == count
+    assert sorted([*rows.train, *rows.validation]) == list(range(len(labels)))
+    for part in rows:
+        assert part.dtype == np.intp and (np.diff(part) > 0).all()
+
+
+@given(labels=LABELS, data=st.data(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_stratified_gives_each_class_its_share(labels: list[int], data: st.DataObject, seed: int) -> None:
+    count = data.draw(st.integers(0, len(labels) - 1))
+    chosen = [labels[row] for row in splits["stratified"](whole_of(labels), count, seed).validation]
+    for label in set(labels):
+        share = Fraction(labels.count(label) * count, len(labels))
+        assert abs(chosen.count(label) - share) < 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "expected"),
+    [
+        # Shares 2.0, 1.2, 0.8: one row is missing after rounding down, and goes to the remainder 0.8.
+        ([5, 3, 2], 4, [2, 1, 1]),
+        # Shares 1.5 four times: two rows are missing, and go to the lower classes.
+        ([3, 3, 3, 3], 6, [2, 2, 1, 1]),
+        # Shares 0.9, 0.1: the small class gets none.
+        ([9, 1], 1, [1, 0]),
+        # A class without rows gets none.
+        ([4, 0, 4], 3, [2, 0, 1]),
+    ],
+)
+def test_largest_remainder_by_hand(sizes: list[int], count: int, expected: list[int]) -> None:
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(5):
+        rows = splits["stratified"](whole_of(labels.tolist()), count, seed).validation
+        assert np.bincount(labels[rows], minlength=len(sizes)).tolist() == expected
+
+
+def test_a_split_is_fixed_by_its_seed() -> None:
+    whole = whole_of([0, 1, 2] * 10)
+    # Stored: another choice of rows would change every result that was ever made with this seed.
+    assert splits["stratified"](whole, 6, 0).validation.tolist() == STORED
+    one, two = splits["stratified"](whole, 6, 1), splits["stratified"](whole, 6, 1)
+    assert one.validation.tolist() == two.validation.tolist() != STORED
+
+
+def test_every_row_can_be_drawn() -> None:
+    whole = whole_of([0, 1] * 10)
+    drawn = {int(row) for seed in range(60) for row in splits["stratified"](whole, 4, seed).validation}
+    assert drawn == set(range(20))
+
+
+def test_last_by_hand() -> None:
+    rows = splits["last"](whole_of([0, 0, 0, 1, 2]), 2, 0)
+    assert rows.train.tolist() == [0, 1, 2] and rows.validation.tolist() == [3, 4]
+
+
+def test_official() -> None:
+    whole = whole_of([0, 1, 0, 1, 0], official=2)
+    for validation in (None, 2, 0.4):
+        assert splits["official"](whole, validation, 0).validation.tolist() == [3, 4]
+    with pytest.raises(UsageError, match="validation: 3, but the official validation part of some has 2 rows"):
+        splits["official"](whole, 3, 0)
+    with pytest.raises(UsageError, match="split: official, but some has no validation part of its own"):
+        splits["official"](replace(whole, official_validation=None), None, 0)
+
+
+def test_regression_is_drawn_from_all_rows() -> None:
+    y = np.linspace(0, 1, 50)
+    whole = Whole("some", "regression", (1,), (), y[:, None], y, None, None, None, "", "")
+    rows = splits["stratified"](whole, 0.2, 3)
+    assert len(rows.validation) == 10 and len(rows.train) == 40
+    assert rows.validation.tolist() != list(range(40, 50))
+
+
+@pytest.mark.parametrize(
+    ("amount", "total", "expected"),
+    [
+        (0, 10, 0),
+        (3, 10, 3),
+        (10, 10, 10),
+        (0.0, 10, 0),
+        (0.25, 10, 3),
+        (0.24, 10, 2),
+        (1.0, 10, 10),
+        (5.0, 10, 5),
+        (5e3, 10**4, 5000),
+    ],
+)
+def test_amounts(amount: float, total: int, expected: int) -> None:
+    assert rows_of("limit", amount, total) == expected
+
+
+@pytest.mark.parametrize("name", ["stratified", "last"])
+@pytest.mark.parametrize(
+    ("amount", "message"),
+    [
+        (-1, "-1 is neither a count of rows nor a share between 0 and 1"),
+        (-0.5, "-0.5 is neither"),
+        (True, "True is neither"),
+        ("5", "'5' is neither"),
+        (float("nan"), "nan is neither"),
+        (float("inf"), "inf is neither"),
+        (2.5, "2.5 is neither a whole number of rows"),
+        (0.01, "0.01 of 20 training rows is less than one row"),
+        (20, "20 leaves no row to train on; the training part of some has 20"),
+        (1.0, "1.0 leaves no row to train on"),
+        (21, "21, but there are only 20 training rows"),
+    ],
+)
+def test_wrong_amounts(name: str, amount: float, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^validation: {message}"):
+        splits[name](whole_of([0, 1] * 10), amount, 0)
+
+
+def test_drawing_looks_only_at_the_given_rows() -> None:
+    y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    rows = np.array([0, 1, 4, 5, 6, 7])
+    for seed in range(10):
+        chosen = draw(y, rows, 3, np.random.default_rng(seed), by_class=True)
+        assert set(chosen) <= set(rows) and np.bincount(y[chosen]).tolist() == [1, 2]

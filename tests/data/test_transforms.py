@@ -1,0 +1,93 @@
+"""Scalings against values worked by hand; fitted on the training part alone."""
+
+import numpy as np
+import pytest
+
+from mlp_cli.data.dataset import Part
+from mlp_cli.data.transforms import SCALES, Affine, fit
+from mlp_cli.errors import UsageError
+
+# Rows 0 and 2 train; row 1 is in another part and must not count.
+RAW = np.array([[0, 10, 7, 2], [255, 255, 255, 255], [4, 30, 7, 6]], np.uint8)
+TRAIN = Part(RAW, np.zeros(3, np.int64), np.array([0, 2]))
+
+
+def applied(affine: Affine, raw: np.ndarray, dtype: type = np.float64) -> list[list[float]]:
+    out = np.full(raw.shape, 99, dtype)
+    affine.apply(raw, out)
+    return out.tolist()
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ("unit", [[0, 10 / 255, 7 / 255, 2 / 255], [1, 1, 1, 1]]),
+        ("256", [[0, 0.0390625, 0.02734375, 0.0078125], [0.99609375] * 4]),
+        (256, [[0, 0.0390625, 0.02734375, 0.0078125], [0.99609375] * 4]),
+        # Means 2, 20, 7, 4 and deviations 2, 10, 0, 2.
+        ("standard", [[-1, -1, 0, -1], [126.5, 23.5, 0, 125.5]]),
+        # Least 0, 10, 7, 2 and spans 4, 20, 0, 4.
+        ("minmax", [[0, 0, 0, 0], [63.75, 12.25, 0, 63.25]]),
+        ("none", [[0, 10, 7, 2], [255, 255, 255, 255]]),
+    ],
+)
+def test_scalings_by_hand(scale: str | int, expected: list[list[float]]) -> None:
+    affine = fit(scale, TRAIN, np.float64)
+    np.testing.assert_allclose(applied(affine, RAW[:2]), expected, rtol=0, atol=1e-14)
+
+
+def test_channels_by_hand() -> None:
+    # Two channels of two pixels: 0 10 4 30 (mean 11, variance 133) and 7 2 7 6 (mean 5.5, variance 4.25).
+    affine = fit("standard_channel", TRAIN, np.float64, shape=(2, 1, 2))
+    first, second = 133**0.5, 4.25**0.5
+    expected = [[-11 / first, -1 / first, 1.5 / second, -3.5 / second]]
+    np.testing.assert_allclose(applied(affine, RAW[:1]), expected, rtol=1e-14)
+    # One channel: mean of 0 10 7 2 4 30 7 6 is 8.25, of the squares 1154 / 8.
+    affine = fit("standard_channel", TRAIN, np.float64, shape=(2, 2))
+    assert affine.scale.shape == affine.shift.shape == ()
+    deviation = (1154 / 8 - 8.25**2) ** 0.5
+    np.testing.assert_allclose(applied(affine, RAW[:1]), [[(v - 8.25) / deviation for v in (0, 10, 7, 2)]], rtol=1e-14)
+
+
+def test_statistics_do_not_suffer_from_a_large_mean() -> None:
+    values = 1e8 + np.array([[-1.0], [1.0], [-1.0], [1.0]])
+    affine = fit("standard", Part(values, np.zeros(4), np.arange(4)), np.float64)
+    np.testing.assert_allclose(affine.scale, [1.0], rtol=1e-12)
+
+
+def test_statistics_over_more_rows_than_one_piece() -> None:
+    values = np.random.default_rng(0).normal(3, 2, (3000, 5)).astype(np.float32)
+    part = Part(values, np.zeros(3000), np.arange(3000))
+    out = np.empty_like(values)
+    fit("standard", part, np.float32).apply(values, out)
+    np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(out.std(axis=0), 1, rtol=1e-5)
+    fit("minmax", part, np.float32).apply(values, out)
+    np.testing.assert_allclose([out.min(axis=0), out.max(axis=0)], [[0] * 5, [1] * 5], atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["unit", "256", "none"])
+def test_floats_keep_their_scale(scale: str) -> None:
+    part = Part(np.array([[0.5, -3.0]]), np.zeros(1), np.arange(1))
+    assert applied(fit(scale, part, np.float64), part.x) == [[0.5, -3.0]]
+
+
+@pytest.mark.parametrize("scale", list(SCALES))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("raw_dtype", [np.uint8, np.float32, np.float64])
+def test_every_scale_in_every_type(scale: str, dtype: type, raw_dtype: type) -> None:
+    raw = RAW.astype(raw_dtype)
+    before = raw.copy()
+    affine = fit(scale, Part(raw, TRAIN.y, TRAIN.index), dtype)
+    assert affine.scale.dtype == affine.shift.dtype == dtype
+    assert affine.scale.shape in ((), (4,)) and affine.shift.shape == affine.scale.shape
+    out = np.full((3, 4), 99, dtype)
+    affine.apply(raw, out)
+    expected = before.astype(np.float64) * affine.scale.astype(np.float64) + affine.shift.astype(np.float64)
+    np.testing.assert_allclose(out, expected, rtol=1e-5 if dtype is np.float32 else 1e-14, atol=1e-5)
+    assert np.isfinite(out).all() and (raw == before).all()
+
+
+def test_an_unknown_scale() -> None:
+    with pytest.raises(UsageError, match="unknown scale 'standart'; did you mean standard"):
+        fit("standart", TRAIN, np.float32)
