@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +25,8 @@ _REASONS = {
     errno.ENOENT: ("the folder is gone", "was it removed while the run was under way? run the same command again"),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder with --results DIR"),
     errno.ELOOP: ("it is a symbolic link", "move it away: nothing is written through a link"),
+    errno.EEXIST: ("a file stands where a folder should go", "move it away, or choose another folder with --results DIR"),
+    errno.EFBIG: ("the file would be larger than is allowed", "raise the limit (ulimit -f) and run the same command again"),
     errno.EISDIR: ("a folder stands where a file should go", "move it away and run the same command again"),
     errno.EIO: ("the disk reports an input/output error", "check the disk, then run the same command again"),
 }
@@ -41,11 +43,14 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes `folder` and its parents where they are missing; RunError where that cannot be, or where `folder` is a link."""
+    """Makes `folder` and its parents where they are missing, for good; RunError where that cannot be, or where `folder` is a link."""
     with writing(folder):
         if folder.is_symlink():
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            sync_folder(each.parent)
 
 
 def write_atomic(path: Path, fill: Callable[[BinaryIO], object], before_rename: Callable[[], object] | None = None) -> None:
@@ -66,7 +71,8 @@ def write_atomic(path: Path, fill: Callable[[BinaryIO], object], before_rename: 
                 before_rename()
             os.replace(temporary, path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the cause is what to tell
+                temporary.unlink()
             raise
         sync_folder(path.parent)
 
@@ -77,8 +83,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """`write_atomic` of text in UTF-8."""
-    write_bytes(path, content.encode("utf-8"))
+    r"""`write_atomic` of text in UTF-8; what is no text (a byte of a path, say) becomes \udcXX, which JSON reads as it was."""
+    write_bytes(path, content.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -114,7 +120,9 @@ def read_bytes(path: Path, limit: int, error: type[MlpError]) -> bytes:
     """The content of a file of at most `limit` bytes; `error` with the path and the cause where it cannot be read."""
     try:
         with open(path, "rb") as handle:
-            content = handle.read(limit + 1)
+            # Asking for `limit` would allocate as much. What is no plain file, such as a pipe, has no size.
+            size = os.fstat(handle.fileno()).st_size or limit
+            content = handle.read(min(size, limit) + 1)
     except OSError as cause:
         raise error(f"cannot read {path}: {(cause.strerror or str(cause)).lower()}") from cause
     if len(content) > limit:

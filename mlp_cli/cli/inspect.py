@@ -1,0 +1,136 @@
+"""`mlp validate`, `show`, `init`, `schema` and `gradcheck`: commands that train nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlp_cli.cli.options import config_argument, debug_option, json_option, overrides_argument, print_json, quiet_option
+from mlp_cli.errors import ConfigError, MlpError, UsageError
+
+if TYPE_CHECKING:
+    from mlp_cli.registry import Registry
+
+SHOWN = ("optimizers", "activations", "initializers", "schedules", "datasets", "losses")
+
+
+@click.command(epilog="Example: mlp validate configs/*.yaml learning_rate=0.1")
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG... [KEY=VALUE]...")
+@quiet_option
+@json_option
+@debug_option
+def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
+    """Check configs: every problem in every file, with line and fix. Nothing is trained."""
+    from mlp_cli.config import load_config
+
+    paths = [Path(word) for word in configs if "=" not in word or Path(word).exists()]
+    overrides = [word for word in configs if Path(word) not in paths]
+    if not paths:
+        raise UsageError("no config named", "example: mlp validate configs/mnist_adam_relu.yaml")
+    problems: dict[str, str | None] = {}
+    for path in paths:
+        try:
+            load_config(path, overrides)
+            problems[str(path)] = None
+        except MlpError as error:
+            problems[str(path)] = str(error)
+        if not as_json and (problem := problems[str(path)]) is not None:
+            click.echo(problem, err=True)
+        elif not (as_json or quiet):
+            click.echo(f"{path}: ok")
+    if as_json:
+        print_json([{"config": path, "ok": text is None, "problems": text} for path, text in problems.items()])
+    return ConfigError.exit_code if any(text is not None for text in problems.values()) else 0
+
+
+@click.command(epilog="Example: mlp show optimizers")
+@click.argument("kind", type=click.Choice(SHOWN))
+@json_option
+@debug_option
+def show(kind: str, as_json: bool) -> None:
+    """List what a config may name, with options and defaults."""
+    if kind == "datasets":
+        from mlp_cli.cli.data import list_datasets
+
+        list_datasets(as_json)
+        return
+    registry = _registry(kind)
+    entries: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "options": {option.name: option.default for option in registry.options(name)},
+            "summary": registry.summary(name),
+        }
+        for name in registry
+    ]
+    if as_json:
+        print_json(entries)
+        return
+    width = max(len(name) for name in registry)
+    for entry in entries:
+        click.echo(f"{entry['name']:{width}}  {entry['summary']}")
+        if options := entry["options"]:
+            click.echo(f"{'':{width}}  options: " + ", ".join(f"{key}={value}" for key, value in options.items()))
+
+
+def _registry(kind: str) -> Registry:
+    from importlib import import_module
+
+    registry: Registry = getattr(import_module(f"mlp_cli.nn.{kind}"), kind)
+    return registry
+
+
+@click.command(epilog="Example: mlp init my_first_run")
+@click.argument("name", default="experiment")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
+@debug_option
+def init(name: str, out: Path | None) -> None:
+    """Write a commented starter config."""
+    from mlp_cli.config import starter
+    from mlp_cli.files import make_folder, write_text
+
+    target = out or Path(f"{name}.yaml")
+    text = starter(name)
+    if target.exists():
+        raise UsageError(f"{target} exists already", "choose another file with --out FILE, or remove it first")
+    make_folder(target.parent)
+    write_text(target, text)
+    click.echo(f"wrote {target}; train it with: mlp train {target}")
+
+
+@click.command(epilog="Example: mlp schema > config.schema.json")
+@debug_option
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    click.echo((Path(__file__).parent.parent / "schema.json").read_text(encoding="utf-8").rstrip())
+
+
+@click.command(
+    short_help="Compare analytic with numerical gradients.",
+    epilog="Example: mlp gradcheck configs/mnist_adam_relu.yaml activation=tanh",
+)
+@config_argument
+@overrides_argument
+@json_option
+@debug_option
+def gradcheck(config: Path, overrides: tuple[str, ...], as_json: bool) -> int:
+    """Compare analytic with numerical gradients, in float64, on a few rows of the real data."""
+    from mlp_cli.build import check_gradients_of
+    from mlp_cli.config import load_config
+    from mlp_cli.nn.gradcheck import TOLERANCE
+
+    checks = check_gradients_of(load_config(config, overrides))
+    good = all(check.passed for check in checks)
+    if as_json:
+        entries = [{**asdict(check), "passed": check.passed} for check in checks]
+        print_json({"passed": good, "tolerance": TOLERANCE, "checks": entries})
+    else:
+        click.echo(f"{'parameter':12}{'layer':16}{'checked':>8}  largest relative error")
+        for check in checks:
+            verdict = "" if check.passed else "   WRONG"
+            click.echo(f"{check.parameter:12}{check.layer:16}{check.checked:8}  {check.max_relative_error:.1e}{verdict}")
+        click.echo("the gradients agree" if good else f"the gradients differ by more than {TOLERANCE:g}")
+    return 0 if good else 1

@@ -1,0 +1,89 @@
+"""`mlp`: the group of commands, and the one place where errors become messages and exit codes.
+
+Modules of this package import only click at the top, so that `mlp --help` is quick; each command imports what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from mlp_cli import __version__
+from mlp_cli.cli.bench import bench
+from mlp_cli.cli.data import data
+from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
+from mlp_cli.cli.train import train
+from mlp_cli.errors import MlpError
+
+_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+
+
+class _Group(click.Group):
+    """Lists its commands in the order in which a user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start with: mlp train configs/mnist_adam_relu.yaml",
+)
+@click.version_option(__version__, "-V", "--version", message="mlp %(version)s")
+def cli() -> None:
+    """Train, sweep and compare multilayer perceptrons on the CPU, from YAML files.
+
+    A run is a pure function of its config and its data. The same command again finishes an interrupted run
+    and only reports a completed one.
+    """
+
+
+for _command in (train, init, validate, show, data, gradcheck, bench, schema):
+    cli.add_command(_command)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs one command line (sys.argv where None) and returns the exit code; prints errors on stderr."""
+    for variable in _THREAD_VARIABLES:  # before NumPy is imported: one BLAS thread unless --threads asks for more
+        os.environ[variable] = "1"
+    # OpenBLAS's threads else spin after each product and hold the core that the optimizer's second thread needs.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
+    words = sys.argv[1:] if arguments is None else arguments
+    if sys.platform not in ("linux", "darwin"):
+        return _fail("mlp runs on Linux and macOS only", "on Windows use the Windows Subsystem for Linux (WSL)", 1)
+    try:
+        code = cli.main(args=words, prog_name="mlp", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except MlpError as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        return _fail(error.message, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", "run the same command again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say nothing more
+        return 0
+    except Exception as error:
+        if "--debug" in words:
+            traceback.print_exc()
+            return 1
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _fail(f"internal error: {reason}", "this is a bug in mlp; run again with --debug for the traceback", 1)
+
+
+def _fail(message: str, hint: str | None, code: int) -> int:
+    click.echo(message if "\n" in message else f"error: {message}", err=True)
+    for line in (hint or "").splitlines():
+        click.echo(f"  {line}", err=True)
+    return code

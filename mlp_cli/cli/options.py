@@ -1,0 +1,55 @@
+"""Options that several commands share, and how they print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+results_option = click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of all runs."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, all else on stderr.")
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+config_argument = click.argument("config", type=click.Path(path_type=Path))
+overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+def parse_threads(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    """`auto`, or a whole number of at least 1."""
+    if value is None or value == "auto":
+        return value
+    if not value.isdecimal() or int(value) < 1 or int(value) > 1024:
+        raise click.BadParameter(f"{value!r} is neither a whole number from 1 to 1024 nor auto")
+    return int(value)
+
+
+threads_option = click.option(
+    "--threads",
+    metavar="N|auto",
+    callback=parse_threads,
+    help="BLAS threads; auto measures a few steps.  [default: 1, or what an interrupted run used]",
+)
+
+
+def print_json(value: Any) -> None:
+    """One strict JSON document on stdout."""
+    from mlp_cli.files import strict_json
+
+    click.echo(strict_json(value))
+
+
+def notice(text: str) -> None:
+    """A message that is not the result, on stderr."""
+    click.echo(f"note: {text}", err=True)
+
+
+def on_terminal(as_json: bool) -> bool:
+    """Whether a progress bar makes sense: a person watches both streams (with --json only stderr matters)."""
+    return sys.stderr.isatty() and (as_json or sys.stdout.isatty())

@@ -1,0 +1,150 @@
+"""`mlp train`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlp_cli.cli.options import (
+    config_argument,
+    debug_option,
+    json_option,
+    notice,
+    on_terminal,
+    overrides_argument,
+    print_json,
+    quiet_option,
+    results_option,
+    threads_option,
+)
+
+if TYPE_CHECKING:
+    from mlp_cli.config import Config
+    from mlp_cli.experiment import Outcome, Plan
+
+
+@click.command(
+    epilog="Example: mlp train configs/mnist_adam_relu.yaml learning_rate=5e-4 hidden_sizes=[300,100] seed=1",
+)
+@config_argument
+@overrides_argument
+@results_option
+@click.option("--name", help="Name of the run, in place of the config's.")
+@click.option("--lr", metavar="NUMBER", help="Short for learning_rate=NUMBER.")
+@threads_option
+@click.option("--force", is_flag=True, help="Clear the run's folder and start at once.")
+@click.option("--no-plots", is_flag=True, help="Draw no figures.")
+@click.option("--dry-run", is_flag=True, help="Show the resolved config, size, memory and time; train nothing.")
+@quiet_option
+@json_option
+@debug_option
+def train(
+    config: Path,
+    overrides: tuple[str, ...],
+    results: Path,
+    name: str | None,
+    lr: str | None,
+    threads: int | str | None,
+    force: bool,
+    no_plots: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Train one run: the one that CONFIG and the overrides describe.
+
+    Everything goes into the run's own folder, results/<name>-<hash>. The same command again reports a completed run, goes on
+    with an interrupted one and starts a failed one afresh. KEY=VALUE overrides a key of the config; the value is YAML, dots
+    reach nested keys (optimizer.beta_1=0.8).
+    """
+    from mlp_cli.config import load_config
+    from mlp_cli.experiment import plan, run
+
+    extra = ([f"learning_rate={lr}"] if lr is not None else []) + ([f"name={name}"] if name is not None else [])
+    planned = plan(load_config(config, [*overrides, *extra]), results)
+    if dry_run:
+        _show_plan(planned, threads, as_json, quiet)
+        return 0
+    say = (lambda text: None) if quiet else notice
+    if not (quiet or as_json):
+        click.echo(f"run {planned.folder}", err=on_terminal(as_json))
+
+    def callbacks(score: str) -> list[Any]:
+        from mlp_cli.training.progress import BarProgress, PlainProgress
+
+        if quiet:
+            return []
+        return [
+            BarProgress(sys.stderr, score)
+            if on_terminal(as_json)
+            else PlainProgress(sys.stderr if as_json else sys.stdout, score)
+        ]
+
+    outcome = run(
+        planned,
+        threads=threads,
+        force=force,
+        plots=not no_plots,
+        callbacks=callbacks,
+        say=say,
+        command=shlex.join(["mlp", *sys.argv[1:]]),
+    )
+    if as_json:
+        print_json(outcome.record)
+    elif not quiet:
+        click.echo(_summary(outcome))
+    return 1 if outcome.record["status"] != "completed" else 0
+
+
+def _summary(outcome: Outcome) -> str:
+    """The lines at the end of a run."""
+    from mlp_cli.training.progress import score_text
+
+    record, metrics = outcome.record, outcome.record["metrics"]
+    if record["status"] != "completed":
+        return f"{record['id']}: {record['status']} before; --force trains it again\n  {record['error']}"
+    score = "accuracy" if "train_accuracy" in metrics else "r2"
+    lines = [] if outcome.trained else [f"{record['id']} is completed already; --force trains it again"]
+    for part, label in (("test", "test"), ("val", "validation"), ("train", "training")):
+        if metrics[f"{part}_loss"] is not None:
+            value = score_text(score, metrics[f"{part}_{score}"])
+            lines.append(f"{label + ' ' + score:20}{value:>10}   loss {metrics[f'{part}_loss']:.4f}")
+    if record["best_epoch"] is not None:
+        lines.append(f"{'best epoch':20}{record['best_epoch']:>10}   of {record['epochs']}")
+    lines.append(f"{'time':20}{record['seconds']:>8.1f} s")
+    lines.append(f"{'folder':20}  {outcome.folder}")
+    return "\n".join(lines)
+
+
+def _show_plan(planned: Plan, threads: int | str | None, as_json: bool, quiet: bool) -> None:
+    from mlp_cli.build import load_data
+    from mlp_cli.estimate import choose_threads, estimate
+
+    config: Config = planned.config
+    dataset = load_data(config, (lambda text: None) if quiet else notice)
+    used = choose_threads(config, dataset) if threads == "auto" else int(threads or 1)
+    expected = estimate(config, dataset, used)
+    if as_json:
+        print_json(
+            {
+                "id": planned.id,
+                "folder": str(planned.folder),
+                "config_hash": planned.hash,
+                "config": config.to_dict(),
+                "parameters": expected.parameters,
+                "memory_bytes": expected.memory,
+                "seconds": expected.seconds,
+                "threads": used,
+            }
+        )
+    elif not quiet:
+        click.echo(config.to_yaml().rstrip())
+        click.echo(
+            f"\nfolder      {planned.folder}\nparameters  {expected.parameters:,}\n"
+            f"memory      about {expected.memory / 2**20:,.0f} MiB for the network, the optimizer and the data\n"
+            f"time        about {expected.seconds:,.1f} s with {used} thread{'s' if used > 1 else ''}, plots not counted"
+        )

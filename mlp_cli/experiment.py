@@ -1,0 +1,119 @@
+"""A run from its config to run.json. Read it first: `plan` says where a run goes, `run` does the whole job in a claimed folder
+(`build`, next door, wires the parts, `job` is one attempt)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlp_cli import runs
+from mlp_cli.build import Say, build, check, load_data
+from mlp_cli.config import Config
+from mlp_cli.data.dataset import Dataset
+from mlp_cli.errors import DataError, RunError
+from mlp_cli.figures import draw_figures, figures_missing
+from mlp_cli.job import Job, Outcome, Plan, data_changed, test
+from mlp_cli.model import NAME, load_weights
+from mlp_cli.training import checkpoint
+from mlp_cli.training.callbacks import Callback, read_history
+from mlp_cli.training.evaluate import SCORE_NAMES
+
+FILES = ("config.yaml", "metrics.csv", "timings.csv", NAME)
+"""What every completed run has, besides run.json and log.txt."""
+
+
+def plan(config: Config, results: Path) -> Plan:
+    """Where a run of this config goes."""
+    digest = config.hash()
+    name = runs.run_id(config.name, digest)
+    return Plan(config, digest, name, results / name)
+
+
+def run(
+    planned: Plan,
+    *,
+    threads: int | str | None = None,
+    force: bool = False,
+    plots: bool = True,
+    callbacks: Callable[[str], Sequence[Callback]] = lambda score: (),
+    say: Say = lambda text: None,
+    command: str | None = None,
+) -> Outcome:
+    """Finishes a run: reports a completed or diverged one, goes on with an interrupted one, starts a new or failed one.
+
+    threads: BLAS threads, `auto`, or None for what the run used before (1 at first). force: clear the folder first.
+    plots: also draw figures. callbacks: given the score's name, makes more callbacks (a progress bar). say: takes notices.
+    command: for run.json. Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
+    """
+    config = planned.config
+    notices: list[str] = []
+    dataset: Dataset | None = None
+    try:
+        dataset = load_data(config, notices.append)
+        check(config, dataset)
+    except DataError as error:
+        if force or not _is_completed(planned.folder):
+            raise
+        notices.append(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
+    with runs.Claim(planned.folder) as claim:
+
+        def tell(text: str) -> None:
+            claim.log(text)
+            say(text)
+
+        for text in notices:
+            tell(text)
+        claim.tidy()
+        if force:
+            claim.clear()
+        before = None if force else runs.read_record(planned.folder)
+        status = _check_record(planned, before)
+        if before is not None and status in ("completed", "diverged") and _is_whole(planned.folder, status, tell):
+            return _report_again(planned, before, dataset, plots and status == "completed")
+        if dataset is None:
+            raise RunError(f"{planned.folder} changed while this command started", "run the same command again")
+        if status in ("failed", "completed"):
+            claim.clear()
+            before = None
+        return Job(planned, claim, before, command, tell).finish(dataset, threads, plots, callbacks)
+
+
+def _check_record(planned: Plan, record: dict[str, Any] | None) -> str | None:
+    """The status of what is in the folder. Errors: RunError where another config's run is there."""
+    if record is None:
+        return None
+    if record.get("config_hash") != planned.hash:
+        raise RunError(
+            f"{planned.folder} belongs to another config: its hash is {record.get('config_hash')}, this one's {planned.hash}",
+            "give this run another name with --name",
+        )
+    stated = str(record.get("status"))
+    return "interrupted" if stated == "running" else stated  # we hold the claim: nobody else is running it
+
+
+def _is_completed(folder: Path) -> bool:
+    record = runs.read_record(folder)
+    return record is not None and record.get("status") == "completed"
+
+
+def _is_whole(folder: Path, status: str, tell: Say) -> bool:
+    """Whether a run that is done has its files; a completed one that lost some is trained again."""
+    missing = [name for name in FILES if status == "completed" and not (folder / name).is_file()]
+    if missing:
+        tell(f"the run was completed, but {', '.join(missing)} is gone: starting over")
+    return not missing
+
+
+def _report_again(planned: Plan, record: dict[str, Any], dataset: Dataset | None, plots: bool) -> Outcome:
+    """A run that is done: checks that its data is still the same (None: it is not here), draws figures that are missing."""
+    checkpoint.remove(planned.folder)
+    if dataset is not None and record["data"] is not None:
+        if dataset.sha256 != record["data"]["sha256"]:
+            raise data_changed(planned.folder, record["data"]["sha256"], dataset.sha256)
+        if plots and figures_missing(planned.folder):
+            trainer = build(planned.config, dataset)
+            load_weights(planned.folder, trainer.network)
+            history = read_history(planned.folder, SCORE_NAMES[dataset.task])
+            draw_figures(planned.folder, record, trainer, dataset, history, test(trainer, dataset)[1])
+    return Outcome(record, planned.folder, trained=False)

@@ -1,0 +1,42 @@
+"""model.npz: the weights that a run ends with and all that predicting needs, as plain arrays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli import files, npz
+from mlp_cli.data.dataset import Dataset
+from mlp_cli.data.transforms import Affine
+from mlp_cli.errors import RunError
+from mlp_cli.nn.network import Network
+
+NAME = "model.npz"
+_LIMIT = 4 << 30
+
+
+def write_model(folder: Path, network: Network, transform: Affine, dataset: Dataset, config: dict[str, Any]) -> None:
+    """Writes W1, b1, W2, b2 …, running statistics, the scaling (value = raw · scale + shift), class names and the config."""
+    arrays: dict[str, NDArray] = {**network.parameters, **network.state}
+    arrays["scale"], arrays["shift"] = np.asarray(transform.scale), np.asarray(transform.shift)
+    arrays["classes"] = np.array(dataset.classes, dtype=np.str_)
+    arrays["shape"] = np.array(dataset.shape, np.int64)
+    arrays["config"] = np.array(json.dumps(config, sort_keys=True))
+    files.write_bytes(folder / NAME, npz.pack(arrays))
+
+
+def load_weights(folder: Path, network: Network) -> None:
+    """Puts the weights of model.npz into a network of the same shape, in place. Errors: RunError where they do not fit."""
+    path = folder / NAME
+    try:
+        arrays = npz.unpack(files.read_bytes(path, _LIMIT, RunError))
+        for name, target in {**network.parameters, **network.state}.items():
+            if arrays[name].shape != target.shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}, the network {target.shape}")
+            target[...] = arrays[name]
+    except (ValueError, KeyError) as error:
+        raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error

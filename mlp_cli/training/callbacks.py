@@ -1,0 +1,110 @@
+"""What happens round the training loop: a callback hears of epochs and, if it overrides `on_step`, of steps."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from mlp_cli import files
+from mlp_cli.errors import RunError
+from mlp_cli.training.state import Row
+
+_LIMIT = 256 << 20
+
+
+class Callback:
+    """The base of all callbacks; each method may be overridden. A step hook that nobody overrides costs nothing."""
+
+    def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
+        """Training begins: the epochs in all, steps and samples of an epoch, and the epochs that are done already."""
+
+    def on_step(self, step: int, loss: float) -> None:
+        """A step of the epoch is done: its number from 1 and the mean loss of its batch."""
+
+    def on_epoch(self, row: Row) -> None:
+        """An epoch is done and validated."""
+
+    def on_end(self) -> None:
+        """Training is over, whatever the reason."""
+
+
+def metrics_header(score: str) -> list[str]:
+    """The columns of metrics.csv; `score` is `accuracy` or `r2`."""
+    return ["epoch", "train_loss", f"train_{score}", "val_loss", f"val_{score}", "learning_rate"]
+
+
+class TablesWriter(Callback):
+    """Keeps metrics.csv and timings.csv: one row an epoch, written as the epoch ends.
+
+    history: the epochs done before; both files are made anew from them, which mends whatever a kill left.
+    samples: training samples an epoch.
+    """
+
+    def __init__(self, folder: Path, score: str, history: list[Row], samples: int) -> None:
+        self.metrics, self.timings = folder / "metrics.csv", folder / "timings.csv"
+        self.score, self.samples = score, samples
+        self.write(history)
+
+    def write(self, history: list[Row]) -> None:
+        """Both files whole, each replaced in one step."""
+        rows = [self._metrics_row(row) for row in history]
+        files.write_text(self.metrics, _csv([metrics_header(self.score), *rows]))
+        timed = [self._timings_row(row) for row in history]
+        files.write_text(self.timings, _csv([["epoch", "seconds", "samples_per_second"], *timed]))
+
+    def on_epoch(self, row: Row) -> None:
+        _append(self.metrics, _csv([self._metrics_row(row)]))
+        _append(self.timings, _csv([self._timings_row(row)]))
+
+    def _metrics_row(self, row: Row) -> list[str]:
+        values = (row.train_loss, row.train_score, row.val_loss, row.val_score, row.learning_rate)
+        return [str(row.epoch), *("" if value is None else repr(float(value)) for value in values)]
+
+    def _timings_row(self, row: Row) -> list[str]:
+        rate = self.samples / row.seconds if row.seconds > 0 and row.epoch > 0 else 0.0
+        return [str(row.epoch), f"{row.seconds:.4f}", f"{rate:.0f}"]
+
+
+def read_history(folder: Path, score: str) -> list[Row]:
+    """The epochs of a completed run, from its metrics.csv; they have no seconds. Errors: RunError where it is damaged."""
+    path = folder / "metrics.csv"
+    text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
+    header, *lines = list(csv.reader(io.StringIO(text))) or [[]]
+    try:
+        if header != metrics_header(score):
+            raise ValueError(f"its header is {','.join(header)}")
+        return [_read_row(line) for line in lines]
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error
+
+
+def _read_row(line: list[str]) -> Row:
+    epoch, *texts = line
+    train_loss, train_score, val_loss, val_score, learning_rate = (float(text) if text else None for text in texts)
+    if train_loss is None or train_score is None or learning_rate is None:
+        raise ValueError(f"empty cells in epoch {epoch}")
+    return Row(int(epoch), train_loss, train_score, val_loss, val_score, learning_rate, 0.0)
+
+
+class LogWriter(Callback):
+    """Sends a line for each epoch to `log` (the run's log.txt)."""
+
+    def __init__(self, log: Callable[[str], None], line: Callable[[Row], str]) -> None:
+        self.log, self.line = log, line
+
+    def on_epoch(self, row: Row) -> None:
+        self.log(self.line(row))
+
+
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _append(path: Path, text: str) -> None:
+    with files.writing(path), open(path, "r+b") as handle:  # "r+b": a file that was removed under way is an error, not a new one
+        handle.seek(0, 2)
+        handle.write(text.encode())

@@ -1,0 +1,193 @@
+"""Checkpoints: one file with all that going on needs, written so that a kill at any moment leaves a sound one.
+
+The file is an .npz archive of plain arrays and a small JSON head; its very last bytes are the SHA-256 of everything before
+them, so any damage shows. Randomness needs no place in it (see `mlp_cli.rng`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli import files, npz
+from mlp_cli.errors import RunError
+from mlp_cli.training.state import Best, Row
+from mlp_cli.training.trainer import Trainer
+
+FORMAT = 1
+CURRENT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
+LIMIT = 4 << 30
+"""The largest file that is read, in bytes."""
+_DIGEST = 64
+_HEAD = {"run": str, "config_hash": str, "data_sha256": str, "environment": dict, "epoch": int, "step": int, "best": dict}
+
+
+class Damaged(RunError):
+    """A checkpoint file that is not what `save` wrote; the message says in which way."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory: where it was read, its head (plain values) and its arrays by name."""
+
+    path: Path
+    head: dict[str, Any]
+    arrays: dict[str, NDArray]
+
+    @property
+    def epoch(self) -> int:
+        """The last whole epoch in it."""
+        return int(self.head["epoch"])
+
+
+def save(folder: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
+    """Writes `checkpoint.npz`; the one before stays as `checkpoint.previous.npz`.
+
+    identity: plain values that say whose checkpoint this is: run, config_hash, data_sha256 and environment (a mapping).
+    Errors: RunError where the folder cannot be written; the old checkpoint then still stands.
+    """
+    state = trainer.state
+    head = {"format": FORMAT, **identity, "epoch": state.epoch, "step": state.step, "best": state.best.memory()}
+    arrays = {"head": np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8), **_arrays(trainer)}
+    content = memoryview(npz.pack(arrays, comment=b"0" * _DIGEST))[:-_DIGEST]
+    target = folder / CURRENT
+
+    def fill(handle: BinaryIO) -> None:
+        handle.write(content)
+        handle.write(hashlib.sha256(content).hexdigest().encode())
+
+    def keep_previous() -> None:
+        if os.path.lexists(target):
+            os.replace(target, folder / PREVIOUS)
+
+    files.write_atomic(target, fill, before_rename=keep_previous)
+
+
+def read(path: Path) -> Checkpoint:
+    """Reads and checks one file.
+
+    Errors: Damaged; RunError where it cannot be read at all, or another version of the program wrote it.
+    """
+    if not path.is_file():
+        raise Damaged(f"{path} is damaged: it is not a file")
+    content = files.read_bytes(path, LIMIT, RunError)
+    if hashlib.sha256(memoryview(content)[:-_DIGEST]).hexdigest().encode() != content[-_DIGEST:]:
+        raise Damaged(f"{path} is damaged: its SHA-256 does not match its content")
+    try:
+        arrays = npz.unpack(content)
+        head = json.loads(arrays.pop("head").tobytes())
+        if head["format"] != FORMAT:
+            raise RunError(
+                f"{path} has checkpoint format {head['format']}, this version of mlp reads {FORMAT}",
+                "go on with the version that wrote it, or start over with --force",
+            )
+        _check_types(head, {"format": int, **_HEAD})
+        _check_types(head["best"], get_type_hints(Best))
+        return Checkpoint(path, head, arrays)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
+
+
+def recover(folder: Path, run_id: str, config_hash: str) -> tuple[Checkpoint | None, list[str]]:
+    """The newest sound checkpoint of this very run, or None; and what is to be said of those passed over.
+
+    A file that is no use is taken away, so that it never takes the place of a sound one. Errors: those of `read`, but Damaged.
+    """
+    notices = []
+    for path in (folder / CURRENT, folder / PREVIOUS):
+        if not os.path.lexists(path):
+            continue
+        try:
+            found = read(path)
+        except Damaged as damage:
+            notices.append(damage.message)
+        else:
+            if (found.head["run"], found.head["config_hash"]) == (run_id, config_hash):
+                if notices:
+                    notices.append(f"going on from {path.name}, epoch {found.epoch}")
+                return found, notices
+            notices.append(f"{path} belongs to another run ({found.head['run']})")
+        with files.writing(path):
+            path.unlink()
+    if notices:
+        notices.append("no sound checkpoint is left: starting over")
+    return None, notices
+
+
+def restore(trainer: Trainer, found: Checkpoint) -> None:
+    """Puts a checkpoint's content into the trainer, in place. Errors: RunError where it does not fit the network or the config."""
+    state, best = trainer.state, Best(**found.head["best"])
+    keeps = trainer.keep_best and best.epoch is not None
+    trainer.best_weights = {name: value.copy() for name, value in trainer.weights().items()} if keeps else {}
+    epochs = list(range(1, min(found.epoch, trainer.epochs) + 1)) or [0]
+    targets = _arrays(trainer) | {"history": np.zeros((len(epochs), 7))}
+    if (
+        _form(found.arrays) != _form(targets)
+        or found.arrays["history"][:, 0].tolist() != epochs
+        or found.epoch != epochs[-1]
+        or found.head["step"] < 0
+        or best.epoch not in (None, *epochs)
+        or (best.monitor, best.min_delta, best.patience) != (state.best.monitor, state.best.min_delta, state.best.patience)
+    ):
+        raise RunError(
+            f"{found.path} does not fit this config's network or training",
+            "go on with the version of mlp that wrote it, or start over with --force",
+        )
+    for name, array in targets.items():
+        array[...] = found.arrays[name]
+    state.best, state.epoch, state.step = best, found.epoch, found.head["step"]
+    state.history = [_row(line, trainer.validation is not None) for line in targets["history"].tolist()]
+
+
+def remove(folder: Path) -> None:
+    """Takes both files away: a completed run needs none."""
+    with files.writing(folder):
+        for name in (CURRENT, PREVIOUS):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _arrays(trainer: Trainer) -> dict[str, NDArray]:
+    """Views of the trainer's own arrays by their names in the file, and a copy of the history."""
+    return {
+        "theta": trainer.network.theta,
+        **{f"slot.{name}": value for name, value in trainer.updater.slots.items()},
+        **{f"state.{name}": value for name, value in trainer.network.state.items()},
+        **{f"best.{name}": value for name, value in trainer.best_weights.items()},
+        "history": np.array([_plain(row) for row in trainer.state.history], np.float64).reshape(-1, 7),
+    }
+
+
+def _form(arrays: Mapping[str, NDArray]) -> dict[str, Any]:
+    return {name: (value.shape, value.dtype) for name, value in arrays.items()}
+
+
+def _check_types(values: dict[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Errors: ValueError where other keys or other types stand there than are wanted."""
+    if values.keys() != wanted.keys() or not all(isinstance(values[name], kind) for name, kind in wanted.items()):
+        raise ValueError(f"its head does not have exactly {', '.join(wanted)}")
+
+
+def _plain(row: Row) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else float(value) for value in astuple(row))
+
+
+def _row(line: list[float], validated: bool) -> Row:
+    epoch, train_loss, train_score, val_loss, val_score, learning_rate, seconds = line
+    return Row(
+        int(epoch),
+        train_loss,
+        train_score,
+        val_loss if validated else None,
+        val_score if validated else None,
+        learning_rate,
+        seconds,
+    )

@@ -1,0 +1,76 @@
+"""Scoring a network on a part of the data, and the running sums that both training and evaluation use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.nn.metrics import count_correct
+from mlp_cli.nn.network import Network
+
+ROWS = 500
+"""Rows at a time when a part is evaluated: large enough for fast products, small enough for the caches."""
+
+SCORE_NAMES = {"classification": "accuracy", "regression": "r2"}
+"""What the score of a task is called in files and tables."""
+
+
+class Scores:
+    """Sums of losses and of what the score needs, over the batches of an epoch; sums are float64.
+
+    task: `classification` (the score is the accuracy) or `regression` (R² over all outputs).
+    """
+
+    def __init__(self, task: str) -> None:
+        self.classification = task == "classification"
+        self.rows = 0
+        self.loss_sum = 0.0
+        self.correct = 0
+        self._residual = 0.0
+        self._sums: NDArray | float = 0.0
+        self._squares: NDArray | float = 0.0
+
+    def add(self, loss_sum: float, outputs: NDArray, targets: NDArray) -> None:
+        """Takes in a batch: the sum of its losses, its outputs (B, K) and targets (B,) or (B, K)."""
+        self.rows += len(outputs)
+        self.loss_sum += loss_sum
+        if self.classification:
+            self.correct += count_correct(outputs, targets)
+        else:
+            wanted = targets.reshape(outputs.shape).astype(np.float64)
+            residual = wanted - outputs
+            self._residual += float(np.vdot(residual, residual))
+            self._sums = self._sums + wanted.sum(axis=0)
+            self._squares = self._squares + np.square(wanted).sum(axis=0)
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per sample."""
+        return self.loss_sum / self.rows
+
+    @property
+    def score(self) -> float:
+        """Accuracy (0 … 1), or R² (1 is perfect, 0 the mean; NaN where all targets of each output are equal)."""
+        if self.classification:
+            return self.correct / self.rows
+        variation = float(np.sum(self._squares - np.square(self._sums) / self.rows))
+        return 1.0 - self._residual / variation if variation > 0 else float("nan")
+
+
+def evaluate(
+    network: Network, loss: object, batches: Iterable[tuple[NDArray, NDArray]], task: str, outputs: NDArray | None = None
+) -> Scores:
+    """Scores in evaluation mode: no noise, running statistics.
+
+    outputs: where given (N, K), filled with the network's outputs in the order of the batches.
+    """
+    scores = Scores(task)
+    with np.errstate(all="ignore"):
+        for x, y in batches:
+            logits = network.forward(x, training=False)
+            if outputs is not None:
+                outputs[scores.rows : scores.rows + len(x)] = logits
+            scores.add(loss.forward(logits, y), logits, y)  # type: ignore[attr-defined]
+    return scores

@@ -1,0 +1,97 @@
+"""What a person sees while a run trains: a bar on a terminal, one plain line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.state import Row
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+def score_text(score: str, value: float) -> str:
+    """`98.41 %` for an accuracy, `0.913` for R²."""
+    return f"{100 * value:.2f} %" if score == "accuracy" else f"{value:.4f}"
+
+
+def epoch_line(row: Row, epochs: int, score: str, samples: int) -> str:
+    """One epoch in one plain line. score: `accuracy` or `r2`; samples: training samples an epoch."""
+    width = len(str(epochs))
+    name = "R²" if score == "r2" else score
+    parts = [f"epoch {row.epoch:{width}}/{epochs}", f"loss {row.train_loss:.4f}", f"{name} {score_text(score, row.train_score)}"]
+    if row.val_loss is not None and row.val_score is not None:
+        parts += [f"val loss {row.val_loss:.4f}", f"val {name} {score_text(score, row.val_score)}"]
+    if row.epoch and row.seconds > 0:
+        parts += [f"lr {row.learning_rate:.3g}", f"{samples / row.seconds:,.0f} samples/s"]
+    return "  ".join(parts)
+
+
+class PlainProgress(Callback):
+    """Writes `epoch_line` to a stream after each epoch. score: `accuracy` or `r2`."""
+
+    def __init__(self, stream: TextIO, score: str) -> None:
+        self.stream, self.score = stream, score
+
+    def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
+        self.epochs, self.samples = epochs, samples
+
+    def on_epoch(self, row: Row) -> None:
+        self.stream.write(epoch_line(row, self.epochs, self.score, self.samples) + "\n")
+        self.stream.flush()
+
+
+class BarProgress(Callback):
+    """A tqdm bar over all samples of the run, with loss, validation score, samples/s and the time that is left.
+
+    score: `accuracy` or `r2`. The bar is touched a few times a second, not at each step.
+    """
+
+    INTERVAL = 0.2
+
+    def __init__(self, stream: TextIO, score: str) -> None:
+        self.stream, self.score = stream, score
+        self.bar: tqdm | None = None
+
+    def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
+        from tqdm import tqdm
+
+        self.epochs, self.samples, self.steps, self.epoch, self.due = epochs, samples, steps, done, 0.0
+        self.validation = ""
+        layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
+        self.bar = tqdm(
+            total=epochs * samples,
+            initial=done * samples,
+            file=self.stream,
+            unit=" samples",
+            unit_scale=True,
+            mininterval=0,
+            miniters=1,
+            dynamic_ncols=True,
+            bar_format=layout,
+            desc=f"epoch {min(done + 1, epochs)}/{epochs}",
+        )
+
+    def on_step(self, step: int, loss: float) -> None:
+        if (clock := time.monotonic()) < self.due or self.bar is None:
+            return
+        self.due = clock + self.INTERVAL
+        self.bar.set_postfix_str(f"loss {loss:.4f}{self.validation}", refresh=False)
+        self.bar.update(self.epoch * self.samples + step * self.samples // self.steps - self.bar.n)
+
+    def on_epoch(self, row: Row) -> None:
+        self.epoch = row.epoch
+        if self.bar is None:
+            return
+        if row.val_score is not None:
+            self.validation = f", val {'R²' if self.score == 'r2' else self.score} {score_text(self.score, row.val_score)}"
+        self.bar.set_description_str(f"epoch {min(row.epoch + 1, self.epochs)}/{self.epochs}", refresh=False)
+        self.bar.set_postfix_str(f"loss {row.train_loss:.4f}{self.validation}", refresh=False)
+        self.bar.update(self.epoch * self.samples - self.bar.n)
+
+    def on_end(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

@@ -1,0 +1,165 @@
+"""The training loop: epochs of steps, each a forward pass, a loss, a backward pass and an update."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.data.batches import Batches
+from mlp_cli.errors import Diverged, Interrupted
+from mlp_cli.nn.network import Network
+from mlp_cli.nn.schedules import multiplier
+from mlp_cli.nn.updater import Updater
+from mlp_cli.rng import Purpose, stream
+from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.evaluate import Scores, evaluate
+from mlp_cli.training.state import Row, TrainingState
+from mlp_cli.training.stop import StopRequest
+
+
+class Trainer:
+    """Trains a network in place. It holds all parts of a run that change: parameters, slots, state, best weights.
+
+    train, validation: batches of the two parts (validation None: no part); task: see `Scores`.
+    keep_best: keep a copy of the weights of the best epoch, for `evaluate: best`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Any,
+        updater: Updater,
+        schedule: Any,
+        train: Batches,
+        validation: Batches | None,
+        *,
+        task: str,
+        seed: int,
+        learning_rate: float,
+        epochs: int,
+        state: TrainingState,
+        keep_best: bool = False,
+    ) -> None:
+        self.network, self.loss, self.updater, self.schedule = network, loss, updater, schedule
+        self.train, self.validation, self.task = train, validation, task
+        self.seed, self.learning_rate, self.epochs = seed, learning_rate, epochs
+        self.state, self.keep_best = state, keep_best
+        self.best_weights: dict[str, NDArray] = {}
+        self.current_rate = 0.0
+        self._steps = len(train)
+
+    def weights(self) -> dict[str, NDArray]:
+        """Everything that the network has learnt, by name: views of its parameters and of its running statistics."""
+        return {**self.network.parameters, **self.network.state}
+
+    def restore_best(self) -> None:
+        """Puts the best epoch's weights back into the network, where they were kept."""
+        for name, value in self.best_weights.items():
+            self.weights()[name][...] = value
+
+    def fit(
+        self,
+        callbacks: Sequence[Callback] = (),
+        stop: StopRequest | None = None,
+        checkpoint: Callable[[], None] | None = None,
+        until: int | None = None,
+    ) -> None:
+        """Trains from `state.epoch` to the end, or until early stopping decides.
+
+        until: pause after this epoch; the schedule is that of the full length all the same.
+        checkpoint: called after each epoch, when `state` and the weights belong together.
+        Errors: Diverged for a loss that is not finite; Interrupted when `stop` is set.
+        """
+        stop = stop or StopRequest()
+        last = self.epochs if until is None else min(self.epochs, until)
+        for callback in callbacks:
+            callback.on_start(self.epochs, self._steps, self.train.rows, self.state.epoch)
+        step_hooks = [callback.on_step for callback in callbacks if type(callback).on_step is not Callback.on_step]
+        try:
+            with np.errstate(all="ignore"):
+                if self.epochs == 0 and not self.state.history:
+                    self._finish_epoch(self._initial_row(), callbacks, checkpoint)
+                while self.state.epoch < last and not self.state.best.stop:
+                    self._finish_epoch(self._epoch(self.state.epoch + 1, step_hooks, stop), callbacks, checkpoint)
+        finally:
+            for callback in callbacks:
+                callback.on_end()
+
+    def _finish_epoch(self, row: Row, callbacks: Sequence[Callback], checkpoint: Callable[[], None] | None) -> None:
+        state = self.state
+        state.epoch = row.epoch
+        state.history.append(row)
+        if state.best.update(row) and self.keep_best:
+            self.best_weights = {name: value.copy() for name, value in self.weights().items()}
+        for callback in callbacks:
+            callback.on_epoch(row)
+        if checkpoint:
+            checkpoint()
+
+    def step(self, x: NDArray, y: NDArray, scores: Scores) -> float:
+        """One update from one batch, in place: x (B, D) in the network's dtype, y (B,) or (B, K). Returns the sum of its losses.
+
+        A loss that is not finite is returned, and nothing is updated. The batch is added to `scores`.
+        """
+        network, loss, state = self.network, self.loss, self.state
+        outputs = network.forward(x, training=True)
+        batch_loss: float = loss.forward(outputs, y)
+        if math.isfinite(batch_loss):
+            scores.add(batch_loss, outputs, y)
+            network.backward(loss.backward())
+            self.current_rate = self.learning_rate * multiplier(self.schedule, state.step, self._steps, self.epochs)
+            state.step += 1
+            self.updater.apply(self.current_rate, state.step)
+        return batch_loss
+
+    def _epoch(self, epoch: int, step_hooks: Sequence[Callable[[int, float], None]], stop: StopRequest) -> Row:
+        started = time.perf_counter()
+        scores = Scores(self.task)
+        self.network.start_epoch(self.seed, epoch)
+        self.train.shuffle(stream(self.seed, Purpose.SHUFFLE, epoch))
+        for number, (x, y) in enumerate(self.train, 1):
+            batch_loss = self.step(x, y, scores)
+            if not math.isfinite(batch_loss):
+                raise self._diverged(f"the training loss became {batch_loss}", epoch, number)
+            for hook in step_hooks:
+                hook(number, batch_loss / len(x))
+            if stop.signal is not None:
+                raise Interrupted(
+                    f"interrupted in epoch {epoch}, step {number} of {self._steps}",
+                    "run the same command again to go on",
+                    exit_code=128 + stop.signal,
+                )
+        validated = self._validate(epoch)
+        return Row(epoch, scores.loss, scores.score, *validated, self.current_rate, time.perf_counter() - started)
+
+    def _validate(self, epoch: int) -> tuple[float | None, float | None]:
+        if self.validation is None:
+            if not np.isfinite(self.network.theta).all():
+                raise self._diverged("a weight is no longer finite", epoch, self._steps)
+            return None, None
+        scores = evaluate(self.network, self.loss, self.validation, self.task)
+        if not math.isfinite(scores.loss):
+            raise self._diverged(f"the validation loss became {scores.loss}", epoch, self._steps)
+        return scores.loss, scores.score
+
+    def _initial_row(self) -> Row:
+        started = time.perf_counter()
+        scores = evaluate(self.network, self.loss, self.train, self.task)
+        validated = self._validate(0)
+        return Row(0, scores.loss, scores.score, *validated, 0.0, time.perf_counter() - started)
+
+    def _diverged(self, what: str, epoch: int, number: int) -> Diverged:
+        """The error for a run whose loss is not finite: the step, the layer with the largest gradient, the learning rate."""
+        norms = {name: float(np.linalg.norm(grad)) for name, grad in self.network.gradients.items()}
+        worst = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
+        where = f"epoch {epoch}, step {number} ({self.state.step + 1} in all)"
+        return Diverged(
+            f"diverged: {what} in {where}; layer {self.network.layer_of(worst)} had the largest gradient "
+            f"(|d{worst}| = {norms[worst]:.3g}), learning rate {self.current_rate:g}",
+            f"try a smaller learning rate: learning_rate={self.learning_rate / 10:.3g}",
+        )

@@ -1,0 +1,150 @@
+"""Every command: its help, what it prints, its exit codes. Walks over the command line itself, so no command is left out."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from small_sets import Answer
+
+from mlp_cli.cli.inspect import SHOWN
+from mlp_cli.cli.main import cli
+
+Mlp = Callable[..., Answer]
+
+
+def commands(group: click.Group = cli, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*above, name))
+        else:
+            yield (*above, name), command
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_help_says_what_it_does_with_an_example(mlp: Mlp, words: tuple[str, ...]) -> None:
+    answer = mlp(*words, "--help")
+    assert answer.code == 0
+    assert f"Example: mlp {' '.join(words)}" in answer.out
+    command = ALL[words]
+    assert command.help and len(command.help) > 20
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{words}: {option.name} has no help"
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_an_unknown_option_is_a_usage_error(mlp: Mlp, words: tuple[str, ...]) -> None:
+    answer = mlp(*words, "--no-such-option")
+    assert answer.code == 2 and "--no-such-option" in answer.err and not answer.out
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for words in ALL:
+        assert f"mlp {' '.join(words)}" in readme, f"mlp {' '.join(words)} is not in the README"
+
+
+def test_no_command_and_an_unknown_one(mlp: Mlp) -> None:
+    assert mlp().code == 2 and "Usage: mlp" in mlp().err
+    answer = mlp("trian")
+    assert answer.code == 2 and "trian" in answer.err
+
+
+def test_version(mlp: Mlp) -> None:
+    from mlp_cli import __version__
+
+    assert mlp("--version").out == f"mlp {__version__}\n"
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_show_lists_each_member_with_its_options(mlp: Mlp, kind: str) -> None:
+    text = mlp("show", kind)
+    entries = json.loads(mlp("show", kind, "--json").out)
+    assert text.code == 0 and entries
+    for entry in entries:
+        assert entry["name"] in text.out
+        for option in entry.get("options", ()):
+            assert option in text.out
+
+
+def test_validate_names_every_problem_in_every_file(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+    assert mlp("validate", small_config) == Answer(0, f"{small_config}: ok\n", "")
+    (tmp_path / "bad.yaml").write_text("dataset: mnist\nhiden_sizes: [300]\nlearning_rate: -0.1\n")
+    answer = mlp("validate", "bad.yaml", small_config, "nowhere.yaml")
+    assert answer.code == 2 and answer.out == f"{small_config}: ok\n"
+    assert answer.err.splitlines()[:3] == [
+        "bad.yaml: 2 problems",
+        "  line 2   hiden_sizes: [300]     unknown key; did you mean hidden_sizes?",
+        "  line 3   learning_rate: -0.1    must be greater than 0",
+    ]
+    assert "nowhere.yaml" in answer.err
+    assert mlp("validate", small_config, "epochs=-1").code == 2
+    found = json.loads(mlp("validate", small_config, "bad.yaml", "--json").out)
+    assert [entry["ok"] for entry in found] == [True, False]
+
+
+def test_init_writes_a_config_that_is_valid(mlp: Mlp, tmp_path: Path) -> None:
+    assert mlp("init", "first").code == 0
+    text = (tmp_path / "first.yaml").read_text()
+    assert "#" in text and mlp("validate", "first.yaml").code == 0
+    again = mlp("init", "first")
+    assert again.code == 2 and "exists already" in again.err and (tmp_path / "first.yaml").read_text() == text
+    assert mlp("init", "second", "--out", "sub/other.yaml").code == 0 and (tmp_path / "sub/other.yaml").exists()
+    assert mlp("init", "a/../b").code == 2
+
+
+def test_schema_is_json(mlp: Mlp) -> None:
+    assert json.loads(mlp("schema").out)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_gradcheck(mlp: Mlp, small_config: Path) -> None:
+    answer = mlp("gradcheck", small_config, "activation=tanh", "hidden_sizes=[5,4]", "batch_norm=true")
+    assert answer.code == 0 and "the gradients agree" in answer.out
+    for name in ("W1", "b1", "gamma1", "beta1", "W3", "dense_3"):
+        assert name in answer.out
+    assert json.loads(mlp("gradcheck", small_config, "--json").out)["passed"] is True
+
+
+def test_gradcheck_finds_a_wrong_gradient(mlp: Mlp, small_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlp_cli.nn.activations import Tanh
+
+    right = Tanh.backward
+
+    def wrong(self: Tanh, *arrays: object) -> None:
+        right(self, *arrays)  # type: ignore[arg-type]
+        arrays[2][...] *= 1.001  # type: ignore[index]
+
+    monkeypatch.setattr(Tanh, "backward", wrong)
+    answer = mlp("gradcheck", small_config, "activation=tanh")
+    assert answer.code == 1 and "WRONG" in answer.out and "differ by more than" in answer.out
+
+
+def test_data_list_show_fetch(mlp: Mlp, idx_set: Path, tmp_path: Path) -> None:
+    names = [entry["name"] for entry in json.loads(mlp("data", "list", "--json").out)]
+    listed = mlp("data", "list").out
+    assert {"mnist", "fashion_mnist"} <= set(names) and all(f"{name}: " in listed for name in names)
+    answer = mlp("data", "show", "shapes")
+    assert answer.code == 0 and (tmp_path / "shapes.png").stat().st_size > 10_000
+    shown = json.loads(mlp("data", "show", "shapes", "--json", "--out", "other.png").out)
+    assert sum(shown["counts"]["training"].values()) == 600 and (tmp_path / "other.png").exists()
+    unknown = mlp("data", "show", "mnits")
+    assert unknown.code == 2 and "did you mean mnist?" in unknown.err
+
+
+def test_fetch_from_a_folder_without_the_set(mlp: Mlp, idx_set: Path) -> None:
+    answer = mlp("data", "fetch", "mnist", "--from", "shapes")
+    assert answer.code == 3 and "shapes" in answer.err and "Traceback" not in answer.err
+
+
+def test_bench_compares_with_the_matmul_floor(mlp: Mlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlp_cli.bench import timing
+
+    monkeypatch.setattr(timing, "ROWS", 128)
+    entries = json.loads(mlp("bench", "--rounds", "1", "--json").out)
+    for entry in entries:
+        assert entry["microseconds"]["mlp, adam"] > 0 and entry["ratios"]["Adam / matmuls"] > 0

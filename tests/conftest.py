@@ -1,0 +1,54 @@
+"""What many tests need: a small set of images on disk, an empty cache, and the command line called as a user would."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_sets import Answer, make_idx_set
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a cache folder of its own, and none of the user's data."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("HOME", str(cache))
+    monkeypatch.delenv("MLP_DATA_DIR", raising=False)
+    return cache
+
+
+@pytest.fixture
+def idx_set(tmp_path: Path) -> Path:
+    """A folder `shapes` with the four IDX files of a small set."""
+    return make_idx_set(tmp_path / "shapes")
+
+
+@pytest.fixture
+def mlp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Runs a command line in this process, in a folder of its own."""
+    from mlp_cli.cli.main import run
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> Answer:
+        capsys.readouterr()
+        code = run([str(word) for word in words])
+        printed = capsys.readouterr()
+        return Answer(code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+def small_config(tmp_path: Path, idx_set: Path) -> Path:
+    """A config that trains a small network on `idx_set` in a blink."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "# a small run\n"
+        "dataset: {path: shapes, validation: 100}\n"
+        "hidden_sizes: [16]\n"
+        "epochs: 3\n"
+        "batch_size: 32\n"
+        "learning_rate: 3e-3\n"
+    )
+    return path

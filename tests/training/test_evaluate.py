@@ -1,0 +1,36 @@
+"""Running sums over batches give the scores of the whole."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mlp_cli.training.evaluate import Scores
+
+
+def test_classification_weighs_samples_not_batches() -> None:
+    scores = Scores("classification")
+    scores.add(6.0, np.array([[2.0, 1.0], [0.0, 1.0], [5.0, 0.0]]), np.array([0, 0, 0]))
+    scores.add(4.0, np.array([[0.0, 1.0]]), np.array([1]))
+    assert (scores.rows, scores.loss, scores.score) == (4, 2.5, 0.75)
+
+
+def test_r2_worked_by_hand() -> None:
+    """Targets 1, 2, 3 and 6 have mean 3 and squares about it 4 + 1 + 0 + 9 = 14; the residuals are 0, 1, 0 and −2: 5."""
+    scores = Scores("regression")
+    scores.add(0.0, np.array([[1.0], [1.0]]), np.array([1.0, 2.0]))
+    scores.add(0.0, np.array([[3.0], [8.0]]), np.array([3.0, 6.0]))
+    assert scores.score == pytest.approx(1 - 5 / 14)
+
+
+def test_r2_of_two_outputs_takes_each_about_its_own_mean() -> None:
+    """Columns 0, 2 and 10, 14 vary by 2 and 8 about their means; the only residual is 1."""
+    scores = Scores("regression")
+    scores.add(0.0, np.array([[0.0, 10.0], [3.0, 14.0]]), np.array([[0.0, 10.0], [2.0, 14.0]]))
+    assert scores.score == pytest.approx(1 - 1 / 10)
+
+
+def test_r2_of_constant_targets_is_not_a_number() -> None:
+    scores = Scores("regression")
+    scores.add(0.0, np.array([[1.0], [2.0]]), np.array([2.0, 2.0]))
+    assert math.isnan(scores.score)
