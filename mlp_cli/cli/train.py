@@ -114,7 +114,8 @@ def _summary(outcome: Outcome) -> str:
             value = score_text(score, metrics[f"{part}_{score}"])
             lines.append(f"{label + ' ' + score:20}{value:>10}   loss {metrics[f'{part}_loss']:.4f}")
     if record["best_epoch"] is not None:
-        lines.append(f"{'best epoch':20}{record['best_epoch']:>10}   of {record['epochs']}")
+        kept = "its" if record["config"]["evaluate"] == "best" else "the last epoch's"
+        lines.append(f"{'best epoch':20}{record['best_epoch']:>10}   of {record['epochs']}; the scores are {kept}")
     lines.append(f"{'time':20}{record['seconds']:>8.1f} s")
     lines.append(f"{'folder':20}  {outcome.folder}")
     return "\n".join(lines)

