@@ -49,7 +49,7 @@ format: setup-dev  ## format the code
 	$(BIN)/ruff format .
 
 schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
-	$(BIN)/python -m mlp_cli.config.schema
+	$(BIN)/python -c 'from mlp_cli.config.describing import write_schema; write_schema()'
 
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers

@@ -20,6 +20,7 @@ from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.optimizers import optimizers
+from mlp_cli.nn.scalar_engine import scalar_parts
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.training.evaluate import ROWS
@@ -81,6 +82,7 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
         dtype=dtype,
     )
     network.initialize(initializers.build(config.initializer.name, **config.initializer.options()), config.seed)
+    loss = losses.build(config.loss.name, **config.loss.options())
     updater = Updater(
         optimizer,
         network.theta,
@@ -90,11 +92,13 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
         l1=config.l1,
         threads=threads,
     )
+    if config.engine == "scalar":
+        network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
     transform = fit(config.dataset.scale, dataset.train, dtype, dataset.shape)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
     return Trainer(
         network,
-        losses.build(config.loss.name, **config.loss.options()),
+        loss,
         updater,
         schedules.build(config.schedule.name, **config.schedule.options()),
         Batches(dataset.train, transform, batch_size, dtype),

@@ -23,6 +23,7 @@ class Purpose(enum.IntEnum):
     GRADCHECK = 6
     SYNTHETIC = 7
     BENCH = 8
+    SEARCH = 9
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> Generator:

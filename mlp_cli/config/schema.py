@@ -54,6 +54,17 @@ def _check_evaluate(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _check_engine(value: str, info: ValidationInfo) -> str:
+    if value == "scalar":
+        if info.data.get("dtype") == "float32":
+            raise wrong("scalar computes in float64; write dtype: float64 as well")
+        for name in ("dropout", "input_dropout", "batch_norm"):
+            given = info.data.get(name)
+            if any(given) if isinstance(given, tuple) else given:
+                raise wrong(f"scalar has no {name}; remove {name}, or write numpy")
+    return value
+
+
 def _has_no_validation(info: ValidationInfo) -> bool:
     return "dataset" in info.data and info.data["dataset"].validation == 0
 
@@ -102,6 +113,9 @@ class Config(Options):
         "stop when the validation part gets no better: true, null or a mapping of options", None
     )
     dtype: Annotated[str, one_of("float32", "float64")] = key("the type of all numbers in the network", "float32")
+    engine: Annotated[str, one_of("numpy", "scalar"), AfterValidator(_check_engine)] = key(
+        "numpy, or scalar: plain Python numbers and lists, to read and to compare with", "numpy"
+    )
     checkpoint_every: Annotated[int, number(int, Range(ge=1, le=MOST))] = key("epochs from one checkpoint to the next", 1)
     evaluate: Annotated[
         str,

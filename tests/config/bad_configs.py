@@ -1,0 +1,624 @@
+"""Bad configs and the exact message of each: read by people, then frozen. The first line is always `my.yaml: N problem(s)`."""
+
+BAD = [
+    (
+        "unknown_key",
+        "dataset: mnist\nhiden_sizes: [300]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   hiden_sizes: [300]    unknown key; did you mean hidden_sizes?",
+        ],
+    ),
+    (
+        "two",
+        "dataset: mnist\nhiden_sizes: [300]\nx: 1\nlearning_rate: -0.1\n",
+        [
+            "my.yaml: 3 problems",
+            "  line 2   hiden_sizes: [300]     unknown key; did you mean hidden_sizes?",
+            "  line 3   x: 1                   unknown key; known: name, seed, dataset, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, weight_decay, l1, early_stopping, dtype, engine, checkpoint_every, evaluate",
+            "  line 4   learning_rate: -0.1    must be greater than 0",
+        ],
+    ),
+    (
+        "missing_dataset",
+        "epochs: 3\n",
+        [
+            "my.yaml: 1 problem",
+            "  dataset    is required; write dataset: mnist, for one (known: mnist, fashion_mnist)",
+        ],
+    ),
+    (
+        "unknown_dataset",
+        "dataset: mnits\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: mnits    unknown dataset; did you mean mnist? (known: mnist, fashion_mnist)",
+        ],
+    ),
+    (
+        "unknown_dataset_far",
+        "dataset: imagenet\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: imagenet    unknown dataset (known: mnist, fashion_mnist)",
+        ],
+    ),
+    (
+        "dataset_path_like",
+        "dataset: data/my.csv\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: data/my.csv    unknown dataset; for your own data write {path: data/my.csv} (known: mnist, fashion_mnist)",
+        ],
+    ),
+    (
+        "dataset_both",
+        "dataset: {name: mnist, path: x}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.path: x    a dataset has a name or a path, not both; remove one",
+        ],
+    ),
+    (
+        "dataset_neither",
+        "dataset: {validation: 5}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: {validation: 5}    has no name and no path; add a name (known: mnist, fashion_mnist), or the path of your own data",
+        ],
+    ),
+    (
+        "unknown_optimizer",
+        "dataset: mnist\noptimizer: adm\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   optimizer: adm    unknown optimizer; did you mean adam? (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
+        ],
+    ),
+    (
+        "optimizer_number",
+        "dataset: mnist\noptimizer: 3\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   optimizer: 3    must be the name of an optimizer (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
+        ],
+    ),
+    (
+        "optimizer_list",
+        "dataset: mnist\noptimizer: [adam]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   optimizer: [adam]    must be the name of an optimizer (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
+        ],
+    ),
+    (
+        "optimizer_no_name",
+        "dataset: mnist\noptimizer: {beta_1: 0.9}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   optimizer: {beta_1: 0.9}    has no name; write {name: adam, beta_1: 0.9}, for one (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
+        ],
+    ),
+    (
+        "optimizer_wrong_option",
+        "dataset: mnist\noptimizer: {name: sgd, beta_1: 0.9}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   optimizer.beta_1: 0.9    unknown key; sgd does not take it; adam or adamw does",
+        ],
+    ),
+    (
+        "optimizer_bad_option",
+        "dataset: mnist\noptimizer: {name: adam, beta_1: 1.0}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   optimizer.beta_1: 1.0    must be at least 0 and less than 1",
+        ],
+    ),
+    (
+        "option_at_top",
+        "dataset: mnist\nbeta_1: 0.9\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   beta_1: 0.9    unknown key; belongs under optimizer; write optimizer: {name: adam, beta_1: 0.9}",
+        ],
+    ),
+    (
+        "option_at_top2",
+        "dataset: mnist\nwarmup_epochs: 1\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   warmup_epochs: 1    unknown key; belongs under schedule; write schedule: {name: constant, warmup_epochs: 1}",
+        ],
+    ),
+    (
+        "option_at_top3",
+        "dataset: mnist\npatience: 3\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   patience: 3    unknown key; belongs under early_stopping; write early_stopping: {patience: 3}",
+        ],
+    ),
+    (
+        "lr_in_optimizer",
+        "dataset: mnist\noptimizer:\n  name: adam\n  learning_rate: 0.1\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 4   optimizer.learning_rate: 0.1    unknown key; belongs at the top level; write learning_rate: 0.1",
+        ],
+    ),
+    (
+        "unknown_activation",
+        "dataset: mnist\nactivation: rleu\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   activation: rleu    unknown activation; did you mean relu? (known: relu, sigmoid, tanh, identity, leaky_relu, softplus)",
+        ],
+    ),
+    (
+        "activation_count",
+        "dataset: mnist\nhidden_sizes: [10, 10]\nactivation: [relu]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   activation: [relu]    has 1 value, and hidden_sizes has 2 layers; give one value for all layers, or a list with one for each",
+        ],
+    ),
+    (
+        "unknown_initializer",
+        "dataset: mnist\ninitializer: xavier\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   initializer: xavier    unknown initializer; did you mean xavier_normal? (known: random_normal, random_uniform, zeros, xavier_normal, xavier_uniform, he_normal, he_uniform, lecun_normal)",
+        ],
+    ),
+    (
+        "unknown_schedule",
+        "dataset: mnist\nschedule: cos\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   schedule: cos    unknown schedule; did you mean cosine? (known: constant, step, exponential, cosine)",
+        ],
+    ),
+    (
+        "unknown_loss",
+        "dataset: mnist\nloss: crossentropy\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   loss: crossentropy    unknown loss; did you mean cross_entropy? (known: cross_entropy, mse)",
+        ],
+    ),
+    (
+        "loss_reduction",
+        "dataset: mnist\nloss: {name: cross_entropy, reduction: avg}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   loss.reduction: avg    must be mean or sum",
+        ],
+    ),
+    (
+        "lr_negative",
+        "dataset: mnist\nlearning_rate: -1e-3\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: -1e-3    must be greater than 0",
+        ],
+    ),
+    (
+        "lr_zero",
+        "dataset: mnist\nlearning_rate: 0\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: 0    must be greater than 0",
+        ],
+    ),
+    (
+        "lr_nan",
+        "dataset: mnist\nlearning_rate: .nan\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: .nan    must be a finite number",
+        ],
+    ),
+    (
+        "lr_inf",
+        "dataset: mnist\nlearning_rate: .inf\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: .inf    must be a finite number",
+        ],
+    ),
+    (
+        "lr_text",
+        "dataset: mnist\nlearning_rate: fast\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: fast    must be a number, greater than 0",
+        ],
+    ),
+    (
+        "lr_quoted",
+        'dataset: mnist\nlearning_rate: "1e-3"\n',
+        [
+            "my.yaml: 1 problem",
+            '  line 2   learning_rate: "1e-3"    must be a number, greater than 0; remove the quotes',
+        ],
+    ),
+    (
+        "lr_bool",
+        "dataset: mnist\nlearning_rate: true\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: true    must be a number, greater than 0, not true or false",
+        ],
+    ),
+    (
+        "lr_null",
+        "dataset: mnist\nlearning_rate:\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate:    has no value; must be a number, greater than 0",
+        ],
+    ),
+    (
+        "lr_list",
+        "dataset: mnist\nlearning_rate: [0.1, 0.01]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   learning_rate: [0.1, 0.01]    must be a number, greater than 0, not a list",
+        ],
+    ),
+    (
+        "epochs_negative",
+        "dataset: mnist\nepochs: -1\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   epochs: -1    must be at least 0",
+        ],
+    ),
+    (
+        "epochs_fraction",
+        "dataset: mnist\nepochs: 2.5\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   epochs: 2.5    must be a whole number, at least 0",
+        ],
+    ),
+    (
+        "batch_zero",
+        "dataset: mnist\nbatch_size: 0\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   batch_size: 0    must be at least 1, or full",
+        ],
+    ),
+    (
+        "batch_text",
+        "dataset: mnist\nbatch_size: all\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   batch_size: all    must be a whole number, at least 1, or full",
+        ],
+    ),
+    (
+        "hidden_empty_item",
+        "dataset: mnist\nhidden_sizes: [300, ]\nactivation: [relu, ,]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   activation: [relu, ,]    a value is missing before the comma",
+        ],
+    ),
+    (
+        "hidden_null_item",
+        "dataset: mnist\nhidden_sizes: [300, null]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   hidden_sizes: [300, null]    item 2: has no value; must be a whole number, at least 1 and at most 1000000",
+        ],
+    ),
+    (
+        "hidden_zero",
+        "dataset: mnist\nhidden_sizes: [300, 0]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   hidden_sizes: [300, 0]    item 2: must be at least 1 and at most 1000000",
+        ],
+    ),
+    (
+        "hidden_scalar",
+        "dataset: mnist\nhidden_sizes: 300\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   hidden_sizes: 300    must be a list of whole numbers, [] for no hidden layer; write [300]",
+        ],
+    ),
+    (
+        "hidden_huge",
+        "dataset: mnist\nhidden_sizes: [100000000000]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   hidden_sizes: [100000000000]    item 1: must be at least 1 and at most 1000000",
+        ],
+    ),
+    (
+        "seed_negative",
+        "dataset: mnist\nseed: -1\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   seed: -1    must be at least 0 and at most 4294967295",
+        ],
+    ),
+    (
+        "seed_large",
+        "dataset: mnist\nseed: 4294967296\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   seed: 4294967296    must be at least 0 and at most 4294967295",
+        ],
+    ),
+    (
+        "dropout_one",
+        "dataset: mnist\ndropout: 1\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   dropout: 1    must be at least 0 and less than 1",
+        ],
+    ),
+    (
+        "dropout_count",
+        "dataset: mnist\nhidden_sizes: [8]\ndropout: [0.1, 0.2]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   dropout: [0.1, 0.2]    has 2 values, and hidden_sizes has 1 layer; give one value for all layers, or a list with one for each",
+        ],
+    ),
+    (
+        "early_stopping_no_validation",
+        "dataset: {name: mnist, validation: 0}\nearly_stopping: true\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   early_stopping: true    watches the validation part, and dataset.validation is 0; set aside some rows, or remove early_stopping",
+        ],
+    ),
+    (
+        "evaluate_best_no_validation",
+        "dataset: {name: mnist, validation: 0}\nevaluate: best\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   evaluate: best    best is chosen on the validation part, and dataset.validation is 0; set aside some rows, or write last",
+        ],
+    ),
+    (
+        "evaluate_other",
+        "dataset: mnist\nevaluate: first\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   evaluate: first    must be last or best",
+        ],
+    ),
+    (
+        "patience_zero",
+        "dataset: mnist\nearly_stopping: {patience: 0}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   early_stopping.patience: 0    must be at least 1",
+        ],
+    ),
+    (
+        "monitor",
+        "dataset: mnist\nearly_stopping: {monitor: val_acc}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   early_stopping.monitor: val_acc    must be val_loss or val_accuracy",
+        ],
+    ),
+    (
+        "dtype",
+        "dataset: mnist\ndtype: float16\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   dtype: float16    must be float32 or float64",
+        ],
+    ),
+    (
+        "validation_negative",
+        "dataset: {name: mnist, validation: -5}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.validation: -5    must be at least 0, or a fraction between 0 and 1",
+        ],
+    ),
+    (
+        "validation_one_point_five",
+        "dataset: {name: mnist, validation: 1.5}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.validation: 1.5    must be a whole number, at least 0, or a fraction between 0 and 1",
+        ],
+    ),
+    (
+        "split",
+        "dataset: {name: mnist, split: random}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.split: random    must be stratified, last or official",
+        ],
+    ),
+    (
+        "scale",
+        "dataset: {name: mnist, scale: 255}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.scale: 255    must be unit, 256, standard, standard_channel, minmax or none",
+        ],
+    ),
+    (
+        "duplicate",
+        "dataset: mnist\nepochs: 1\nepochs: 2\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   epochs: 2    duplicate key; epochs is on line 2 already",
+        ],
+    ),
+    (
+        "empty",
+        "",
+        [
+            "my.yaml: 1 problem",
+            "  the file is empty; a config needs at least one line: dataset: mnist",
+        ],
+    ),
+    (
+        "comment_only",
+        "# nothing\n",
+        [
+            "my.yaml: 1 problem",
+            "  the file is empty; a config needs at least one line: dataset: mnist",
+        ],
+    ),
+    (
+        "list",
+        "- dataset: mnist\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   [{dataset: mnist}]    is a list; a config is made of lines like dataset: mnist",
+        ],
+    ),
+    (
+        "scalar",
+        "mnist\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   mnist    is a single value; a config is made of lines like dataset: mnist",
+        ],
+    ),
+    (
+        "tab",
+        "dataset: mnist\noptimizer:\n\tname: adam\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   \\tname: adam    a tab stands where YAML wants spaces; use spaces",
+        ],
+    ),
+    (
+        "merge",
+        "dataset: mnist\n<<<<<<< HEAD\nepochs: 1\n=======\nepochs: 2\n>>>>>>> x\n",
+        [
+            "my.yaml: 2 problems",
+            "  line 2   <<<<<<< HEAD    the mark of a merge conflict; keep one side and delete the marks",
+            "  line 6   >>>>>>> x       the mark of a merge conflict; keep one side and delete the marks",
+        ],
+    ),
+    (
+        "anchor",
+        "dataset: &a mnist\nname: *a\n",
+        [
+            "my.yaml: 2 problems",
+            "  line 1   dataset: &a mnist    an anchor (&a) is not accepted; remove it",
+            "  line 2   name: *a             an alias (*a) is not accepted; write the value out",
+        ],
+    ),
+    (
+        "tag",
+        "dataset: !!python/object:os.system mnist\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: !!python/object:os.system mnist    a tag (text that begins with !) is not accepted; remove it, or put the text in quotes",
+        ],
+    ),
+    (
+        "unclosed",
+        "dataset: mnist\nhidden_sizes: [300, 100\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   hidden_sizes: [300, 100    the list is not closed; add ]",
+        ],
+    ),
+    (
+        "no_space",
+        "dataset:mnist\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset:mnist    is a single value; a config is made of lines like dataset: mnist; put a space after the colon",
+        ],
+    ),
+    (
+        "two_docs",
+        "dataset: mnist\n---\ndataset: mnist\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   ---    a second document begins here; a file holds one",
+        ],
+    ),
+    (
+        "name_bad",
+        "dataset: mnist\nname: ../x\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   name: ../x    must be letters, digits, . _ or -, beginning with a letter or digit; write x",
+        ],
+    ),
+    (
+        "name_long",
+        "dataset: mnist\nname: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   name: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…    must be at most 100 characters; write xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…",
+        ],
+    ),
+    (
+        "l1",
+        "dataset: mnist\nl1: -1\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   l1: -1    must be at least 0",
+        ],
+    ),
+    (
+        "checkpoint_every",
+        "dataset: mnist\ncheckpoint_every: 0\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   checkpoint_every: 0    must be at least 1",
+        ],
+    ),
+    (
+        "bn",
+        "dataset: mnist\nbatch_norm: {momentum: 2}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   batch_norm.momentum: 2    must be at least 0 and less than 1",
+        ],
+    ),
+    (
+        "sexagesimal",
+        "dataset: mnist\nepochs: 1:30\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   epochs: 1:30    must be a whole number, at least 0",
+        ],
+    ),
+    (
+        "octal",
+        "dataset: mnist\nepochs: 010\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   epochs: 010    must be a whole number, at least 0; write 10",
+        ],
+    ),
+    (
+        "yes",
+        "dataset: mnist\nbatch_norm: yes\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   batch_norm: yes    must be true, false or a mapping of momentum or epsilon; write true",
+        ],
+    ),
+    (
+        "key_number",
+        "dataset: mnist\n3: 4\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   3: 4    unknown key; known: name, seed, dataset, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, weight_decay, l1, early_stopping, dtype, engine, checkpoint_every, evaluate",
+        ],
+    ),
+]
