@@ -1,0 +1,190 @@
+"""Generated sets: two features a row, classes 0 … K − 1, all float64. A function's signature is the schema of its options.
+
+Rows are drawn from seeds of their own, so that the run's seed never changes the data. Except for `ellipse`, whose rows come in one
+sequence, training and test rows are drawn apart: more test rows leave the training rows as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mlp_cli.data.dataset import Whole, arrays_sha256
+from mlp_cli.registry import NonNegative, Positive, Range, Registry
+from mlp_cli.rng import Purpose, stream
+
+Points = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+Rows = Annotated[int, Range(ge=1, le=10_000_000)]
+TestRows = Annotated[int, Range(ge=0, le=10_000_000)]
+Classes = Annotated[int, Range(ge=2, le=100)]
+Seed = Annotated[int, Range(ge=0, le=2**32 - 1)]
+
+synthetic: Registry[Callable[..., Whole]] = Registry("synthetic dataset")
+
+_FORM = ((1.0, -0.05), (1.0, 0.4))
+_THRESHOLD = 0.6
+
+
+@synthetic.register
+def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: Seed = 0) -> Whole:
+    """Standard normal points, class 1 outside the ellipse a² + 0.95ab + 0.4b² = 0.6.
+
+    The synthetic set of the course Deep Learning at VU Amsterdam (Peter Bloem), value for value with the defaults; what the course
+    calls its validation part is the test part here. The points are one sequence: its first `rows` are the training part.
+
+    rows, test_rows: how many points to train on and to test on.
+    data_seed: fixes the points; the course uses 0.
+    """
+    # The course seeds NumPy's global generator; a generator of one's own gives the same numbers and disturbs nobody.
+    x = np.random.RandomState(data_seed).standard_normal((rows + test_rows, 2))
+    y = (np.einsum("ni,ij,nj->n", x, np.array(_FORM), x) > _THRESHOLD).astype(np.int64)
+    return _whole("ellipse", 2, (x[:rows], y[:rows]), (x[rows:], y[rows:]))
+
+
+@synthetic.register
+def blobs(
+    rows: Rows = 6_000,
+    test_rows: TestRows = 1_000,
+    class_count: Classes = 3,
+    noise: NonNegative = 0.2,
+    data_seed: Seed = 0,
+) -> Whole:
+    """One round cloud a class; the centres are spaced evenly on the unit circle.
+
+    rows, test_rows: how many points to train on and to test on.
+    class_count: number of clouds.
+    noise: standard deviation of the normal noise on each coordinate.
+    data_seed: fixes the points.
+    """
+
+    def place(y: Labels, generator: Generator) -> Points:
+        return _polar(1.0, y / class_count)
+
+    return _drawn("blobs", class_count, (rows, test_rows), place, noise, data_seed)
+
+
+@synthetic.register
+def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: NonNegative = 0.1, data_seed: Seed = 0) -> Whole:
+    """Two half circles of radius 1 that reach into each other: the upper one about (0, 0), the lower one about (1, 0.5).
+
+    The shapes of scikit-learn's make_moons, which spaces its points evenly where these are uniformly random.
+
+    rows, test_rows: how many points to train on and to test on.
+    noise: standard deviation of the normal noise on each coordinate.
+    data_seed: fixes the points.
+    """
+
+    def place(y: Labels, generator: Generator) -> Points:
+        upper = _polar(1.0, generator.random(len(y)) / 2)
+        return np.where(y[:, None] == 0, upper, [1.0, 0.5] - upper)
+
+    return _drawn("moons", 2, (rows, test_rows), place, noise, data_seed)
+
+
+@synthetic.register
+def spirals(
+    rows: Rows = 6_000,
+    test_rows: TestRows = 1_000,
+    class_count: Classes = 3,
+    turns: Positive = 0.75,
+    noise: NonNegative = 0.02,
+    data_seed: Seed = 0,
+) -> Whole:
+    """One arm a class, from near the origin to radius 1; the angle grows with the radius.
+
+    rows, test_rows: how many points to train on and to test on.
+    class_count: number of arms.
+    turns: how far an arm winds, in full turns.
+    noise: standard deviation of the normal noise on each coordinate.
+    data_seed: fixes the points.
+    """
+
+    def place(y: Labels, generator: Generator) -> Points:
+        # At the origin itself all arms would meet.
+        radius = generator.uniform(0.1, 1.0, len(y))
+        return _polar(radius, y / class_count + turns * radius)
+
+    return _drawn("spirals", class_count, (rows, test_rows), place, noise, data_seed)
+
+
+@synthetic.register
+def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: NonNegative = 0.0, data_seed: Seed = 0) -> Whole:
+    """Uniform points of the square from −1 to 1; class 1 where the two coordinates differ in sign.
+
+    rows, test_rows: how many points to train on and to test on.
+    noise: standard deviation of the normal noise on each coordinate, added after the class is set.
+    data_seed: fixes the points.
+    """
+
+    def place(y: Labels, generator: Generator) -> Points:
+        size = 1.0 - generator.random((len(y), 2))  # 0 excluded, 1 included
+        sign = generator.choice([-1.0, 1.0], len(y))
+        return size * np.stack([sign, np.where(y == 0, sign, -sign)], axis=1)
+
+    return _drawn("xor", 2, (rows, test_rows), place, noise, data_seed)
+
+
+@synthetic.register
+def rings(
+    rows: Rows = 6_000,
+    test_rows: TestRows = 1_000,
+    class_count: Classes = 2,
+    noise: NonNegative = 0.05,
+    data_seed: Seed = 0,
+) -> Whole:
+    """One circle a class about the origin; class k of K has radius (k + 1) / K.
+
+    rows, test_rows: how many points to train on and to test on.
+    class_count: number of circles.
+    noise: standard deviation of the normal noise on each coordinate.
+    data_seed: fixes the points.
+    """
+
+    def place(y: Labels, generator: Generator) -> Points:
+        return _polar((y + 1) / class_count, generator.random(len(y)))
+
+    return _drawn("rings", class_count, (rows, test_rows), place, noise, data_seed)
+
+
+def _polar(radius: Points | float, turns: Points) -> Points:
+    """Points (n, 2) at a radius and an angle in full turns from the first axis."""
+    angle = 2 * np.pi * turns
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def _drawn(
+    name: str, classes: int, rows: tuple[int, int], place: Callable[[Labels, Generator], Points], noise: float, seed: int
+) -> Whole:
+    """A set whose classes are as equal in size as can be, in random order; `place` gives the points without noise."""
+    parts = []
+    for part, count in enumerate(rows):
+        generator = stream(seed, Purpose.SYNTHETIC, 0, part)
+        y = generator.permutation(np.arange(count, dtype=np.int64) % classes)
+        x = place(y, generator)
+        parts.append((x + noise * generator.standard_normal((count, 2)), y))
+    return _whole(name, classes, *parts)
+
+
+def _whole(name: str, classes: int, train: tuple[Points, Labels], test: tuple[Points, Labels]) -> Whole:
+    arrays = {"train_x": train[0], "train_y": train[1]}
+    if len(test[1]):
+        arrays |= {"test_x": test[0], "test_y": test[1]}
+    return Whole(
+        name=name,
+        task="classification",
+        shape=(2,),
+        classes=tuple(str(label) for label in range(classes)),
+        train_x=arrays["train_x"],
+        train_y=arrays["train_y"],
+        test_x=arrays.get("test_x"),
+        test_y=arrays.get("test_y"),
+        official_validation=None,
+        sha256=arrays_sha256(arrays),
+        source="generated",
+    )

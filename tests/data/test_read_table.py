@@ -1,0 +1,269 @@
+"""Tables: what is written comes back, and every fault is a DataError that names its place."""
+
+import csv
+import gzip
+import io
+import lzma
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp_cli.data import read_csv
+from mlp_cli.data.read_table import read_table
+from mlp_cli.data.table import MISSING, Column
+from mlp_cli.data.table_encoding import fit_encoding, read_target
+from mlp_cli.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables")
+
+
+def written(folder: Path, content: str | bytes, name: str = "some.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def cells(column: Column | None) -> list[Any]:
+    """A column as it would be typed: numbers or texts, None where missing."""
+    assert column is not None
+    if column.texts is None:
+        return [None if np.isnan(value) else float(value) for value in column.values]
+    return [None if code < 0 else column.texts[code] for code in column.values]
+
+
+NUMBERS = st.one_of(st.integers(-(2**60), 2**60), st.floats(-3e38, 3e38, allow_nan=False))
+# Texts that cannot be numbers or missing, with all that has a meaning in such files, and what spreadsheets run.
+TEXTS = st.text(alphabet="aZ é\u2028漢🂡,;\t\"'\n\r=@+-|#0", max_size=8).map(lambda text: f"={text}!")
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
+    rows = draw(st.integers(1, 12))
+    names = draw(
+        st.lists(st.text(alphabet="ab ,;\"'é", max_size=4).map(lambda text: f"c{text}e"), min_size=2, max_size=5, unique=True)
+    )
+    columns = []
+    for _ in names:
+        kind = draw(st.sampled_from([NUMBERS, TEXTS]))
+        first = draw(kind)  # a column without any value has no kind
+        columns.append([first, *draw(st.lists(kind | st.none(), min_size=rows - 1, max_size=rows - 1))])
+    return names, columns
+
+
+@given(
+    table=tables(),
+    form=st.sampled_from([(",", ".csv"), (";", ".csv"), ("\t", ".csv"), ("\t", ".tsv")]),
+    packing=st.sampled_from(["", ".gz", ".xz"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    mark=st.booleans(),
+    gap=st.sampled_from(MISSING),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_is_written_comes_back(
+    folder: Path, table: Any, form: tuple[str, str], packing: str, quoting: Any, end: str, mark: bool, gap: str
+) -> None:
+    names, columns = table
+    if quoting == csv.QUOTE_MINIMAL:  # which leaves a lone carriage return bare, where it ends the line
+        names = [f"c{number}" for number in range(len(names))]  # a bare ; in a name might be taken for the delimiter
+        columns = [[cell.replace("\r", "") if isinstance(cell, str) else cell for cell in column] for column in columns]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=form[0], quoting=quoting, lineterminator=end)
+    writer.writerow(names)
+    writer.writerows([gap if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
+    content = text.getvalue().encode("utf-8-sig" if mark else "utf-8")
+    pack = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[packing]
+    back = read_table(written(folder, pack(content), f"some{form[1]}{packing}"), target=names[-1])
+    assert [column.name for column in back.columns] == names[:-1] and len(back) == len(columns[0])
+    for column, expected in zip(back.columns, columns[:-1], strict=True):
+        assert cells(column) == [float(cell) if isinstance(cell, int) else cell for cell in expected]
+    assert cells(back.target) == [None if cell is None else str(cell) for cell in columns[-1]]
+
+
+def test_lines_are_those_an_editor_shows(tmp_path: Path) -> None:
+    plain = read_table(written(tmp_path, "\na,b\n1,2\n\n  \n3,4\n"))
+    assert plain.places.tolist() == [3, 6] and plain.place == "line"
+    quoted = read_table(written(tmp_path, '\na,b\n"x\ny\nz",2\n\n"w",4\n5,6'))
+    assert quoted.places.tolist() == [3, 7, 8] and cells(quoted.columns[0]) == ["x\ny\nz", "w", "5"]
+    assert read_table(written(tmp_path, "a,b\r1,2\r3,4\r")).places.tolist() == [2, 3]
+
+
+def test_a_column_is_numbers_only_if_every_cell_is_one(tmp_path: Path) -> None:
+    text = "a,b,c,d,e,f\n 1 ,1.,TRUE,?,1e3,1_0\n-.5, x ,true,, +7 ,0x1\n"
+    columns = {column.name: cells(column) for column in read_table(written(tmp_path, text)).columns}
+    assert columns == {
+        "a": [1.0, -0.5],
+        "b": ["1.", "x"],
+        "c": ["TRUE", "true"],
+        "d": [None, None],
+        "e": [1000.0, 7.0],
+        "f": ["1_0", "0x1"],
+    }
+
+
+def test_what_spreadsheets_would_run_stays_text(tmp_path: Path) -> None:
+    nasty = ["=cmd|' /C calc'!A0", "@SUM(1+1)", "+1+cmd", '=HYPERLINK("x")']
+    text = io.StringIO()
+    csv.writer(text).writerows([["a", "y"], *([cell, row] for row, cell in enumerate(nasty))])
+    assert cells(read_table(written(tmp_path, text.getvalue()), "y").columns[0]) == nasty
+
+
+def test_numbers_are_exact(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random(2_000) * 10.0 ** np.random.default_rng(1).integers(-300, 38, 2_000)
+    back = read_table(written(tmp_path, "a\n" + "\n".join(repr(float(value)) for value in values)))
+    assert back.columns[0].values.tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a,b\n1,2\n", ["a", "b"]),
+        ("a;b\n1;2\n", ["a", "b"]),
+        ("a\tb, c\n1\t2\n", ["a", "b, c"]),
+        ("a,b;c\n1,2\n3,4\n", ["a", "b;c"]),
+        ("a;b,c\n1;2\n3;4\n", ["a", "b,c"]),
+        ('"a;b;c",d\n1,2\n', ["a;b;c", "d"]),
+        ('"a";"b,c";"d,e"\n"1";"x,y";"2,z"\n', ["a", "b,c", "d,e"]),
+        ("alone\n1\n", ["alone"]),
+    ],
+)
+def test_the_delimiter_is_the_one_that_suits_header_and_rows(tmp_path: Path, text: str, names: list[str]) -> None:
+    assert [column.name for column in read_table(written(tmp_path, text)).columns] == names
+
+
+def test_blanks_may_stand_before_quotes(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, 'a, "b, c"\n1, "x, y"\n 2,  z \n'))
+    assert {column.name: cells(column) for column in table.columns} == {"a": [1.0, 2.0], "b, c": ["x, y", "z"]}
+
+
+def test_drop_and_categorical(tmp_path: Path) -> None:
+    path = written(tmp_path, ",zip,n,y\n0,007,1,a\n1,010,2,b\n")
+    table = read_table(path, "y", drop=["column_1"], categorical=["zip"])
+    assert [(column.name, cells(column)) for column in table.columns] == [("zip", ["007", "010"]), ("n", [1.0, 2.0])]
+
+
+COUNTED = "a,y\n" + "".join(f"{number},1\n" for number in range(30))
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message", "hint"),
+    [
+        ("", {}, "an empty file", "get the file again"),
+        ("\n \n", {}, "holds no line", None),
+        ("a,y\n", {}, "has a header and no rows", None),
+        ("1,2.5\n3,4\n", {}, "has no header: its first line holds numbers only", "put a line with the columns' names on top"),
+        ("a,b,a,y\n1,2,3,4\n", {}, "columns 1 and 3 have the same name, a", None),
+        (",y\n1,2\n", {}, "column 1 has no name in the header", r"drop: \[column_1\]"),
+        ("a,y\n1,2\n3\n", {}, "line 3 has 1 field, and the header has 2", None),
+        ("a,y\n1,2\n\n3,4,5\n", {}, "line 4 has 3 fields, and the header has 2", None),
+        ('a,y\n"1\n1",2\n3,4,5\n', {}, "line 4 has 3 fields, and the header has 2", None),
+        ('a,y\n1,2\n"3,4\n5,6\n', {}, "line 3 has a quote that is never closed", None),
+        ('a,y\n1,2\n"3"x,4\n', {}, "line 3: ',' expected after '\"'", None),
+        ("a,Yield\n1,2\n", {"target": "yield"}, "target: no column yield; did you mean Yield?", "columns: a, Yield"),
+        ("5.1,3.5,setosa\n4,3,versicolor\n", {}, "target: no column y", "if this is no header, put a line"),
+        ("a,y\n1,2\n", {"drop": ["b"]}, "drop: no column b", "columns: a, y"),
+        ("a,y\n1,2\n", {"categorical": ["b"]}, "categorical: no column b", "columns: a, y"),
+        ("a,y\n1,2\n", {"drop": ["y"]}, "column y is the target and is in drop as well", "take it out of drop"),
+        ("a,y\n1,2\n", {"drop": ["a"]}, "has no column to learn from", "columns: a, y"),
+        (COUNTED + "x,1\nz,1\n", {}, r"column a holds 'x' in line 32, which is not a number \(2 such rows\)", r"drop: \[a\]"),
+        ("a;y\n1;2\n2,5;3\n", {}, "column a holds '2,5' in line 3, which is not a number", "write decimals with a point"),
+        ("a,y\n1,2\n-inf,3\n", {}, "column a holds -inf in line 3, which is not finite", None),
+        ("a,y\n1,2\n1e39,3\n", {}, r"column a holds 1e\+39 in line 3, which is larger than 3.4e\+38", None),
+        ("a,y\n1,2\n1e999,3\n", {}, "column a holds inf in line 3, which is not finite", None),
+        ("a,y\n1,caf\xe9\n".encode("latin-1"), {}, "not UTF-8: byte 0xe9 in line 2", "save it as UTF-8"),
+        (b"a,y\n1,\xe2\x82", {}, "not UTF-8: byte 0xe2 in line 2", "save it as UTF-8"),
+        ("a,y\n1,2\n".encode("utf-16"), {}, "starts like UTF-16 text, not like a table in UTF-8", "save it as text in UTF-8"),
+        ("a,y\n1,2\n".encode("utf-16-le"), {}, "not a text file: line 1 holds a zero byte", None),
+        (b"a,y\n1,2\n\0", {}, "not a text file: line 3 holds a zero byte", None),
+        (b"PK\x03\x04rest", {}, "starts like a zip or Excel file", "save it as text in UTF-8"),
+        (b"PAR1rest", {}, "starts like a parquet file", None),
+        ("<!DOCTYPE html><html>", {}, "starts with <!DOCTYPE: an HTML page saved in place of the data", "get the file again"),
+        ("version https://git-lfs.github.com/spec/v1\n", {}, "a Git LFS pointer, not the data", "get the file again"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_faults(
+    tmp_path: Path, content: str | bytes, options: dict[str, Any], message: str, hint: str | None, suffix: str
+) -> None:
+    raw = content.encode() if isinstance(content, str) else content
+    path = written(tmp_path, gzip.compress(raw) if suffix else raw, f"some.csv{suffix}")
+    with pytest.raises(DataError, match=message) as caught:
+        read_table(path, **({"target": "y"} | options))
+    assert caught.value.message.startswith(f"{path}: ") and "\n" not in caught.value.message
+    assert hint is None or (caught.value.hint is not None and re.search(hint, caught.value.hint))
+
+
+@pytest.mark.parametrize("name", ["some.xlsx", "some", "some.gz", "some.parquet.gz", "csv"])
+def test_the_name_tells_what_a_file_is(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="not a table by its name"):
+        read_table(written(tmp_path, "a,y\n1,2\n", name))
+
+
+@pytest.mark.parametrize("name", ["some.csv", "SOME.CSV", "a.b.csv", "some.tsv", "some.tab"])
+def test_names_that_are_read(tmp_path: Path, name: str) -> None:
+    assert len(read_table(written(tmp_path, "a\ty\n1\t2\n", name)).columns) == 2
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name, reason in (("none.csv", "no such file"), ("folder.csv", "not a file")):
+        with pytest.raises(DataError, match=reason):
+            read_table(tmp_path / name)
+
+
+def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = b"a,y\n" + b"1,2\n" * (17 << 20)
+    for content, reason in (
+        (gzip.compress(bomb[: 66 << 20], 9), "looks like a decompression bomb"),
+        (gzip.compress(b"," * 200_000), "line 1 has more than 100,000 fields"),
+        (gzip.compress(b"a,y\n" + b"\n" * 1_000_002), "more than 1,000,000 blank lines"),
+        (gzip.compress(b'a,y\n"' + b"x" * 200_000), "field larger than field limit"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            read_table(written(tmp_path, content, "some.csv.gz"))
+    monkeypatch.setattr(read_csv, "LARGEST_TEXT", 6)
+    with pytest.raises(DataError, match="holds more than 6 bytes of text"):
+        read_table(written(tmp_path, "a,y\n1,2\n"))
+    monkeypatch.undo()
+    monkeypatch.setattr(read_csv, "MOST_CELLS", 3)
+    with pytest.raises(DataError, match="has 1 rows of 2 columns; at most 3 cells are read"):
+        read_table(written(tmp_path, "a,y\n1,2\n"))
+
+
+def test_damaged_files_are_data_errors_and_nothing_else(tmp_path: Path) -> None:
+    generator = random.Random(0)
+    good = 'a,"b, c",d,y\n' + "".join(f'{row},"t{row % 3}",{row / 7},{row % 2}\n' for row in range(8))
+    readable = 0
+    for turn in range(300):
+        content = bytearray(good.encode())
+        for _ in range(generator.choice([1, 1, 2, 8])):
+            content[generator.randrange(len(content))] = generator.choice([generator.randrange(256), *b'",\n\r;\0'])
+        if turn % 3 == 0:
+            content = content[: generator.randrange(len(content))]
+        path = written(tmp_path, gzip.compress(content) if turn % 2 else bytes(content), f"some.csv{'.gz' if turn % 2 else ''}")
+        try:
+            table = read_table(path, "y")
+            read_target(table)
+            fit_encoding(table, np.arange(len(table)), "mean").apply(table)
+            readable += 1
+        except DataError as error:
+            assert "\n" not in error.message
+    assert 20 < readable < 280
+
+
+@given(content=st.binary(max_size=60) | st.text(alphabet='a1",;\n\r\t .', max_size=40).map(str.encode))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_at_all(folder: Path, content: bytes) -> None:
+    try:
+        read_table(written(folder, content))
+    except DataError as error:
+        assert "\n" not in error.message

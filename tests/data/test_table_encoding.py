@@ -1,0 +1,210 @@
+"""Tables as matrices: fitted on training rows alone, applied to others, stored as plain values; targets as classes or quantities."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp_cli.data import table_encoding
+from mlp_cli.data.read_table import read_table
+from mlp_cli.data.table import Column, Table
+from mlp_cli.data.table_encoding import TableEncoding, fit_encoding, read_target
+from mlp_cli.errors import DataError
+
+TEXT = "age,colour,y\n20,red,0\n30,blue,1\n?,blue,0\n50,green,1\n,,1\n"
+
+
+def read(folder: Path, text: str, name: str = "some.csv", **options: Any) -> Table:
+    (folder / name).write_text(text, encoding="utf-8")
+    return read_table(folder / name, **({"target": "y"} | options))
+
+
+def test_worked_by_hand(tmp_path: Path) -> None:
+    table = read(tmp_path, TEXT)
+    # Trained on the first three rows: ages 20 and 30 have the mean 25; blue is the most frequent colour; green is not known.
+    encoding = fit_encoding(table, np.arange(3), "mean")
+    assert encoding.names() == ("age", "colour=blue", "colour=red")
+    expected = [[20, 0, 1], [30, 1, 0], [25, 1, 0], [50, 0, 0], [25, 1, 0]]
+    matrix = encoding.apply(table)
+    assert matrix.dtype == np.float64 and matrix.tolist() == expected
+    assert encoding.apply(table, np.float32).dtype == np.float32 and encoding.apply(table, np.float32).tolist() == expected
+    (notice,) = encoding.notices(table)
+    assert "column colour has 'green' in line 5, which the training rows lack: encoded as none of its 2 categories" in notice
+    assert fit_encoding(table, np.arange(5), "mean").notices(table) == ()
+
+
+def test_of_equally_frequent_categories_the_first_in_order_fills(tmp_path: Path) -> None:
+    encoding = fit_encoding(read(tmp_path, "c,y\nz,0\nb,1\n,0\nz,0\nb,1\n"), np.arange(5), "mean")
+    assert encoding.features[0].fill == "b"
+
+
+ROWS = st.lists(st.tuples(st.integers(-9, 9) | st.none(), st.sampled_from("abcd") | st.none()), min_size=1, max_size=15)
+
+
+@given(rows=ROWS, others=ROWS)
+@settings(max_examples=100, deadline=None)
+def test_other_rows_never_change_the_encoding(tmp_path_factory: pytest.TempPathFactory, rows: Any, others: Any) -> None:
+    rows = [(0, "a"), *rows]
+    folder = tmp_path_factory.getbasetemp()
+
+    def text(chosen: list[Any]) -> str:
+        lines = (f"{'' if number is None else number},{letter or ''},t{number}" for number, letter in chosen)
+        return "n,c,y\n" + "\n".join(lines)
+
+    alone, among = read(folder, text(rows), "alone.csv"), read(folder, text([*others, *rows]), "among.csv")
+    train = np.arange(len(others), len(others) + len(rows))
+    encoding = fit_encoding(alone, np.arange(len(rows)), "mean")
+    assert fit_encoding(among, train, "mean") == encoding
+    whole = encoding.apply(among)
+    assert whole[train].tobytes() == encoding.apply(alone).tobytes()
+    known = sorted({letter for _, letter in rows if letter})
+    for row, (number, letter) in zip(whole, others, strict=False):
+        assert number is None or row[0] == number
+        assert letter is None or row[1:].tolist() == [float(letter == category) for category in known]
+
+
+def test_an_encoding_is_plain_values(tmp_path: Path) -> None:
+    table = read(tmp_path, TEXT)
+    encoding = fit_encoding(table, np.arange(5), "mean")
+    back = TableEncoding.from_dict(json.loads(json.dumps(encoding.to_dict(), allow_nan=False)))
+    assert back == encoding and back.apply(table).tobytes() == encoding.apply(table).tobytes()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        [],
+        {},
+        {"features": 3},
+        {"features": [{"name": "a"}]},
+        {"features": [{"name": 1, "categories": None, "fill": None}]},
+        {"features": [{"name": "a", "categories": None, "fill": "x"}]},
+        {"features": [{"name": "a", "categories": [1], "fill": None}]},
+        {"features": [{"name": "a", "categories": ["x"], "fill": "z"}]},
+    ],
+)
+def test_something_else_is_no_encoding(stored: Any) -> None:
+    with pytest.raises(DataError, match="not the encoding of a table"):
+        TableEncoding.from_dict(stored)
+
+
+def test_rows_to_predict_are_read_as_in_training(tmp_path: Path) -> None:
+    train = read(tmp_path, "code,n,y\n01,1,a\nx,2,b\n01,3,a\n")
+    encoding = fit_encoding(train, np.arange(3))
+    # Other order, more columns (one without a name), codes that look like numbers here, no target.
+    new = read(tmp_path, ",n,extra,code\n0,7,?,01\n1,8,?,x\n2,9,?,02\n", "new.csv", target=None, like=encoding)
+    assert [column.name for column in new.columns] == ["code", "n"] and new.target is None
+    assert encoding.apply(new).tolist() == [[1, 0, 7], [0, 1, 8], [0, 0, 9]]
+    assert ["'02' in line 4" in notice for notice in encoding.notices(new)] == [True]
+    with pytest.raises(DataError, match="column n holds 'seven' in line 2, which is not a number"):
+        read(tmp_path, "code,n\n01,seven\n", "new.csv", target=None, like=encoding)
+    with pytest.raises(DataError, match=r"no column code; did you mean Code\?"):
+        read(tmp_path, "Code,n\n01,7\n", "new.csv", target=None, like=encoding)
+    with pytest.raises(DataError, match="column n has no value in line 2"):
+        encoding.apply(read(tmp_path, "code,n\n01,\n", "new.csv", target=None, like=encoding))
+    with pytest.raises(DataError, match="column code had texts in training and has numbers here"):
+        encoding.apply(read(tmp_path, "code,n\n01,7\n", "new.csv", target=None))
+    with pytest.raises(DataError, match="lacks column n"):
+        encoding.apply(read(tmp_path, "code\nx\n", "new.csv", target=None))
+
+
+def test_gaps_name_column_line_and_count(tmp_path: Path) -> None:
+    table = read(tmp_path, TEXT)
+    with pytest.raises(DataError, match=r"column age has no value in line 4 \(2 such rows\); so has column colour") as caught:
+        fit_encoding(table, np.arange(2))
+    assert caught.value.hint is not None and "missing: mean" in caught.value.hint
+    with pytest.raises(DataError, match=r"column c has no value in line 3\n"):
+        fit_encoding(read(tmp_path, "c,y\nx,1\n?,2\n"), np.arange(1))
+    with pytest.raises(DataError, match="column a has no value in any training row"):
+        fit_encoding(read(tmp_path, "a,y\n,1\n2,2\n"), np.arange(1), "mean")
+
+
+@pytest.mark.parametrize("count", [1_000, 1_001])
+def test_too_many_categories(tmp_path: Path, count: int) -> None:
+    table = read(tmp_path, "day,y\n" + "".join(f"2020-{row:04d},{row % 2}\n" for row in range(count)))
+    if count <= 1_000:
+        assert fit_encoding(table, np.arange(count)).apply(table).shape == (count, count)
+        return
+    message = "column day has 1,001 different texts, such as '2020-0000'; as categories at most 1,000 are taken"
+    with pytest.raises(DataError, match=message) as caught:
+        fit_encoding(table, np.arange(count))
+    assert caught.value.hint is not None and "drop: [day]" in caught.value.hint
+    # Only the training rows count.
+    assert len(fit_encoding(table, np.arange(5)).names()) == 5
+
+
+def test_a_matrix_beyond_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = read(tmp_path, "a,b,y\n1,x,0\n2,z,1\n")
+    monkeypatch.setattr(table_encoding, "LARGEST_MATRIX", 47)
+    with pytest.raises(DataError, match="its 2 rows would take") as caught:
+        fit_encoding(table, np.arange(2)).apply(table)
+    assert caught.value.hint is not None and "column b alone has 2 categories" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes", "y"),
+    [
+        (["b", "a", "b"], "classification", ("a", "b"), [1, 0, 1]),
+        (["10", "9", "-1"], "classification", ("-1", "9", "10"), [2, 1, 0]),
+        (["10", "9", "x"], "classification", ("10", "9", "x"), [0, 1, 2]),
+        (["1.0", "2", "1.0"], "regression", (), [1, 2, 1]),
+        (["1e2", "-2.5"], "regression", (), [100, -2.5]),
+        ([str(number) for number in range(100)], "classification", tuple(map(str, range(100))), list(range(100))),
+        ([str(number) for number in range(101)], "regression", (), list(range(101))),
+    ],
+)
+def test_what_a_target_is(tmp_path: Path, values: list[str], task: str, classes: tuple[str, ...], y: list[float]) -> None:
+    target = read_target(read(tmp_path, "a,y\n" + "".join(f"1,{value}\n" for value in values)))
+    assert (target.task, target.classes, target.y.tolist()) == (task, classes, y)
+    assert target.y.dtype == (np.int64 if task == "classification" else np.float64)
+
+
+def test_the_task_can_be_given(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,y\n1,2.0\n1,10.0\n1,2.0\n")
+    assert read_target(table, "classification").classes == ("2.0", "10.0")
+    whole = read(tmp_path, "a,y\n1,3\n1,4\n")
+    assert read_target(whole, "regression").y.tolist() == [3.0, 4.0]
+
+
+def test_test_rows_have_the_classes_of_training(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,y\n1,c\n1,c\n")
+    assert read_target(table, classes=("a", "b", "c")).y.tolist() == [2, 2]
+    with pytest.raises(DataError, match=r"target y has 'c' in line 2, which is no class of training \(2 such rows\)") as caught:
+        read_target(table, classes=("a", "b"))
+    assert caught.value.hint == "known: a, b"
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "message"),
+    [
+        (["a", "", "b"], None, "target y has no value in line 3"),
+        (["a", "a"], None, "target y has one class only, 'a': there is nothing to tell apart"),
+        (["1.5", "x"], "regression", "column y holds 'x' in line 3, which is not a number"),
+        (["1.5", "inf"], "regression", "column y holds inf in line 3, which is not finite"),
+        ([*(f"{number}.5" for number in range(40)), "x"], None, "column y holds 'x' in line 42, which is not a number"),
+        ([f"name {number}" for number in range(1_001)], None, "target y has 1,001 different values; at most 1,000 classes"),
+    ],
+)
+def test_faults_of_targets(tmp_path: Path, values: list[str], task: Any, message: str) -> None:
+    table = read(tmp_path, "a,y\n" + "".join(f"1,{value}\n" for value in values))
+    with pytest.raises(DataError, match=message):
+        read_target(table, task)
+
+
+def test_a_table_without_target(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="was read without a target column"):
+        read_target(read(tmp_path, "a\n1\n", target=None))
+
+
+def test_the_hash_is_of_names_values_and_target(tmp_path: Path) -> None:
+    base = read(tmp_path, "a,c,y\n1,u,0\n2,v,1\n").sha256()
+    assert len(base) == 64
+    assert read(tmp_path, "a\tc\ty\n1.0\t u\t0\n2\t'v'\t1\n".replace("'", '"'), "some.tsv").sha256() == base
+    for other in ("b,c,y\n1,u,0\n2,v,1\n", "a,c,y\n1,u,0\n3,v,1\n", "a,c,y\n1,u,0\n2,w,1\n", "a,c,y\n1,u,0\n2,v,2\n"):
+        assert read(tmp_path, other).sha256() != base
+    assert Column("a", np.array([np.nan, 1.0])).missing().tolist() == [True, False]
