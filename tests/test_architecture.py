@@ -25,7 +25,7 @@ LEVELS = {
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
 
 CORE = {"numpy", "yaml", "pandas", "matplotlib", "tqdm", "pydantic", "pydantic_core", "pooch", "scipy", "jinja2", "threadpoolctl"}
-ONLY_IN = {"click": "cli", "torch": "bench", "sklearn": "bench"}
+ONLY_IN = {"click": "cli", "torch": "bench", "sklearn": "bench", "PIL": "data"}
 AT_TOP = {"cli": {"click"}, "nn": {"numpy"}, "data": {"numpy"}, "errors": set(), "registry": set(), "rng": set(), "files": set()}
 """What a part may import when it is itself imported, besides the standard library; everything else waits for a call."""
 

@@ -1,0 +1,281 @@
+import io
+import os
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile import check_mutants, refuses
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from PIL import Image
+
+from mlp_cli.data.read_images import read_images
+
+Files = dict[str, bytes]
+RANDOM = np.random.default_rng(0)
+GREY = RANDOM.integers(0, 256, (6, 4, 5), dtype=np.uint8)
+COLOUR = RANDOM.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
+
+
+def encoded(pixels: Any, form: str = "PNG", mode: str | None = None, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(out, form, **options)
+    return out.getvalue()
+
+
+def letters(pixels: Any = GREY, form: str = "PNG") -> Files:
+    """Two pictures of each of A, B and C, in the order of the rows."""
+    names = [f"{letter}/{number}.{form.lower()}" for letter in "ABC" for number in range(2)]
+    return {name: encoded(picture, form) for name, picture in zip(names, pixels, strict=True)}
+
+
+def folder(root: Path, files: Files) -> Path:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def tar(path: Path, files: Files, mode: Any = "w:gz") -> Path:
+    with tarfile.open(path, mode) as out:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            out.addfile(info, io.BytesIO(content))
+    return path
+
+
+def zipped(path: Path, files: Files) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in files.items():
+            out.writestr(name, content)
+    return path
+
+
+MAKERS: dict[str, Callable[[Path, Files], Path]] = {
+    "folder": folder,
+    "a.tar": lambda path, files: tar(path, files, "w"),
+    "a.tar.gz": tar,
+    "a.tar.xz": lambda path, files: tar(path, files, "w:xz"),
+    "a.zip": zipped,
+}
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "GIF"])
+@pytest.mark.parametrize("maker", MAKERS)
+def test_greyscale(tmp_path: Path, maker: str, form: str) -> None:
+    found = read_images(MAKERS[maker](tmp_path / maker, letters(form=form)))
+    assert np.array_equal(found.train_x, GREY.reshape(6, 20)) and found.train_y.tolist() == [0, 0, 1, 1, 2, 2]
+    assert (found.shape, found.classes, found.notices, found.test_x) == ((4, 5), ("A", "B", "C"), (), None)
+    assert (found.train_x.dtype, found.train_y.dtype) == (np.uint8, np.int64)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    pixels=npst.arrays("u1", st.tuples(st.just(6), st.integers(1, 5), st.integers(1, 5), st.just(3))),
+    form=st.sampled_from(["PNG", "BMP"]),
+)
+def test_colours(tmp_path_factory: pytest.TempPathFactory, pixels: Any, form: str) -> None:
+    found = read_images(tar(tmp_path_factory.getbasetemp() / "a.tar.gz", letters(pixels, form)))
+    assert np.array_equal(found.train_x, pixels.transpose(0, 3, 1, 2).reshape(6, -1))
+    assert found.shape == (3, *pixels.shape[1:3])
+
+
+def test_jpeg(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(0, 200, 10), np.arange(0, 50, 5)).astype(np.uint8)
+    found = read_images(
+        folder(tmp_path, {"a/1.jpg": encoded(smooth, "JPEG", quality=95), "b/1.JPEG": encoded(smooth, "JPEG", quality=95)})
+    )
+    assert found.shape == (20, 10)
+    assert np.abs(found.train_x.astype(int) - smooth.reshape(-1)).max() <= 6
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_coloured_one_makes_all_coloured(tmp_path: Path, order: int) -> None:
+    files = letters()
+    files["B/0.png"] = encoded(COLOUR[0])
+    found = read_images(tar(tmp_path / "a.tar", dict(list(files.items())[::order]), "w"))
+    assert found.shape == (3, 4, 5)
+    planes = np.repeat(GREY.reshape(6, 1, 20), 3, axis=1)
+    planes[2] = COLOUR[0].transpose(2, 0, 1).reshape(3, 20)
+    assert np.array_equal(found.train_x, planes.reshape(6, 60))
+
+
+@pytest.mark.parametrize(
+    ("content", "grey"),
+    [
+        (encoded(GREY[0], mode="LA"), True),
+        (encoded((GREY[0] > 99).astype(np.uint8) * 255, mode="1"), True),
+        (encoded(GREY[0], mode="RGBA"), False),
+        (encoded(COLOUR[0], mode="P"), False),
+        (encoded(GREY[0], mode="P"), True),
+        (encoded(GREY[0], "JPEG", mode="CMYK"), False),
+    ],
+)
+def test_modes(tmp_path: Path, content: bytes, grey: bool) -> None:
+    found = read_images(folder(tmp_path, {"a/1.png": content, "b/1.png": content}))
+    assert found.shape == ((4, 5) if grey else (3, 4, 5))
+
+
+def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
+    deep = encoded((GREY[0].astype(np.uint16) << 8) + 3)
+    refuses(read_images, folder(tmp_path, {"a/1.png": deep, "b/1.png": deep}), "a/1.png", "8 bits")
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_unreadable_ones_are_counted(tmp_path: Path, maker: str) -> None:
+    files = letters() | {"A/bad.png": b"", "B/worse.png": b"\x89PNG\r\n\x1a\nhello", "C/cut.png": encoded(GREY[0])[:50]}
+    found = read_images(MAKERS[maker](tmp_path / maker, files))
+    assert np.array_equal(found.train_x, GREY.reshape(6, 20))
+    assert found.notices == ("3 pictures cannot be read and are left out (the first: A/bad.png: an empty file)",)
+
+
+def test_other_formats_are_no_pictures(tmp_path: Path) -> None:
+    """Whatever else Pillow could read: the fewer decoders a stranger's file can reach, the better."""
+    files = letters() | {f"A/{form}.png": encoded(GREY[0], form) for form in ("TIFF", "PPM", "ICO", "PCX", "EPS")}
+    assert read_images(folder(tmp_path, files)).notices[0].startswith("5 pictures cannot be read")
+
+
+def test_pointers_are_named(tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\n"
+    refuses(read_images, folder(tmp_path, {"a/1.png": pointer, "b/1.png": pointer}), "none can be read", "Git LFS pointer")
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_what_is_passed_over(tmp_path: Path, maker: str) -> None:
+    more = {"A/.hidden.png": b"x", ".git/B/1.png": b"x", "__MACOSX/A/0.png": b"x", "readme.txt": b"x", "A/Thumbs.db": b"x"}
+    found = read_images(MAKERS[maker](tmp_path / maker, letters() | more))
+    assert len(found.train_x) == 6 and found.notices == ("2 other files passed over: no pictures by their names",)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_folders_around(tmp_path: Path, maker: str) -> None:
+    files = {f"notMNIST_small/{name}": content for name, content in letters().items()}
+    found = read_images(MAKERS[maker](tmp_path / maker, dict(reversed(files.items()))))
+    assert np.array_equal(found.train_x, GREY.reshape(6, 20)) and found.classes == ("A", "B", "C")
+    parts = {"0": "training", "1": "testing"}
+    split = {f"set/{parts[name[2]]}/{name[0]}/sub/{name[2:]}": content for name, content in letters().items()}
+    split["set/val/C/x.png"] = encoded(GREY[0])
+    found = read_images(MAKERS[maker](tmp_path / f"b{maker}", split))
+    assert found.test_x is not None and found.test_y is not None
+    assert np.array_equal(found.train_x, GREY[[0, 2, 4, 0]].reshape(4, 20)) and found.train_y.tolist() == [0, 1, 2, 2]
+    assert np.array_equal(found.test_x, GREY[1::2].reshape(3, 20)) and found.test_y.tolist() == [0, 1, 2]
+    assert found.official_validation == 1
+
+
+def test_classes_of_numbers_are_in_their_order(tmp_path: Path) -> None:
+    files = {f"{number}/a.png": encoded(np.full((2, 2), number, dtype=np.uint8)) for number in range(12)}
+    found = read_images(folder(tmp_path, files))
+    assert found.classes == tuple(map(str, range(12)))
+    assert found.train_x[:, 0].tolist() == found.train_y.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "holds no pictures"),
+        ({"a/1.txt": b"x"}, "holds no pictures"),
+        ({"a/1.png": encoded(GREY[0])}, "one class, a"),
+        (letters() | {"D/1.png": b"x"}, "no picture of the class D can be read"),
+        (letters() | {"stray.png": encoded(GREY[0])}, "stray.png lies in no class's folder"),
+        (letters() | {"C/odd.png": encoded(GREY[0, :3])}, "C/odd.png is 5 x 3 pixels, but A/0.png is 5 x 4"),
+        (
+            {f"train/{name}": c for name, c in letters().items()} | {"test/D/1.png": encoded(GREY[0])},
+            "class D is in the training",
+        ),
+        ({f"train/{name}": c for name, c in letters().items()} | {"test/1.png": encoded(GREY[0])}, "test/1.png lies in no"),
+    ],
+)
+@pytest.mark.parametrize("maker", MAKERS)
+def test_what_is_wrong_is_named(tmp_path: Path, maker: str, files: Files, words: str) -> None:
+    (tmp_path / "folder").mkdir()
+    refuses(read_images, MAKERS[maker](tmp_path / maker, files), words)
+
+
+@pytest.mark.parametrize("maker", ["a.tar", "a.tar.gz", "a.zip"])
+@pytest.mark.parametrize("name", ["../../A/out.png", "A/../../out.png", "..\\..\\out.png", "/../out.png"])
+def test_names_that_lead_out(tmp_path: Path, maker: str, name: str) -> None:
+    (tmp_path / "inner").mkdir()
+    path = MAKERS[maker](tmp_path / "inner" / maker, letters() | {name: b"x"})
+    refuses(read_images, path, "leads out of the archive")
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [maker]
+
+
+def test_links_in_an_archive(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", letters(), "w")
+    with tarfile.open(path, "a") as out:
+        info = tarfile.TarInfo("A/passwd.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        out.addfile(info)
+    assert len(read_images(path).train_x) == 6
+
+
+def test_links_in_a_folder(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(encoded(GREY[0]))
+    root = folder(tmp_path / "set", letters())
+    (root / "A/in.png").symlink_to("../B/0.png")
+    (root / "A/out.png").symlink_to(secret)
+    (root / "B/gone.png").symlink_to("nowhere.png")
+    (root / "D").symlink_to(tmp_path)
+    (root / "A/loop").symlink_to("..")
+    found = read_images(root)
+    assert np.array_equal(found.train_x, GREY[[0, 1, 2, 2, 3, 4, 5]].reshape(7, 20))
+    assert found.notices == ("4 links not followed: only links to files in the folder itself are",)
+
+
+def test_special_files(tmp_path: Path) -> None:
+    root = folder(tmp_path / "set", letters())
+    os.mkfifo(root / "A/pipe.png")
+    assert len(read_images(root).train_x) == 6
+
+
+def huge(width: int, height: int, content: bytes = b"") -> bytes:
+    """A PNG that declares a size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(content, 9)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("size", [(60_000, 60_000), (20_000, 20_000), (10_000, 10_000), (1100, 1000)])
+def test_pictures_that_declare_too_much(tmp_path: Path, maker: str, size: tuple[int, int]) -> None:
+    path = MAKERS[maker](tmp_path / maker, letters() | {"A/0.png": huge(*size)})
+    refuses(read_images, path, "A/0.png")
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_many_pictures_of_nothing(tmp_path: Path, maker: str) -> None:
+    picture = huge(1000, 1000, bytes(1001 * 1000))
+    path = MAKERS[maker](tmp_path / maker, {f"{letter}/{number}.png": picture for letter in "ab" for number in range(200)})
+    refuses(read_images, path, "bomb")
+
+
+def test_one_name_twice(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", letters(), "w")
+    with tarfile.open(path, "a") as out:
+        out.addfile(tarfile.TarInfo("./A/0.png"))
+    refuses(read_images, path, "A/0.png twice")
+
+
+@pytest.mark.parametrize("maker", ["a.tar", "a.tar.gz", "a.zip"])
+def test_mutants_of_archives(tmp_path: Path, maker: str) -> None:
+    check_mutants(read_images, MAKERS[maker](tmp_path / maker, letters()), 20 if maker == "a.tar" else 90)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF"])
+def test_mutants_of_pictures(tmp_path: Path, form: str) -> None:
+    root = folder(tmp_path, {"A/1.png": encoded(COLOUR[1]), "B/1.png": encoded(COLOUR[2]), "A/2.png": encoded(COLOUR[0], form)})
+    check_mutants(lambda path: read_images(path.parent.parent), root / "A/2.png", 0, root)
