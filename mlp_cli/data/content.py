@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import re
 import stat
 import zlib
 from collections.abc import Callable
@@ -144,7 +145,7 @@ def foreign(head: bytes) -> str | None:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer, not the data"
-    if b"/annex/objects/" in text:
+    if re.match(rb"((\.\./)*\.git)?/annex/objects/", text):
         return "a git-annex pointer, not the data"
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
         return f"starts with {_start(head)}: an HTML page saved in place of the data"

@@ -65,6 +65,7 @@ def test_pieces_larger_than_one_read(tmp_path: Path) -> None:
         ("a.gz", b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "not a gzip file; a Git LFS pointer, not the data"),
         ("a", b"version https://git-lfs.github.com/spec/v1\n", "a: a Git LFS pointer, not the data"),
         ("a.gz", b"../.git/annex/objects/x", "a git-annex pointer"),
+        ("a", b"/annex/objects/SHA256E-s9--ab.gz", "a: a git-annex pointer"),
         ("a.gz", b"<?xml version='1.0'?><Error>", "a server's message"),
         ("a.gz", b"404: Not Found", "not a gzip file; starts with 404:"),
         ("a.xz", b"\x01\x02\x03\x04", "not an xz file; starts with bytes 01 02 03 04"),
