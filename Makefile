@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFIG ?= configs/mnist_adam_relu.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test lint format schema bench clean
+.PHONY: help setup setup-dev data train test test-chaos lint format schema bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train
 
 test: setup-dev  ## run the default test suite
 	$(BIN)/python -m pytest
+
+test-chaos: setup-dev  ## run the slow proofs: kills, crash points, damage, hostile files (some 15 minutes)
+	$(BIN)/python -m pytest -m slow tests/chaos
 
 lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff check .

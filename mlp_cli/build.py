@@ -11,8 +11,11 @@ from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
+from mlp_cli.data.features import Projection, features
 from mlp_cli.data.load import load
-from mlp_cli.data.transforms import fit
+from mlp_cli.data.own import Own
+from mlp_cli.data.synthetic import synthetic
+from mlp_cli.data.transforms import Affine, fit
 from mlp_cli.errors import UsageError
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.gradcheck import Check, check_gradients
@@ -23,7 +26,7 @@ from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.scalar_engine import scalar_parts
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
-from mlp_cli.training.evaluate import ROWS
+from mlp_cli.training.evaluate import ROWS, SCORE_NAMES
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
@@ -35,13 +38,29 @@ GRADCHECK_ROWS = 16
 def load_data(config: Config, say: Say) -> Dataset:
     """The config's data set, split. say: called with each notice (a broken copy that was passed over, say)."""
     wanted = config.dataset
+    options = synthetic.options(wanted.name) if wanted.name is not None and wanted.name in synthetic else ()
+    rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
     dataset = load(
         name=wanted.name,
         path=wanted.path,
-        validation=wanted.validation,
+        validation=rows,
         split=wanted.split,
         split_seed=wanted.split_seed,
+        test=wanted.test,
         limit=wanted.limit,
+        subset=wanted.subset,
+        options={option.name: getattr(wanted, option.name) for option in options},
+        classes=wanted.classes,
+        own=Own(
+            labels=wanted.labels,
+            test_path=wanted.test_path,
+            validation_path=apart,
+            target=wanted.target,
+            drop=wanted.drop or (),
+            categorical=wanted.categorical or (),
+            missing=wanted.missing or "error",
+        ),
+        task="regression" if losses[config.loss.name].task == "regression" else None,
     )
     for text in dataset.notices:
         say(text)
@@ -52,8 +71,18 @@ def check(config: Config, dataset: Dataset) -> None:
     """Refuses what the schema cannot see: a loss for another task, a network too large for this machine. Errors: UsageError."""
     task = losses[config.loss.name].task
     if task != dataset.task:
-        raise UsageError(f"loss: {config.loss.name} is for {task}, and {dataset.name} is a {dataset.task} set")
-    sizes = (dataset.train.x.shape[1], *config.hidden_sizes, len(dataset.classes))
+        fitting = [name for name in losses if losses[name].task == dataset.task]
+        raise UsageError(
+            f"loss: {config.loss.name} is for {task}, and {dataset.name} is a {dataset.task} set", f"set loss: {fitting[0]}"
+        )
+    score = SCORE_NAMES[dataset.task]
+    if config.early_stopping is not None and config.early_stopping.monitor not in ("val_loss", f"val_{score}"):
+        raise UsageError(
+            f"early_stopping.monitor: {config.early_stopping.monitor}, but {dataset.name} is a {dataset.task} set",
+            f"set early_stopping.monitor to val_loss or val_{score}",
+        )
+    components = None if config.features is None else config.features.options().get("components")
+    sizes = (components or dataset.train.x.shape[1], *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
     slots = optimizers.build(config.optimizer.name, **config.optimizer.options()).slots
     needed = parameters * np.dtype(config.dtype).itemsize * (3 + len(slots))
@@ -69,7 +98,8 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
     dtype = np.dtype(config.dtype)
-    inputs, outputs = dataset.train.x.shape[1], len(dataset.classes)
+    transform = transform_of(config, dataset)
+    inputs, outputs = transform.width or dataset.train.x.shape[1], dataset.outputs
     optimizer = optimizers.build(config.optimizer.name, **config.optimizer.options())
     network = build_network(
         inputs,
@@ -94,7 +124,6 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
     )
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
-    transform = fit(config.dataset.scale, dataset.train, dtype, dataset.shape)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
     return Trainer(
         network,
@@ -110,6 +139,16 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
         state=TrainingState(_best(config)),
         keep_best=config.evaluate == "best",
     )
+
+
+def transform_of(config: Config, dataset: Dataset) -> Affine | Projection:
+    """The scaling and the features of a config, fitted on the training part."""
+    scaling = fit(config.dataset.scale, dataset.train, config.dtype, dataset.shape)
+    if config.features is None:
+        return scaling
+    made = features.build(config.features.name, **config.features.options())
+    projection: Projection = made.fit(dataset.train, scaling, config.dtype)
+    return projection
 
 
 def check_gradients_of(config: Config) -> list[Check]:

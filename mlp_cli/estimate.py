@@ -37,7 +37,7 @@ def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
     network, itemsize = trainer.network, trainer.network.theta.itemsize
     copies = 2 + len(trainer.updater.slots) + (1 if trainer.keep_best else 0)
     rows = max(trainer.train.batch_size, 500)
-    widths = dataset.train.x.shape[1] * 2 + 4 * sum(config.hidden_sizes) + 4 * len(dataset.classes)
+    widths = dataset.train.x.shape[1] * 2 + 4 * sum(config.hidden_sizes) + 4 * dataset.outputs
     memory = network.theta.nbytes * copies + rows * widths * itemsize + dataset.train.x.nbytes
     validated = len(dataset.validation) / 3 / trainer.train.batch_size if dataset.validation else 0.0
     return Estimate(int(network.theta.size), memory, step * (len(trainer.train) + validated) * config.epochs)

@@ -39,12 +39,14 @@ def run(
     callbacks: Callable[[str], Sequence[Callback]] = lambda score: (),
     say: Say = lambda text: None,
     command: str | None = None,
+    until: int | None = None,
 ) -> Outcome:
     """Finishes a run: reports a completed or diverged one, goes on with an interrupted one, starts a new or failed one.
 
     threads: BLAS threads, `auto`, or None for what the run used before (1 at first). force: clear the folder first.
     plots: also draw figures. callbacks: given the score's name, makes more callbacks (a progress bar). say: takes notices.
-    command: for run.json. Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
+    command: for run.json. until: pause after this epoch as `pruned`; the same call without it goes on.
+    Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
     """
     config = planned.config
     notices: list[str] = []
@@ -76,7 +78,7 @@ def run(
         if status in ("failed", "completed"):
             claim.clear()
             before = None
-        return Job(planned, claim, before, command, tell).finish(dataset, threads, plots, callbacks)
+        return Job(planned, claim, before, command, tell).finish(dataset, threads, plots, callbacks, until)
 
 
 def _check_record(planned: Plan, record: dict[str, Any] | None) -> str | None:

@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli import files
-from mlp_cli.data.dataset import Dataset
+from mlp_cli.data.batches import Batches
+from mlp_cli.data.cache import release
+from mlp_cli.data.dataset import Dataset, Part
+from mlp_cli.data.features import Projection
 from mlp_cli.nn.metrics import confusion_matrix, softmax
-from mlp_cli.plots import curves
+from mlp_cli.plots import curves, regions
+from mlp_cli.plots import data as data_plots
 from mlp_cli.plots import run as plots
+from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.state import Row
 from mlp_cli.training.trainer import Trainer
 
@@ -35,11 +40,18 @@ def draw_figures(
     """
     target = folder / FOLDER
     files.make_folder(target)
+    # Training has gone through all of it, and drawing needs the room.
+    release(dataset.train.x)
     metrics = record["metrics"]
     title = plots.title_of(record["name"], metrics.get("test_accuracy"), metrics.get("test_r2"))
     if dataset.task == "classification" and dataset.test is not None and logits is not None:
         _draw_predictions(target, dataset, logits, title)
+    if dataset.task == "classification" and dataset.shape == (2,):
+        _draw_plane(target, dataset, trainer, title)
     first = trainer.network.parameters["W1"]
+    if isinstance(trainer.train.transform, Projection):
+        # What a unit sees of an image, not of its features.
+        first = trainer.train.transform.matrix @ first
     plots.weights(target / "weights.png", first, dataset.shape, title=title)
     epochs = [row.epoch for row in history]
     validated = trainer.validation is not None
@@ -62,6 +74,32 @@ def draw_figures(
         best_epoch=record["best_epoch"],
         title=title,
         label="mean squared error" if regression else "cross-entropy (nats per example)",
+    )
+
+
+def _draw_plane(target: Path, dataset: Dataset, trainer: Trainer, title: str) -> None:
+    """Class distribution and decision regions of a set of two features; the points are those of the test part, if there is one."""
+    parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    counts = {name: np.bincount(part.y[part.index], minlength=len(dataset.classes)) for name, part in parts.items() if part}
+    train = dataset.train
+    data_plots.sheet(
+        target / "classes.png", train.x[:1], train.y[:1], dataset.classes, dataset.shape, counts, title=f"{dataset.name}: classes"
+    )
+    name, part = ("test", dataset.test) if dataset.test else ("training", train)
+    grid = regions.grid_of(train.x[train.index])
+    cells = Part(grid.inputs, np.zeros(len(grid.inputs), dtype=np.int64), np.arange(len(grid.inputs)))
+    batches = Batches(cells, trainer.train.transform, ROWS, trainer.network.theta.dtype)
+    predicted = np.concatenate([trainer.network.forward(x, training=False).argmax(axis=1) for x, _ in batches])
+    rows = part.index[: regions.POINTS]
+    regions.regions(
+        target / "regions.png",
+        grid,
+        predicted,
+        part.x[rows],
+        part.y[rows],
+        dataset.classes,
+        title=title,
+        detail=f"what the network predicts where, and {len(rows):,} points of the {name} part",
     )
 
 

@@ -47,8 +47,9 @@ def make_folder(folder: Path) -> None:
     with writing(folder):
         if folder.is_symlink():
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+        if missing:
+            folder.mkdir(parents=True, exist_ok=True)
         for each in missing:
             sync_folder(each.parent)
 

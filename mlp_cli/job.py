@@ -25,7 +25,7 @@ from mlp_cli.training.callbacks import Callback, LogWriter, TablesWriter
 from mlp_cli.training.checkpoint import Checkpoint
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
 from mlp_cli.training.progress import epoch_line
-from mlp_cli.training.state import Best, Row
+from mlp_cli.training.state import Best, Row, TrainingState
 from mlp_cli.training.stop import StopRequest, stop_on_signals
 from mlp_cli.training.trainer import Trainer
 
@@ -75,9 +75,17 @@ class Job:
         }
 
     def finish(
-        self, dataset: Dataset, threads: int | str | None, plots: bool, callbacks: Callable[[str], Sequence[Callback]]
+        self,
+        dataset: Dataset,
+        threads: int | str | None,
+        plots: bool,
+        callbacks: Callable[[str], Sequence[Callback]],
+        until: int | None,
     ) -> Outcome:
-        """Trains, evaluates and writes everything; whatever goes wrong, run.json says so first."""
+        """Trains, evaluates and writes everything; whatever goes wrong, run.json says so first.
+
+        until: pause after this epoch as `pruned`, unless training is over by then; nothing is evaluated on the test set.
+        """
         found = self._recover(dataset)
         with stop_on_signals() as stop:
             try:
@@ -86,7 +94,9 @@ class Job:
                     trainer = build(self.plan.config, dataset, used)
                     try:
                         self._prepare(trainer, dataset, used, found)
-                        self._train(trainer, dataset, callbacks(SCORE_NAMES[dataset.task]), stop)
+                        self._train(trainer, dataset, callbacks(SCORE_NAMES[dataset.task]), stop, until)
+                        if not self._is_over(trainer.state):
+                            return self._pause(trainer.state)
                         logits = self._evaluate(trainer, dataset)
                     finally:
                         trainer.updater.close()
@@ -113,8 +123,10 @@ class Job:
 
             wanted = choose_threads(self.plan.config, dataset)
             self.tell(f"--threads auto: {wanted} is fastest here")
-        before = (found.head if found else self.record)["environment"] or {}
-        return int(wanted or before.get("threads") or 1)
+        if wanted:
+            return int(wanted)
+        stored = ((found.head if found else self.record)["environment"] or {}).get("threads")
+        return stored if isinstance(stored, int) and stored > 0 else 1
 
     def _prepare(self, trainer: Trainer, dataset: Dataset, threads: int, found: Checkpoint | None) -> None:
         """Goes back to the checkpoint, if there is one, and writes run.json and config.yaml."""
@@ -149,7 +161,19 @@ class Job:
                 f"the run began with another environment ({', '.join(changed)}): its bytes may differ from an undisturbed run's"
             )
 
-    def _train(self, trainer: Trainer, dataset: Dataset, callbacks: Sequence[Callback], stop: StopRequest) -> None:
+    def _is_over(self, state: TrainingState) -> bool:
+        return state.best.stop or state.epoch >= self.plan.config.epochs
+
+    def _pause(self, state: TrainingState) -> Outcome:
+        """Leaves the run at its checkpoint, from which the same bytes follow as if it had never paused."""
+        self.record |= {"status": "pruned", "finished": runs.now(), "best_epoch": state.best.epoch}
+        self.record["seconds"] = round(sum(row.seconds for row in state.history), 3)
+        self.claim.write_record(self.record)
+        return Outcome(self.record, self.plan.folder, trained=True)
+
+    def _train(
+        self, trainer: Trainer, dataset: Dataset, callbacks: Sequence[Callback], stop: StopRequest, until: int | None
+    ) -> None:
         folder, config = self.plan.folder, self.plan.config
         score, samples = SCORE_NAMES[dataset.task], len(dataset.train)
         now = self.record["environment"]
@@ -165,13 +189,12 @@ class Job:
         def save() -> None:
             state = trainer.state
             self.record["epochs"] = state.epoch
-            over = state.best.stop or state.epoch >= config.epochs
-            if over or state.epoch % config.checkpoint_every == 0:
+            if self._is_over(state) or state.epoch == until or state.epoch % config.checkpoint_every == 0:
                 checkpoint.save(folder, trainer, identity)
 
         # The log comes first: it tells whether the folder is still ours. What fails outside the run's files is the progress.
         with files.writing(Path("the progress")):
-            trainer.fit([log, self.tables, *callbacks], stop, save)
+            trainer.fit([log, self.tables, *callbacks], stop, save, until)
         if stop.signal is not None:
             raise Interrupted(
                 f"interrupted after epoch {trainer.state.epoch}", "run the same command again to go on", 128 + stop.signal
@@ -227,7 +250,7 @@ def test(trainer: Trainer, dataset: Dataset) -> tuple[Scores | None, np.ndarray 
     if not dataset.test:
         return None, None
     dtype = trainer.network.theta.dtype
-    outputs = np.empty((len(dataset.test), len(dataset.classes)), dtype)
+    outputs = np.empty((len(dataset.test), dataset.outputs), dtype)
     batches = Batches(dataset.test, trainer.train.transform, ROWS, dtype)
     return evaluate(trainer.network, trainer.loss, batches, dataset.task, outputs), outputs
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlp_cli import files, npz
 from mlp_cli.data.dataset import Dataset
+from mlp_cli.data.features import Projection
 from mlp_cli.data.transforms import Affine
 from mlp_cli.errors import RunError
 from mlp_cli.nn.network import Network
@@ -19,10 +20,16 @@ NAME = "model.npz"
 _LIMIT = 4 << 30
 
 
-def write_model(folder: Path, network: Network, transform: Affine, dataset: Dataset, config: dict[str, Any]) -> None:
-    """Writes W1, b1, W2, b2 …, running statistics, the scaling (value = raw · scale + shift), class names and the config."""
+def write_model(folder: Path, network: Network, transform: Affine | Projection, dataset: Dataset, config: dict[str, Any]) -> None:
+    """Writes W1, b1, W2, b2 …, running statistics, class names, the config, and what becomes of an input before W1.
+
+    That is the scaling (value = raw · scale + shift), then, with features, value · projection + projection_shift; for a table also
+    `encoding`, JSON that `TableEncoding.from_dict` takes.
+    """
     arrays: dict[str, NDArray] = {**network.parameters, **network.state}
-    arrays["scale"], arrays["shift"] = np.asarray(transform.scale), np.asarray(transform.shift)
+    arrays |= {name: np.asarray(value) for name, value in transform.arrays().items()}
+    if dataset.encoding is not None:
+        arrays["encoding"] = np.array(json.dumps(dataset.encoding.to_dict()))
     arrays["classes"] = np.array(dataset.classes, dtype=np.str_)
     arrays["shape"] = np.array(dataset.shape, np.int64)
     arrays["config"] = np.array(json.dumps(config, sort_keys=True))

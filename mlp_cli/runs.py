@@ -119,11 +119,13 @@ class Claim:
                     entry.unlink()
 
     def tidy(self) -> None:
-        """Takes away temporary files that a killed process left."""
+        """Takes away temporary files that a killed process left here or in a folder here; deeper down others may be at work."""
         with files.writing(self.folder):
-            for place, _, names in os.walk(self.folder):
-                for name in filter(_TEMPORARY.fullmatch, names):
-                    os.unlink(os.path.join(place, name))
+            folders = [entry for entry in self.folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
+            for place in (self.folder, *folders):
+                for entry in place.iterdir():
+                    if _TEMPORARY.fullmatch(entry.name):
+                        entry.unlink(missing_ok=True)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replaces run.json. Errors: RunError, also where the folder was removed or replaced."""

@@ -17,15 +17,23 @@ LEVELS = {
     "errors registry rng files npz environment": 0,
     "nn data": 1,
     "config training plots": 2,
-    "runs model build estimate figures job": 3,
+    "runs find model build estimate figures job": 3,
     "experiment": 4,
-    "bench": 5,
+    "bench report sweep": 5,
     "cli": 6,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
 
 CORE = {"numpy", "yaml", "pandas", "matplotlib", "tqdm", "pydantic", "pydantic_core", "pooch", "scipy", "jinja2", "threadpoolctl"}
-ONLY_IN = {"click": "cli", "torch": "bench", "sklearn": "bench", "PIL": "data"}
+ONLY_IN = {
+    "click": "cli",
+    "torch": "bench",
+    "sklearn": "bench",
+    "PIL": "data",
+    "markupsafe": "report",
+    "optuna": "sweep",
+    "distributed": "sweep",
+}
 AT_TOP = {"cli": {"click"}, "nn": {"numpy"}, "data": {"numpy"}, "errors": set(), "registry": set(), "rng": set(), "files": set()}
 """What a part may import when it is itself imported, besides the standard library; everything else waits for a call."""
 

@@ -95,3 +95,44 @@ def test_reading_has_a_limit(tmp_path: Path) -> None:
         files.read_bytes(tmp_path / "a", 4, DataError)
     with pytest.raises(DataError, match="no such file"):
         files.read_bytes(tmp_path / "b", 4, DataError)
+
+
+def test_reading_asks_for_no_more_than_there_is(tmp_path: Path) -> None:
+    """A limit of a terabyte is no reason to allocate one."""
+    (tmp_path / "a").write_bytes(b"12345")
+    assert files.read_bytes(tmp_path / "a", 1 << 40, DataError) == b"12345"
+
+
+def test_reading_from_a_pipe(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"12345")
+    os.close(writing)
+    assert files.read_bytes(Path(f"/dev/fd/{reading}"), 100, DataError) == b"12345"
+    os.close(reading)
+
+
+def test_new_folders_are_lasting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new name is synced in the folder that it is in; a folder that was there is not touched."""
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    files.make_folder(tmp_path / "a" / "b" / "c")
+    assert sorted(synced) == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    files.make_folder(tmp_path / "a" / "b" / "c")
+    assert len(synced) == 3
+
+
+def test_bytes_of_a_path_that_are_no_text(tmp_path: Path) -> None:
+    command = os.fsdecode(b"mlp train caf\xe9.yaml")
+    files.write_json(tmp_path / "a.json", {"command": command})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["command"] == command
+
+
+def test_the_first_cause_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the temporary file cannot be taken away either."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "x")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(RunError, match="the disk is full"):
+        files.write_atomic(tmp_path / "a", lambda handle: (_ for _ in ()).throw(OSError(errno.ENOSPC, "x")))

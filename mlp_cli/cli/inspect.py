@@ -14,7 +14,16 @@ from mlp_cli.errors import ConfigError, MlpError, UsageError
 if TYPE_CHECKING:
     from mlp_cli.registry import Registry
 
-SHOWN = ("optimizers", "activations", "initializers", "schedules", "datasets", "losses")
+REGISTRIES = {
+    "optimizers": "nn",
+    "activations": "nn",
+    "initializers": "nn",
+    "schedules": "nn",
+    "losses": "nn",
+    "features": "data",
+}
+"""Where each registry lives: in the module of its name below this package."""
+SHOWN = (*REGISTRIES, "datasets")
 
 
 @click.command(epilog="Example: mlp validate configs/*.yaml learning_rate=0.1")
@@ -79,7 +88,7 @@ def show(kind: str, as_json: bool) -> None:
 def _registry(kind: str) -> Registry:
     from importlib import import_module
 
-    registry: Registry = getattr(import_module(f"mlp_cli.nn.{kind}"), kind)
+    registry: Registry = getattr(import_module(f"mlp_cli.{REGISTRIES[kind]}.{kind}"), kind)
     return registry
 
 

@@ -39,10 +39,10 @@ threads_option = click.option(
 
 
 def print_json(value: Any) -> None:
-    """One strict JSON document on stdout."""
+    r"""One strict JSON document on stdout; what is no text (a byte of a path, say) is \udcXX, which JSON reads as it was."""
     from mlp_cli.files import strict_json
 
-    click.echo(strict_json(value))
+    click.echo(strict_json(value).encode("utf-8", "backslashreplace").decode())
 
 
 def notice(text: str) -> None:

@@ -94,22 +94,25 @@ def described(constructor: Callable[..., Any]) -> dict[str, str]:
 
 
 class Choice:
-    """The mark of a key whose value is a component: `Annotated[Component, Choice(registry)]`."""
+    """The mark of a key whose value is a component: `Annotated[Component, Choice(registry)]`; optional: or null."""
 
-    def __init__(self, registry: Registry[Any]) -> None:
+    def __init__(self, registry: Registry[Any], optional: bool = False) -> None:
         self.registry = registry
+        self.optional = optional
         self.models = {name: component_model(registry, name) for name in registry}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         models: Any = tuple(self.models.values())
         union: Any = Annotated[Union[models], Field(discriminator="name")]  # noqa: UP007 - made of a tuple
+        if self.optional:
+            union = union | None
         return core_schema.no_info_before_validator_function(self.expand, handler.generate_schema(union))
 
     def expand(self, value: Any) -> Any:
         """A name becomes a mapping. Errors: what is neither, or has no name."""
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, Component):
+        if isinstance(value, Component) or (value is None and self.optional):
             return value
         if not isinstance(value, dict):
             accepted = f"the name of {'an' if self.kind[0] in 'aeio' else 'a'} {self.kind}"

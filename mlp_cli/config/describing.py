@@ -63,7 +63,8 @@ def _value(key: str, field: FieldInfo) -> dict[str, Any]:
         if isinstance(mark, Checked):
             return mark.schema
         if isinstance(mark, Choice):
-            return {"$ref": f"#/$defs/{key}"}
+            reference = {"$ref": f"#/$defs/{key}"}
+            return {"anyOf": [reference, {"type": "null"}]} if mark.optional else reference
         if isinstance(mark, Switch):
             return {"anyOf": [{"enum": [True, False] + [None] * (mark.off is None)}, _object(mark.model)]}
         if isinstance(mark, ListOf):
@@ -113,4 +114,4 @@ def _line(key: str, field: FieldInfo, whole: Config) -> str:
 def _comment(key: str, field: FieldInfo) -> str:
     choice = choice_of(key)
     known = list(choice.models) if choice else catalogue.names() if field.annotation is Dataset else ()
-    return f"{field.description}: {either(known)}" if known else str(field.description)
+    return f"{field.description} ({either(known)})" if known else str(field.description)

@@ -40,8 +40,9 @@ def _off(marks: list[Any]) -> bool | None:
 
 
 def _is_unused(model: BaseModel, key: str) -> bool:
-    """Whether `key` is that one of a dataset's name and path which is not used."""
-    return key in ("name", "path") and getattr(model, key) is None
+    """Whether `key` does not apply: that one of a dataset's name and path which is not used, and options of other sets."""
+    always = getattr(model, "always_written", None)
+    return always is not None and key not in always and getattr(model, key) is None
 
 
 def canonical(config: BaseModel) -> dict[str, Any]:

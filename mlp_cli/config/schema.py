@@ -15,6 +15,7 @@ from mlp_cli.config import resolving
 from mlp_cli.config.components import Choice, Component, FromOthers, ListOf, Options, PerLayer, Switch, filled, key, options_model
 from mlp_cli.config.dataset import Dataset
 from mlp_cli.config.values import MOST, Checked, check_number, number, one_of, run_name, wrong
+from mlp_cli.data.features import features as known_features
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.layers import BatchNorm
@@ -27,7 +28,7 @@ from mlp_cli.registry import Range
 class EarlyStopping(Options):
     """When to stop before the last epoch."""
 
-    monitor: Annotated[str, one_of("val_loss", "val_accuracy")] = key("what has to get better", "val_loss")
+    monitor: Annotated[str, one_of("val_loss", "val_accuracy", "val_r2")] = key("what has to get better", "val_loss")
     patience: Annotated[int, number(int, Range(ge=1, le=MOST))] = key("stop after this many epochs without a better one", 5)
     min_delta: Annotated[float, number(float, Range(ge=0))] = key("a change counts as better from this size on", 0.0)
 
@@ -42,7 +43,14 @@ def _check_batch_size(value: Any) -> int | str:
     return "full" if value == "full" else int(check_number(value, int, Range(ge=1, le=MOST), ", or full"))
 
 
-def _check_stopping(value: Options | None, info: ValidationInfo) -> Options | None:
+def _check_stopping(value: EarlyStopping | None, info: ValidationInfo) -> EarlyStopping | None:
+    score = (
+        {"classification": "val_accuracy", "regression": "val_r2"}[losses[info.data["loss"].name].task]
+        if "loss" in info.data
+        else ""
+    )
+    if value is not None and score and value.monitor not in ("val_loss", score):
+        raise wrong(f"monitor: {value.monitor} does not go with loss: {info.data['loss'].name}; write val_loss or {score}")
     if value is not None and _has_no_validation(info):
         raise wrong("watches the validation part, and dataset.validation is 0; set aside some rows, or remove early_stopping")
     return value
@@ -83,6 +91,9 @@ class Config(Options):
     name: Annotated[str, run_name()] = key("the run's name; the config file's own name if left out")
     seed: Annotated[int, number(int, Range(ge=0, le=2**32 - 1))] = key("fixes initial weights, order of the samples and noise", 0)
     dataset: Dataset = key("what to train on; options and your own files go in a mapping")
+    features: Annotated[Component | None, Choice(known_features, optional=True)] = key(
+        "what the scaled inputs are turned into, fitted on the training part; null for nothing", None
+    )
     hidden_sizes: Annotated[tuple[int, ...], _SIZES] = key("units of each hidden layer; [] is softmax regression", (300,))
     activation: Annotated[tuple[Component, ...], PerLayer(Annotated[Component, Choice(activations)])] = key(
         "what follows the hidden layers; one for all, or a list with one for each", "relu"

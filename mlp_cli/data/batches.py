@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
 from mlp_cli.data.dataset import Array, Part
+from mlp_cli.data.features import Projection
 from mlp_cli.data.transforms import Affine
 
 _PIECE = 1024
@@ -22,7 +23,9 @@ class Batches:
     batch_size: rows of a batch, None or "full" for all; more than there are means all. The last batch may be smaller.
     """
 
-    def __init__(self, part: Part, transform: Affine, batch_size: int | Literal["full"] | None, dtype: DTypeLike) -> None:
+    def __init__(
+        self, part: Part, transform: Affine | Projection, batch_size: int | Literal["full"] | None, dtype: DTypeLike
+    ) -> None:
         self.rows = len(part)
         self.batch_size = self.rows if batch_size in (None, "full") else min(int(batch_size), self.rows)
         self.part = part
@@ -32,7 +35,7 @@ class Batches:
         self._contiguous = bool(np.all(np.diff(part.index) == 1))
         self._in_order = True
         self._raw = np.empty((min(self.batch_size, _PIECE), part.x.shape[1]), dtype=part.x.dtype)
-        self._x = np.empty((self.batch_size, part.x.shape[1]), dtype=dtype)
+        self._x = np.empty((self.batch_size, transform.width or part.x.shape[1]), dtype=dtype)
         self._y = np.asarray(part.y[part.index])
         self._whole: Array | None = None
 
@@ -49,7 +52,7 @@ class Batches:
             return
         self._in_order = generator is None
         self._order = self.part.index if generator is None else generator.permutation(self.part.index)
-        np.take(self.part.y, self._order, out=self._y, mode="clip")
+        np.take(self.part.y, self._order, axis=0, out=self._y, mode="clip")
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         """Yields x (B, D) of the dtype and y (B,) int64 or float64, both valid until the next batch and not to be written to."""

@@ -11,13 +11,15 @@ import contextlib
 import errno
 import fcntl
 import json
+import mmap
 import os
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,18 @@ def _stamp(status: os.stat_result) -> dict[str, int]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
+def release(array: Array) -> None:
+    """Gives back the memory that a mapped array takes in this process; what is read again comes from the system's own cache.
+
+    Arrays that are not mapped are left alone.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
 def store(key: str, origin: list[str], whole: Whole) -> None:
     """Writes a set's arrays under `key`, in place of what may be there. Errors: RunError where the cache cannot be written."""
     target = ready_folder(key)
@@ -154,6 +168,28 @@ def _move(fresh: Path, target: Path) -> None:
             os.rename(target, old)
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     raise OSError(errno.EBUSY, "other processes keep replacing it")
+
+
+def cached(key: str, origin: list[str], make: Callable[[], Whole], renew: bool = False) -> tuple[Whole, RunError | None]:
+    """The set under `key` from the cache, else from `make`, which is then cached; and why it could not be, if so.
+
+    renew: make it even if the cache has it.
+    """
+    whole = None if renew else open_ready(key, origin)
+    if whole is not None:
+        return whole, None
+    with building(key):
+        # Another process may have built it while this one waited.
+        whole = None if renew else open_ready(key, origin)
+        if whole is not None:
+            return whole, None
+        made = make()
+        try:
+            store(key, origin, made)
+        except RunError as problem:
+            return made, problem
+    whole = open_ready(key, origin)
+    return (made if whole is None else replace(whole, notices=made.notices)), None
 
 
 @contextlib.contextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mlp_cli.data.table_encoding import TableEncoding
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
@@ -64,7 +67,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A set cut into parts, as a run uses it. The fields are as in `Whole`; sha256 covers the whole set, whatever the split."""
+    """A set cut into parts, as a run uses it. The fields are as in `Whole`; sha256 covers the whole set, whatever the split.
+
+    encoding: how a table's columns became the D inputs, fitted on the training rows; None for other sets.
+    target: the name of the column that is predicted; None for sets that are no tables.
+    """
 
     name: str
     task: Task
@@ -76,6 +83,15 @@ class Dataset:
     sha256: str
     source: str
     notices: tuple[str, ...] = ()
+    encoding: TableEncoding | None = None
+    target: str | None = None
+
+    @property
+    def outputs(self) -> int:
+        """What a network needs to predict: K values for K classes, or one for each quantity (regression)."""
+        if self.task == "classification":
+            return len(self.classes)
+        return 1 if self.train.y.ndim == 1 else self.train.y.shape[1]
 
 
 def arrays_sha256(arrays: dict[str, Array]) -> str:

@@ -6,9 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from mlp_cli.data import distributions
 from mlp_cli.data.catalogue import Entry, File, KerasFile, owner_of
 from mlp_cli.data.content import Content
 from mlp_cli.data.dataset import Array
@@ -27,36 +29,51 @@ class _OtherSet(DataError):
     """A file of the right name that belongs to another set."""
 
 
-def take(entry: Entry, root: Path) -> tuple[dict[str, Array], list[str]]:
+class Taken(NamedTuple):
+    """A set's arrays by role, what was found broken while they were looked for, and what their reader had to tell."""
+
+    arrays: dict[str, Array]
+    complaints: list[str]
+    notices: tuple[str, ...]
+
+
+def take(entry: Entry, root: Path) -> Taken:
     """The verified arrays of a set below a data folder, and what was found broken on the way.
 
-    The arrays are train_x (N, D) uint8, train_y (N,) int64, test_x, test_y. Places are tried in the order of `places`.
+    The arrays are train_x (N, D) uint8, train_y (N,) int64, and test_x, test_y where the set has them. Places are tried in the order
+    of `places`.
     Errors: `Absent` where no file of the set is there; DataError that lists what is wrong with what is there.
     """
     complaints: list[str] = []
     for place in places(entry, root):
+        notices: tuple[str, ...] = ()
         try:
-            arrays = (
-                _take_keras(entry, entry.keras, place)
-                if entry.keras and place.name == entry.keras.name
-                else _take_files(entry, place, complaints)
-            )
+            if entry.form != "idx":
+                arrays, notices = _take_distribution(entry, place)
+            elif entry.keras and place.name == entry.keras.name:
+                arrays = _take_keras(entry, entry.keras, place)
+            else:
+                arrays = _take_files(entry, place, complaints)
         except DataError as error:
             complaints.append(error.message)
         else:
-            return arrays, complaints
+            return Taken(arrays, complaints, notices)
     if complaints:
         raise DataError("; ".join(complaints))
     raise Absent(f"has no file of {entry.name}")
 
 
 def places(entry: Entry, root: Path) -> Iterator[Path]:
-    """Where below a data folder files of the set seem to lie, by their names alone: folders, and Keras's one file."""
+    """Where below a data folder files of the set seem to lie, by their names alone: folders, Keras's one file, or archives."""
+    if entry.form != "idx":
+        yield from distributions.find(entry, root)
+        return
     for folder in (*(root / name for name in entry.folders), root):
         if any(copies(file, folder) for file in entry.files):
             yield folder
-    if entry.keras and os.path.lexists(root / entry.keras.name):
-        yield root / entry.keras.name
+    if entry.keras:
+        files = (folder / entry.keras.name for folder in (root, *(root / name for name in entry.folders)))
+        yield from (file for file in files if os.path.lexists(file))
 
 
 def copies(file: File, folder: Path) -> list[Path]:
@@ -67,9 +84,11 @@ def copies(file: File, folder: Path) -> list[Path]:
 
 def seems_here(entry: Entry, root: Path) -> Path | None:
     """A place below a data folder that very probably holds the set: all names are there and the smallest file is the right one."""
+    if not entry.files:
+        return None
     smallest = min(entry.files, key=lambda file: file.bytes)
     for place in places(entry, root):
-        if place.is_file():
+        if place.is_file() or entry.form != "idx":
             return place
         if not all(copies(file, place) for file in entry.files):
             continue
@@ -105,6 +124,13 @@ def _take_files(entry: Entry, folder: Path, complaints: list[str]) -> dict[str, 
 
 
 def _read_verified(entry: Entry, file: File, path: Path) -> Array:
+    if file.sha256 is None:
+        if path.suffix != file.packing:
+            raise DataError(
+                f"{path}: cannot be checked, since only {file.packed_name} has a published hash; "
+                f"dataset: {{path: {path.parent}}} takes it as it is"
+            )
+        distributions.check_packed(file, path)
     with Content(path) as content:
         buffer = np.empty(file.bytes, dtype=np.uint8)
         count = content.fill(buffer.data)
@@ -112,16 +138,17 @@ def _read_verified(entry: Entry, file: File, path: Path) -> Array:
         if count < file.bytes or not content.at_end():
             size = f"{count:,}" if count < file.bytes else f"more than {count:,}"
             raise content.error(f"not the official file: its content has {size} bytes, {file.bytes:,} are expected")
-        if sha256 != file.sha256:
+        if sha256 != (file.sha256 or sha256):
             owner = owner_of(sha256)
             if owner:
                 raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
-            raise content.error(f"not the official file: its content has SHA-256 {sha256[:12]}…, {file.sha256[:12]}… is expected")
+            wanted = str(file.sha256)[:12]
+            raise content.error(f"not the official file: its content has SHA-256 {sha256[:12]}…, {wanted}… is expected")
     return buffer
 
 
 def _take_keras(entry: Entry, keras: KerasFile, path: Path) -> dict[str, Array]:
-    rows = {"train_x": (entry.train, *entry.shape), "train_y": (entry.train,)}
+    rows: dict[str, tuple[int, ...]] = {"train_x": (entry.train, *entry.shape), "train_y": (entry.train,)}
     rows |= {"test_x": (entry.test, *entry.shape), "test_y": (entry.test,)}
     arrays = read_npz(path, {key: rows[role] for role, key in keras.keys.items()})
     named = {role: arrays[key] for role, key in keras.keys.items()}
@@ -132,6 +159,16 @@ def _take_keras(entry: Entry, keras: KerasFile, path: Path) -> dict[str, Array]:
         if digest.hexdigest() != file.sha256:
             raise DataError(f"{path}: array {keras.keys[file.role]} does not have the values of {entry.name}")
     return _shaped(named)
+
+
+def _take_distribution(entry: Entry, place: Path) -> tuple[dict[str, Array], tuple[str, ...]]:
+    pieces = distributions.read(entry, place)
+    if pieces.classes != entry.classes or pieces.shape != entry.shape:
+        raise DataError(f"{place}: holds rows {pieces.shape} of the classes {', '.join(pieces.classes)}: not {entry.name}")
+    arrays = {"train_x": pieces.train_x, "train_y": pieces.train_y}
+    if pieces.test_x is not None and pieces.test_y is not None:
+        arrays |= {"test_x": pieces.test_x, "test_y": pieces.test_y}
+    return arrays, pieces.notices
 
 
 def _shaped(arrays: dict[str, Array]) -> dict[str, Array]:

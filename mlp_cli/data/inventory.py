@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data import cache, catalogue, sources
+from mlp_cli.data import cache, catalogue
 from mlp_cli.data.dataset import Array, Task
-from mlp_cli.data.folders import seems_here
-from mlp_cli.data.load import cached, entry_origin, load_whole
+from mlp_cli.data.known import entry_of, fetch_known, state
+from mlp_cli.data.load import load
+from mlp_cli.data.own import Own
+from mlp_cli.errors import UsageError
+
+_POINTS = 4_000
 
 
 @dataclass(frozen=True)
 class Description:
-    """A set of the catalogue in words and numbers. state: `ready`, `found in FOLDER` or `not here`."""
+    """A set of the catalogue in words and numbers.
+
+    validation: rows, or a share of them. held_out: rows set aside for testing where there is no test part, or None.
+    subsets: their names, the default first. state: `ready`, `found in FOLDER`, `not here`, or how it is made.
+    """
 
     name: str
     title: str
     task: Task
     train: int
     test: int
-    validation: int
+    validation: int | float
+    held_out: int | None
     shape: tuple[int, ...]
     classes: tuple[str, ...]
+    subsets: tuple[str, ...]
+    scale: str
     licence: str
     source: str
     state: str
@@ -46,17 +56,21 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a contact sheet shows. Counts are per class, (K,) int64.
+    """What a contact sheet shows. Counts are per class, (K,) int64; None for regression, and `test_counts` without a test part.
 
     examples: for each class an array (n, D) of the set's dtype with its first rows in the training part, n at most as asked for.
+    points: x (n, 2) and y (n,) of training rows, for a set of two features; targets: y (N,) float64 of a regression set; else None.
     """
 
     name: str
+    task: Task
     shape: tuple[int, ...]
     classes: tuple[str, ...]
-    train_counts: NDArray[np.int64]
+    train_counts: NDArray[np.int64] | None
     test_counts: NDArray[np.int64] | None
     examples: tuple[Array, ...]
+    points: tuple[Array, Array] | None
+    targets: Array | None
     notices: tuple[str, ...]
 
 
@@ -70,53 +84,54 @@ def describe(name: str) -> Description:
         train=entry.train,
         test=entry.test,
         validation=entry.validation,
+        held_out=entry.held_out,
         shape=entry.shape,
         classes=entry.classes,
+        subsets=catalogue.subset_names(name),
+        scale=entry.scale,
         licence=entry.licence,
         source=entry.source,
-        state=_state(entry),
+        state=state(entry),
     )
 
 
-def _state(entry: catalogue.Entry) -> str:
-    if cache.open_ready(entry.name, entry_origin(entry)) is not None:
-        return "ready"
-    roots = [folder.path for folder in sources.data_folders()]
-    roots += [share / name for share in sources.SYSTEM_FOLDERS for name in entry.system]
-    for root in roots:
-        place = seems_here(entry, root)
-        if place is not None:
-            return f"found in {place}"
-    return "not here"
-
-
-def fetch(name: str, from_dir: str | Path | None = None, progress: bool = False) -> Fetched:
+def fetch(name: str, from_dir: str | Path | None = None, progress: bool = False, subset: str | None = None) -> Fetched:
     """Makes the set ready in the cache, from the first source that has it, or from `from_dir` alone, which is not changed.
 
-    progress: whether downloads draw a bar on stderr.
+    progress: whether downloads draw a bar on stderr. subset: which one, of a set that comes in several.
     Errors: UsageError (unknown name), DataError (no source has it), RunError (the cache cannot be written).
     """
-    entry = catalogue.entry(name)
-    origin = entry_origin(entry)
-    folder = None if from_dir is None else Path(os.path.expanduser(from_dir))
-    already = folder is None and cache.open_ready(entry.name, origin) is not None
-    whole, problem = cached(entry.name, origin, lambda: sources.obtain(entry, folder, progress), renew=folder is not None)
-    if problem is not None:
-        raise problem
-    return Fetched(entry.name, whole.source, cache.ready_folder(entry.name), whole.sha256, already, whole.notices)
+    if not catalogue.entry(name).files:
+        raise UsageError(f"{name} is {state(catalogue.entry(name))}: there is nothing to fetch")
+    entry = entry_of(name, subset)
+    whole, already = fetch_known(entry, from_dir, progress)
+    return Fetched(entry.name, whole.source, cache.ready_folder(entry.key), whole.sha256, already, whole.notices)
 
 
-def contact_sheet(name: str | None = None, path: str | Path | None = None, examples: int = 10) -> Sheet:
-    """Class counts and the first `examples` rows of each class. Errors: as `load`."""
-    whole = load_whole(name, path)
-    classes = len(whole.classes)
-    rows = [np.flatnonzero(whole.train_y == label)[:examples] for label in range(classes)]
+def contact_sheet(
+    name: str | None = None,
+    path: str | Path | None = None,
+    examples: int = 10,
+    *,
+    subset: str | None = None,
+    own: Own | None = None,
+) -> Sheet:
+    """Class counts and the first `examples` rows of each class. own: the options of a set given by path. Errors: as `load`."""
+    dataset = load(name, path, validation=0, test=0, subset=subset, own=own)
+    y = np.asarray(dataset.train.y)
+    classes = len(dataset.classes)
+    rows = [np.flatnonzero(y == label)[:examples] for label in range(classes)]
+    drawn = np.linspace(0, len(y) - 1, min(len(y), _POINTS)).astype(np.intp)
+    regression = dataset.task == "regression"
     return Sheet(
-        name=whole.name,
-        shape=whole.shape,
-        classes=whole.classes,
-        train_counts=np.bincount(whole.train_y, minlength=classes),
-        test_counts=None if whole.test_y is None else np.bincount(whole.test_y, minlength=classes),
-        examples=tuple(whole.train_x[index] for index in rows),
-        notices=whole.notices,
+        name=dataset.name,
+        task=dataset.task,
+        shape=dataset.shape,
+        classes=dataset.classes,
+        train_counts=None if regression else np.bincount(y, minlength=classes),
+        test_counts=None if regression or dataset.test is None else np.bincount(dataset.test.y, minlength=classes),
+        examples=tuple(dataset.train.x[index] for index in rows),
+        points=(dataset.train.x[drawn], y[drawn]) if dataset.shape == (2,) else None,
+        targets=y if regression else None,
+        notices=dataset.notices,
     )

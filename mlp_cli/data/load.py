@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mlp_cli.data import cache, catalogue, local, sources
-from mlp_cli.data.catalogue import Entry
-from mlp_cli.data.dataset import Dataset, Part, Whole
-from mlp_cli.data.splits import Amount, draw, rows_of, splits
-from mlp_cli.errors import DataError, RunError, UsageError
+from mlp_cli.data import catalogue
+from mlp_cli.data.dataset import Dataset, Part, Task, Whole
+from mlp_cli.data.known import load_known
+from mlp_cli.data.own import Own, is_table, load_own
+from mlp_cli.data.own_table import kept_classes, read_own_table, renumbered
+from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, draw, last, rows_of, splits
+from mlp_cli.data.table_encoding import TableEncoding
+from mlp_cli.errors import UsageError
 from mlp_cli.rng import Purpose, stream
+
+HELD_OUT_BY = ("stratified", "last")
+"""The splits that can set a test part aside as well."""
 
 
 def load(
@@ -24,27 +30,48 @@ def load(
     validation: Amount | None = None,
     split: str = "stratified",
     split_seed: int = 0,
+    test: Amount | None = None,
     limit: Amount | None = None,
+    subset: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
+    own: Own | None = None,
+    task: Task | None = None,
     progress: bool = False,
 ) -> Dataset:
     """The set of that name in the catalogue, or the user's own at `path`, cut into parts.
 
     validation: training rows to set aside, a count or a share; 0 for none, None for the set's own default (see `default_validation`).
-    split: how (a name in `splits`). split_seed: fixes the random ones. limit: train on so many (or such a share) of the training rows
-    that are left, each class in its share; None for all. progress: whether downloads draw a bar on stderr.
+    split: how (a name in `splits`). split_seed: fixes the random ones. test: rows to set aside for testing, for a set without a test
+    part; None for the set's own number. limit: train on so many (or such a share) of the training rows that are left, each class in
+    its share; None for all. subset, options: of a known set. classes: keep the rows of these alone, in this order; None for all.
+    own: further options of a set given by path. task: regression where the loss asks for it: whole numbers are then quantities.
+    progress: whether downloads draw a bar on stderr.
     Arrays are shared by the parts and may be read-only memory maps.
     Errors: DataError (missing, corrupt), UsageError (unknown name, numbers that do not fit).
     """
-    whole = load_whole(name, path, progress)
-    if validation is None and split != "official":
-        validation = default_validation(name)
-    rows = splits[split](whole, validation, split_seed)
+    own = own or Own()
+    encode: Callable[[Index], tuple[Whole, TableEncoding]] | None = None
+    if path is not None and name is None and is_table(path):
+        table = read_own_table(path, own, task, classes)
+        whole, encode = table.whole, table.encode
+    else:
+        whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
+        if classes is not None:
+            whole = _keep(whole, classes)
+    rows = _split(whole, name, validation, split, split_seed, test, own)
+    if path is not None and whole.official_validation and split == "stratified" and own.validation_path is None:
+        told = f"{whole.name} has a validation part of {whole.official_validation:,} rows of its own; split: official uses it"
+        whole = replace(whole, notices=(*whole.notices, told))
     train = rows.train
     if limit is not None:
         count = rows_of("limit", limit, len(train))
         if not count:
             raise UsageError("limit: 0 leaves no row to train on", "leave it out to train on all rows")
         train = draw(whole.train_y, train, count, stream(split_seed, Purpose.LIMIT), whole.task == "classification")
+    encoding = None
+    if encode is not None:
+        whole, encoding = encode(train)
     return Dataset(
         name=whole.name,
         task=whole.task,
@@ -52,13 +79,50 @@ def load(
         classes=whole.classes,
         train=Part(whole.train_x, whole.train_y, train),
         validation=Part(whole.train_x, whole.train_y, rows.validation) if len(rows.validation) else None,
-        test=None
-        if whole.test_x is None or whole.test_y is None
-        else Part(whole.test_x, whole.test_y, np.arange(len(whole.test_y))),
+        test=_test(whole, rows.test),
         sha256=whole.sha256,
         source=whole.source,
         notices=whole.notices,
+        encoding=encoding,
+        target=own.target,
     )
+
+
+def _split(
+    whole: Whole, name: str | None, validation: Amount | None, split: str, split_seed: int, test: Amount | None, own: Own
+) -> Rows:
+    if test is None and name is not None and whole.test_x is None and split in HELD_OUT_BY:
+        test = catalogue.entry(name).held_out
+    if test and whole.test_x is not None:
+        raise UsageError(f"test: {test}, but {whole.name} has a test part of its own", "leave test out")
+    if own.validation_path is not None:
+        if test:
+            raise UsageError(f"test: {test} does not go with a validation part of its own path", "give a test_path")
+        return last(whole, whole.official_validation, split_seed)
+    if validation is None and split != "official" and split not in PRESET_VALIDATION:
+        validation = default_validation(name)
+    return splits[split](whole, validation, split_seed, test)
+
+
+def _test(whole: Whole, rows: Index | None) -> Part | None:
+    if rows is not None:
+        return Part(whole.train_x, whole.train_y, rows) if len(rows) else None
+    if whole.test_x is None or whole.test_y is None:
+        return None
+    return Part(whole.test_x, whole.test_y, np.arange(len(whole.test_y)))
+
+
+def _keep(whole: Whole, classes: Sequence[str]) -> Whole:
+    """The set with the rows of these classes alone, copied."""
+    kept = kept_classes(whole.classes, classes, whole.name)
+    train, train_y = renumbered(whole.train_y, kept, len(whole.classes))
+    if whole.official_validation:
+        left = len(whole.train_y) - whole.official_validation
+        whole = replace(whole, official_validation=int((train >= left).sum()))
+    if whole.test_x is not None and whole.test_y is not None:
+        test, test_y = renumbered(whole.test_y, kept, len(whole.classes))
+        whole = replace(whole, test_x=whole.test_x[test], test_y=test_y)
+    return replace(whole, classes=tuple(classes), train_x=whole.train_x[train], train_y=train_y)
 
 
 def default_validation(name: str | None) -> Amount:
@@ -66,69 +130,27 @@ def default_validation(name: str | None) -> Amount:
     return catalogue.PATH_VALIDATION if name is None else catalogue.entry(name).validation
 
 
-def load_whole(name: str | None = None, path: str | Path | None = None, progress: bool = False) -> Whole:
+def load_whole(
+    name: str | None = None,
+    path: str | Path | None = None,
+    progress: bool = False,
+    *,
+    subset: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    own: Own | None = None,
+    task: Task | None = None,
+) -> Whole:
     """The whole set, memory-mapped from the cache; what is not there yet is made first. Exactly one of `name` and `path`.
 
-    Where the cache cannot be written the arrays are in memory and a notice says so. Errors: as `load`.
+    Where the cache cannot be written the arrays are in memory and a notice says so. Errors: as `load`; tables go through `load` alone.
     """
     if (name is None) == (path is None):
         raise UsageError("dataset: give either a name or a path", f"known names: {', '.join(catalogue.names())}")
     if name is not None:
-        entry = catalogue.entry(name)
-        whole, problem = cached(entry.name, entry_origin(entry), lambda: sources.obtain(entry, progress=progress))
+        whole, problem = load_known(name, subset, options, progress)
     else:
-        whole, problem = _load_path(Path(str(path)))
+        whole, problem = load_own(str(path), own or Own(), task)
     if problem is None:
         return whole
     notice = f"{problem.message}; {whole.name} stays in memory and is read from its source again at the next start"
-    return _with_notices(whole, (*whole.notices, notice))
-
-
-def _load_path(path: Path) -> tuple[Whole, RunError | None]:
-    try:
-        path = Path(os.path.expanduser(path)).resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{str(path)!r}: not a usable path ({error})") from error
-    found = local.files_of(path)
-    origin = local.origin(path, found)
-
-    def make() -> Whole:
-        whole = local.read(path, found)
-        if local.origin(path, found) != origin:
-            raise DataError(
-                f"{path}: its files changed while they were read", "run the same command again once they are complete"
-            )
-        return whole
-
-    return cached(local.cache_key(path), origin, make)
-
-
-def entry_origin(entry: Entry) -> list[str]:
-    """What the ready arrays of an entry are made from: its files' contents."""
-    return [file.sha256 for file in entry.files]
-
-
-def cached(key: str, origin: list[str], make: Callable[[], Whole], renew: bool = False) -> tuple[Whole, RunError | None]:
-    """The set under `key` from the cache, else from `make`, which is then cached; and why it could not be, if so.
-
-    renew: make it even if the cache has it.
-    """
-    whole = None if renew else cache.open_ready(key, origin)
-    if whole is not None:
-        return whole, None
-    with cache.building(key):
-        # Another process may have built it while this one waited.
-        whole = None if renew else cache.open_ready(key, origin)
-        if whole is not None:
-            return whole, None
-        made = make()
-        try:
-            cache.store(key, origin, made)
-        except RunError as problem:
-            return made, problem
-    whole = cache.open_ready(key, origin)
-    return (made if whole is None else _with_notices(whole, made.notices)), None
-
-
-def _with_notices(whole: Whole, notices: tuple[str, ...]) -> Whole:
-    return replace(whole, notices=notices)
+    return replace(whole, notices=(*whole.notices, notice))

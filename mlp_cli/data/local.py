@@ -39,8 +39,9 @@ def cache_key(path: Path) -> str:
 
 
 def set_name(path: Path) -> str:
-    """The name of a set that lies at a resolved path: the folder's name without a suffix."""
-    return _text(path.stem) or "data"
+    """The name of a set that lies at a resolved path: the folder's or file's name without its suffix, .gz and .xz left out before."""
+    plain = path.with_suffix("") if path.suffix.lower() in (".gz", ".xz") else path
+    return _text(plain.stem) or "data"
 
 
 def _text(path: Path | str) -> str:

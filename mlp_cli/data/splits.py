@@ -1,6 +1,7 @@
-"""How a set's training rows are cut into training and validation. A split is fixed by its own seed, never by the run's.
+"""How a set's training rows are cut into training and validation, and into test where the set has no test part of its own.
 
-A split is a function (whole, validation, split_seed) -> Rows; its name in a config is the function's.
+A split is fixed by its own seed, never by the run's. It is a function (whole, validation, split_seed, test) -> Rows; its name in a
+config is the function's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mlp_cli.data import course_splits
 from mlp_cli.data.dataset import Array, Whole
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import Registry
@@ -21,44 +23,99 @@ Amount = int | float
 
 
 class Rows(NamedTuple):
-    """Row numbers of the training arrays, ascending; `validation` may be empty. Test rows are those of the test arrays."""
+    """Row numbers of the training arrays, ascending; `validation` may be empty. test None: the test rows are the test arrays'."""
 
     train: Index
     validation: Index
+    test: Index | None = None
 
 
 splits: Registry = Registry("split")
 
+PRESET_VALIDATION = {"vu": 5_000, "ece421": 6_000, "ece421_handout": 1_000}
+"""How many rows the splits of courses set aside for validation."""
+
 
 @splits.register
-def stratified(whole: Whole, validation: Amount | None, split_seed: int) -> Rows:
-    """Drawn at random, each class in its share; regression: drawn from all rows alike."""
+def stratified(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+    """Drawn at random, each class in its share; regression: drawn from all rows alike. With `test`, equal rows stay in one part."""
     total = len(whole.train_y)
-    count = validation_rows(whole, validation)
+    if test:
+        count, held_out = validation_rows(whole, validation, test)
+        parts = course_splits.stratified_by_content(
+            whole.train_x, whole.train_y, (total - count - held_out, count, held_out), split_seed
+        )
+        return Rows(*parts)
+    count, _ = validation_rows(whole, validation)
     chosen = draw(whole.train_y, np.arange(total), count, stream(split_seed, Purpose.SPLIT), whole.task == "classification")
     return Rows(_others(total, chosen), chosen)
 
 
 @splits.register
-def last(whole: Whole, validation: Amount | None, split_seed: int) -> Rows:
-    """The last rows of the training part, in the order of the files."""
-    rows = np.arange(len(whole.train_y))
-    left = len(rows) - validation_rows(whole, validation)
-    return Rows(rows[:left], rows[left:])
+def last(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+    """The last rows of the training part, in the order of the files; test rows, where they are set aside, come last of all."""
+    count, held_out = validation_rows(whole, validation, test)
+    train, chosen, rest = np.split(np.arange(len(whole.train_y)), np.cumsum((len(whole.train_y) - count - held_out, count)))
+    return Rows(train, chosen, rest if test else None)
 
 
 @splits.register
-def official(whole: Whole, validation: Amount | None, split_seed: int) -> Rows:
+def official(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """The validation part that the set's own distribution sets aside; `validation` must agree with it or be left out."""
     count = whole.official_validation
     if count is None:
         raise UsageError(f"split: official, but {whole.name} has no validation part of its own", "use split: stratified or last")
-    if validation is not None and validation_rows(whole, validation) != count:
+    _refuse_test("official", test)
+    if validation is not None and validation_rows(whole, validation)[0] != count:
         raise UsageError(
             f"validation: {validation}, but the official validation part of {whole.name} has {count:,} rows",
             "leave validation out, or use another split",
         )
     return last(whole, count, split_seed)
+
+
+@splits.register
+def vu(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+    """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
+    _refuse_test("vu", test)
+    _refuse_validation(whole, "vu", validation or None)
+    return Rows(*course_splits.vu(len(whole.train_y), final=validation == 0))
+
+
+@splits.register
+def ece421(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+    """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them."""
+    _check_preset(whole, "ece421", validation, test)
+    return Rows(*course_splits.ece421(len(whole.train_y)))
+
+
+@splits.register
+def ece421_handout(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+    """As `ece421`, with the 15,000 and 1,000 rows that its handout prints."""
+    _check_preset(whole, "ece421_handout", validation, test)
+    return Rows(*course_splits.ece421_handout(len(whole.train_y)))
+
+
+def _check_preset(whole: Whole, name: str, validation: Amount | None, test: Amount | None) -> None:
+    if whole.test_x is not None:
+        raise UsageError(
+            f"split: {name} cuts a test part off, but {whole.name} has one of its own", "use split: stratified or last"
+        )
+    _refuse_test(name, test)
+    _refuse_validation(whole, name, validation)
+
+
+def _refuse_validation(whole: Whole, name: str, validation: Amount | None) -> None:
+    count = PRESET_VALIDATION[name]
+    if validation is not None and rows_of("validation", validation, len(whole.train_y)) != count:
+        raise UsageError(
+            f"validation: {validation}, but split: {name} sets {count:,} rows aside", "leave validation out, or use another split"
+        )
+
+
+def _refuse_test(name: str, test: Amount | None) -> None:
+    if test:
+        raise UsageError(f"test: {test} does not go with split: {name}", "leave test out, or use split: stratified or last")
 
 
 def rows_of(key: str, amount: Amount, total: int) -> int:
@@ -81,16 +138,20 @@ def rows_of(key: str, amount: Amount, total: int) -> int:
     return count
 
 
-def validation_rows(whole: Whole, validation: Amount | None) -> int:
-    """How many training rows are set aside; None is 0. Errors: UsageError with the numbers if none is left to train on."""
+def validation_rows(whole: Whole, validation: Amount | None, test: Amount | None = None) -> tuple[int, int]:
+    """How many training rows are set aside for validation and for testing; None is 0.
+
+    Errors: UsageError with the numbers if none is left to train on.
+    """
     total = len(whole.train_y)
-    count = rows_of("validation", validation or 0, total)
-    if count == total:
+    count, held_out = rows_of("validation", validation or 0, total), rows_of("test", test or 0, total)
+    if count + held_out >= total:
+        told = f"validation: {validation}" + (f" and test: {test} together" if test else "")
         raise UsageError(
-            f"validation: {validation} leaves no row to train on; the training part of {whole.name} has {total:,}",
-            f"use at most {total - 1}",
+            f"{told} leave{'' if test else 's'} no row to train on; the training part of {whole.name} has {total:,}",
+            f"use at most {total - 1}" + (" in all" if test else ""),
         )
-    return count
+    return count, held_out
 
 
 def draw(y: Array, rows: Index, count: int, generator: Generator, by_class: bool) -> Index:

@@ -17,7 +17,12 @@ Pair = tuple[Array | float, Array | float]
 
 
 class Affine:
-    """value = raw · scale + shift. scale, shift: () or (D,) arrays of the network's dtype; not to be changed afterwards."""
+    """value = raw · scale + shift. scale, shift: () or (D,) arrays of the network's dtype; not to be changed afterwards.
+
+    width: how many values it makes of a row; None for as many as the row has.
+    """
+
+    width: int | None = None
 
     def __init__(self, scale: Array, shift: Array) -> None:
         self.scale = scale
@@ -25,6 +30,10 @@ class Affine:
         # A step should not find out again what never changes.
         self._scales = bool(np.any(scale != 1))
         self._shifts = bool(np.any(shift != 0))
+
+    def arrays(self) -> dict[str, Array]:
+        """What a model's file holds of it."""
+        return {"scale": self.scale, "shift": self.shift}
 
     def apply(self, raw: Array, out: Array) -> None:
         """Writes the scaled `raw` (B, D) into `out` (B, D), of the network's dtype; allocates nothing."""

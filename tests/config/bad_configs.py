@@ -15,7 +15,7 @@ BAD = [
         [
             "my.yaml: 3 problems",
             "  line 2   hiden_sizes: [300]     unknown key; did you mean hidden_sizes?",
-            "  line 3   x: 1                   unknown key; known: name, seed, dataset, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, weight_decay, l1, early_stopping, dtype, engine, checkpoint_every, evaluate",
+            "  line 3   x: 1                   unknown key; known: name, seed, dataset, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, weight_decay, l1, early_stopping, dtype, engine, checkpoint_every, evaluate",
             "  line 4   learning_rate: -0.1    must be greater than 0",
         ],
     ),
@@ -24,7 +24,7 @@ BAD = [
         "epochs: 3\n",
         [
             "my.yaml: 1 problem",
-            "  dataset    is required; write dataset: mnist, for one (known: mnist, fashion_mnist)",
+            "  dataset    is required; write dataset: mnist, for one (known: mnist, fashion_mnist, kmnist, emnist, notmnist, cifar10, digits, ellipse, blobs, moons, spirals, xor, rings)",
         ],
     ),
     (
@@ -32,7 +32,7 @@ BAD = [
         "dataset: mnits\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset: mnits    unknown dataset; did you mean mnist? (known: mnist, fashion_mnist)",
+            "  line 1   dataset: mnits    unknown dataset; did you mean mnist? (known: mnist, fashion_mnist, kmnist, emnist, notmnist, cifar10, digits, ellipse, blobs, moons, spirals, xor, rings)",
         ],
     ),
     (
@@ -40,7 +40,7 @@ BAD = [
         "dataset: imagenet\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset: imagenet    unknown dataset (known: mnist, fashion_mnist)",
+            "  line 1   dataset: imagenet    unknown dataset (known: mnist, fashion_mnist, kmnist, emnist, notmnist, cifar10, digits, ellipse, blobs, moons, spirals, xor, rings)",
         ],
     ),
     (
@@ -48,7 +48,7 @@ BAD = [
         "dataset: data/my.csv\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset: data/my.csv    unknown dataset; for your own data write {path: data/my.csv} (known: mnist, fashion_mnist)",
+            "  line 1   dataset: data/my.csv    unknown dataset; for your own data write {path: data/my.csv} (known: mnist, fashion_mnist, kmnist, emnist, notmnist, cifar10, digits, ellipse, blobs, moons, spirals, xor, rings)",
         ],
     ),
     (
@@ -64,7 +64,7 @@ BAD = [
         "dataset: {validation: 5}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset: {validation: 5}    has no name and no path; add a name (known: mnist, fashion_mnist), or the path of your own data",
+            "  line 1   dataset: {validation: 5}    has no name and no path; add a name (known: mnist, fashion_mnist, kmnist, emnist, notmnist, cifar10, digits, ellipse, blobs, moons, spirals, xor, rings), or the path of your own data",
         ],
     ),
     (
@@ -408,7 +408,7 @@ BAD = [
         "dataset: mnist\nearly_stopping: {monitor: val_acc}\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   early_stopping.monitor: val_acc    must be val_loss or val_accuracy",
+            "  line 2   early_stopping.monitor: val_acc    must be val_loss, val_accuracy or val_r2",
         ],
     ),
     (
@@ -440,7 +440,7 @@ BAD = [
         "dataset: {name: mnist, split: random}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.split: random    must be stratified, last or official",
+            "  line 1   dataset.split: random    must be stratified, last, official, vu, ece421 or ece421_handout",
         ],
     ),
     (
@@ -449,6 +449,190 @@ BAD = [
         [
             "my.yaml: 1 problem",
             "  line 1   dataset.scale: 255    must be unit, 256, standard, standard_channel, minmax or none",
+        ],
+    ),
+    (
+        "generated_option",
+        "dataset: {name: moons, turns: 0.2}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.turns: 0.2    moons does not take it; turns is an option of spirals",
+        ],
+    ),
+    (
+        "generated_option_of_files",
+        "dataset: {name: mnist, noise: 1}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.noise: 1    mnist does not take it; noise is an option of blobs, moons, spirals, xor and rings",
+        ],
+    ),
+    (
+        "generated_option_by_path",
+        "dataset: {path: a, rows: 9}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.rows: 9    a set given by path does not take it; rows is an option of ellipse, blobs, moons, spirals, xor and rings",
+        ],
+    ),
+    (
+        "generated_range",
+        "dataset: {name: moons, noise: -1}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.noise: -1    must be at least 0",
+        ],
+    ),
+    (
+        "generated_class_count",
+        "dataset: {name: rings, class_count: 1}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.class_count: 1    must be at least 2 and at most 100",
+        ],
+    ),
+    (
+        "subset",
+        "dataset: {name: emnist, subset: leters}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.subset: leters    must be balanced, letters, digits, mnist, byclass or bymerge; did you mean letters?",
+        ],
+    ),
+    (
+        "subset_of_none",
+        "dataset: {name: mnist, subset: letters}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.subset: letters    mnist does not take it; subset is an option of emnist and notmnist",
+        ],
+    ),
+    (
+        "table_target",
+        "dataset: {path: a.csv}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: {path: a.csv}    a table needs a target; add target: COLUMN, the column to predict",
+        ],
+    ),
+    (
+        "target_without_table",
+        "dataset: {name: mnist, target: price}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.target: price    goes with the path of a table (.csv, .tsv or .parquet) alone",
+        ],
+    ),
+    (
+        "drop_without_table",
+        "dataset: {path: a.npz, drop: [x]}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.drop: [x]    goes with the path of a table (.csv, .tsv or .parquet) alone",
+        ],
+    ),
+    (
+        "drop_text",
+        "dataset: {path: a.csv, target: y, drop: x}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.drop: x    must be a list of columns; write [x]",
+        ],
+    ),
+    (
+        "drop_twice",
+        "dataset: {path: a.csv, target: y, drop: [x, x]}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.drop: [x, x]    has x twice",
+        ],
+    ),
+    (
+        "missing",
+        "dataset: {path: a.csv, target: y, missing: drop}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.missing: drop    must be error or mean",
+        ],
+    ),
+    (
+        "labels",
+        "dataset: {path: a.npz, labels: y.npy}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.labels: y.npy    goes with the path of a .npy file of inputs alone",
+        ],
+    ),
+    (
+        "test_path",
+        "dataset: {name: mnist, test_path: a}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.test_path: a    goes with a path of your own data alone",
+        ],
+    ),
+    (
+        "classes_one",
+        "dataset: {name: mnist, classes: [1]}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.classes: [1]    must be a list of 2 classes or more",
+        ],
+    ),
+    (
+        "classes_text",
+        "dataset: {name: mnist, classes: 1}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.classes: 1    must be a list of classes; write [1]",
+        ],
+    ),
+    (
+        "test_of_a_set_with_one",
+        "dataset: {name: mnist, test: 0.1}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.test: 0.1    mnist has a test part of its own; remove test",
+        ],
+    ),
+    (
+        "test_with_a_preset",
+        "dataset: {name: notmnist, split: ece421, test: 5}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.test: 5    does not go with split: ece421; remove test, or write split: stratified or last",
+        ],
+    ),
+    (
+        "test_twice",
+        "dataset: {path: a, test_path: b, test: 5}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.test: 5    test_path gives the test rows already; remove one",
+        ],
+    ),
+    (
+        "validation_path_by_name",
+        "dataset: {name: mnist, validation: rows.csv}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.validation: rows.csv    must be a count or a fraction of the rows of mnist; a path goes with a path of your own data",
+        ],
+    ),
+    (
+        "validation_path_and_split",
+        "dataset: {path: a, split: last, validation: b}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.validation: b    is a part of its own, and split: last would choose one; remove split",
+        ],
+    ),
+    (
+        "unsound_name",
+        "dataset: {name: mnits, noise: 1, target: x, subset: y}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.name: mnits    unknown dataset; did you mean mnist? (known: mnist, fashion_mnist, kmnist, emnist, notmnist, cifar10, digits, ellipse, blobs, moons, spirals, xor, rings)",
         ],
     ),
     (
@@ -618,7 +802,7 @@ BAD = [
         "dataset: mnist\n3: 4\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   3: 4    unknown key; known: name, seed, dataset, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, weight_decay, l1, early_stopping, dtype, engine, checkpoint_every, evaluate",
+            "  line 2   3: 4    unknown key; known: name, seed, dataset, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, weight_decay, l1, early_stopping, dtype, engine, checkpoint_every, evaluate",
         ],
     ),
 ]

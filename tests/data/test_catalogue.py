@@ -6,28 +6,55 @@ import sys
 import pytest
 
 from mlp_cli.data import catalogue
-from mlp_cli.data.catalogue import ENTRIES, File
+from mlp_cli.data.catalogue import ENTRIES, Entry, File
+from mlp_cli.data.synthetic import synthetic
+from mlp_cli.data.transforms import SCALES
 from mlp_cli.errors import UsageError
 
+EVERY = [one for entry in ENTRIES.values() for one in (entry, *entry.subsets)]
 
-@pytest.mark.parametrize("name", catalogue.names())
-def test_entries_hang_together(name: str) -> None:
-    entry = catalogue.entry(name)
-    assert entry.name == name and entry.title and entry.licence and entry.source
+
+@pytest.mark.parametrize("entry", EVERY, ids=lambda entry: entry.key)
+def test_entries_hang_together(entry: Entry) -> None:
+    assert entry.title and entry.licence and entry.source
     assert len(set(entry.classes)) == len(entry.classes) > 1
-    assert 0 < entry.validation < entry.train
+    assert 0 < entry.validation < entry.train and (entry.test > 0) != (entry.held_out is not None)
+    assert entry.scale in SCALES
     assert all(mirror.startswith(("http://", "https://")) and mirror.endswith("/") for mirror in entry.mirrors)
-    assert entry.folders, "the error that asks for files names the first folder"
-    pixels = entry.shape[0] * entry.shape[1]
-    sizes = {"train_x": 16 + entry.train * pixels, "train_y": 8 + entry.train}
-    sizes |= {"test_x": 16 + entry.test * pixels, "test_y": 8 + entry.test}
-    assert {file.role: file.bytes for file in entry.files} == sizes
+    assert bool(entry.files) == bool(entry.folders), "the error that asks for files names the first folder"
     for file in entry.files:
-        assert all(len(sum_) == 64 and int(sum_, 16) for sum_ in (file.sha256, file.packed_sha256))
+        sums = [file.sha256, file.packed_sha256]
+        assert any(sums) and all(len(sum_) == 64 and int(sum_, 16) for sum_ in sums if sum_)
+        assert file.packed_sha256 or not entry.mirrors, "what mirrors serve can be checked"
+        assert file.packed_bytes > 0
+    if entry.form == "idx":
+        pixels = entry.shape[0] * entry.shape[1]
+        sizes = {"train_x": 16 + entry.train * pixels, "train_y": 8 + entry.train}
+        sizes |= {"test_x": 16 + entry.test * pixels, "test_y": 8 + entry.test} if entry.test else {}
+        assert {file.role: file.bytes for file in entry.files} == sizes
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in EVERY if entry.form == "generated"])
+def test_generated_sets_are_as_described(name: str) -> None:
+    entry, whole = ENTRIES[name], synthetic[name]()
+    assert set(synthetic) == {entry.name for entry in EVERY if entry.form == "generated"}
+    assert (len(whole.train_y), len(whole.test_y)) == (entry.train, entry.test)  # type: ignore[arg-type]
+    assert (whole.name, whole.shape, whole.classes) == (name, entry.shape, entry.classes)
+
+
+def test_subsets() -> None:
+    assert catalogue.subset_names("emnist") == ("balanced", "letters", "digits", "mnist", "byclass", "bymerge")
+    assert catalogue.subset_names("mnist") == () and catalogue.default_subset("emnist") == "balanced"
+    assert catalogue.default_subset("notmnist") is None, "the files at hand decide"
+    assert catalogue.entry("emnist", "letters").classes[0] == "a" and len(catalogue.entry("emnist", "byclass").classes) == 62
+    with pytest.raises(UsageError, match="emnist has no subset 'leters'; did you mean letters"):
+        catalogue.entry("emnist", "leters")
+    keys = [one.key for entry in ENTRIES.values() for one in (entry.subsets or (entry,))]
+    assert len(set(keys)) == len(keys)
 
 
 def test_no_two_files_have_the_same_content() -> None:
-    sums = [file.sha256 for entry in ENTRIES.values() for file in entry.files]
+    sums = [file.sha256 for entry in ENTRIES.values() for one in entry.subsets or (entry,) for file in one.files if file.sha256]
     assert len(set(sums)) == len(sums)
     assert catalogue.owner_of(ENTRIES["fashion_mnist"].files[2].sha256) == "fashion_mnist"
     assert catalogue.owner_of("0" * 64) is None

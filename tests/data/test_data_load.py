@@ -114,7 +114,8 @@ def test_a_class_that_only_the_test_part_has_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: [path.unlink() for path in folder.iterdir()], "lacks train-images-idx3-ubyte, train-labels-idx1-ubyte"),
+        (lambda folder: [path.unlink() for path in folder.iterdir()], "a folder that holds no data that can be read"),
+        (lambda folder: [path.unlink() for path in folder.glob("train-*")], "lacks train-images-idx3-ubyte, train-labels"),
         (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "lacks t10k-labels-idx1-ubyte"),
         (lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"<html>"), "an HTML page saved in place of the data"),
         (
@@ -138,7 +139,11 @@ def test_a_spoilt_folder(tmp_path: Path, spoil: Any, message: str) -> None:
 def test_a_path_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
-    for path, message in (("none", "no such folder"), ("file", "not a directory"), ("loop", "not a usable path|symbolic links")):
+    for path, message in (
+        ("none", "no such file or folder"),
+        ("file", "an empty file"),
+        ("loop", "not a usable path|symbolic links"),
+    ):
         with pytest.raises(DataError, match=message):
             load(path=tmp_path / path)
     with pytest.raises(DataError, match="not a usable path"):

@@ -25,7 +25,7 @@ def check(made: Tiny, arrays: dict[str, np.ndarray]) -> None:
 @pytest.mark.parametrize("spelling", [0, 1])
 def test_every_layout_is_found(tiny: Tiny, tmp_path: Path, place: str, suffix: str, spelling: int) -> None:
     tiny.write(tmp_path / "data" / place, suffix, spelling)
-    arrays, complaints = folders.take(tiny.entry, tmp_path / "data")
+    arrays, complaints, _ = folders.take(tiny.entry, tmp_path / "data")
     check(tiny, arrays)
     assert not complaints
     assert folders.seems_here(tiny.entry, tmp_path / "data") == tmp_path / "data" / place
@@ -61,7 +61,7 @@ def test_the_other_set_is_named_and_not_taken(tiny: Tiny, tmp_path: Path, place:
 def test_a_broken_place_does_not_hide_a_good_one(tiny: Tiny, tmp_path: Path) -> None:
     support.make_tiny("other", 2).write(tmp_path / "tiny")
     tiny.write(tmp_path / "TINY/raw")
-    arrays, complaints = folders.take(tiny.entry, tmp_path)
+    arrays, complaints, _ = folders.take(tiny.entry, tmp_path)
     check(tiny, arrays)
     assert len(complaints) == 1 and "belongs to other" in complaints[0]
 
@@ -70,7 +70,7 @@ def test_a_broken_copy_does_not_hide_a_good_one(tiny: Tiny, tmp_path: Path) -> N
     tiny.write(tmp_path)
     name = tiny.entry.files[0].names[0]
     (tmp_path / name).write_bytes(tiny.contents["train_x"][:-5])
-    arrays, complaints = folders.take(tiny.entry, tmp_path)
+    arrays, complaints, _ = folders.take(tiny.entry, tmp_path)
     check(tiny, arrays)
     assert len(complaints) == 1 and f"{name}: not the official file" in complaints[0]
 

@@ -1,0 +1,259 @@
+"""`mlp sweep`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlp_cli.cli.options import (
+    config_argument,
+    debug_option,
+    json_option,
+    on_terminal,
+    parse_threads,
+    print_json,
+    quiet_option,
+    results_option,
+)
+
+if TYPE_CHECKING:
+    from mlp_cli.sweep.crew import Listener
+    from mlp_cli.sweep.driver import Outcome
+    from mlp_cli.sweep.forecast import Forecast
+    from mlp_cli.sweep.plan import SweepPlan
+    from mlp_cli.sweep.planner import Workload
+
+_STOPPED = {
+    "signal": "interrupted",
+    "budget": "the budget is used up",
+    "failures": "stopped after too many failures in a row",
+}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Seconds of `90`, `90s`, `10m` or `1h30m`."""
+    if value is None:
+        return None
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", value)
+    bare = any(not unit for _, unit in parts) and len(parts) > 1
+    if "".join(number + unit for number, unit in parts) != value or not parts or bare:
+        raise click.BadParameter(f"{value!r} is no duration; write 90s, 10m or 1h30m")
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if not 0 < seconds < 1e8:
+        raise click.BadParameter(f"{value!r} is no sensible duration; write 90s, 10m or 1h30m")
+    return seconds
+
+
+@click.command(
+    short_help="Train many runs and find the best.",
+    epilog="Example: mlp sweep configs/mnist_adam_relu.yaml --lr 1e-4,1e-3,1e-2 optimizer=sgd,adam --seeds 3",
+)
+@config_argument
+@click.argument("words", nargs=-1, metavar="[KEY=SPEC]...")
+@results_option
+@click.option("--lr", metavar="SPEC", help="Short for learning_rate=SPEC.")
+@click.option("--seeds", type=click.IntRange(1, 10_000), help="Seeds of each configuration, from the config's seed on.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Runs at a time.  [default: one a core]")
+@click.option("--threads", metavar="N|auto", callback=parse_threads, help="BLAS threads of each run.  [default: 1]")
+@click.option("--sampler", type=click.Choice(["grid", "random", "tpe"]), help="How configurations are chosen.  [default: grid]")
+@click.option("--trials", type=click.IntRange(1, 1_000_000), help="Configurations that random and tpe try.")
+@click.option("--pruner", type=click.Choice(["none", "halving"]), help="What stops poor runs early.  [default: none]")
+@click.option(
+    "--executor",
+    type=click.Choice(["processes", "dask", "serial"]),
+    default="processes",
+    show_default=True,
+    help="Where runs are trained.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to use, such as tcp://10.0.0.5:8786.")
+@click.option("--retry-failed", is_flag=True, help="Train the failed runs again.")
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(1, 100),
+    default=2,
+    show_default=True,
+    help="Attempts at a run whose worker dies.",
+)
+@click.option("--max-failures", type=click.IntRange(1), help="Stop after this many failures in a row.")
+@click.option("--timeout", metavar="TIME", callback=parse_duration, help="Longest time of one run, such as 10m.")
+@click.option("--budget", metavar="TIME", callback=parse_duration, help="Stop after this time; the same command goes on.")
+@click.option("--dry-run", is_flag=True, help="Show the runs, the plan, and the time and disk they need; train nothing.")
+@quiet_option
+@json_option
+@debug_option
+def sweep(
+    config: Path,
+    words: tuple[str, ...],
+    results: Path,
+    lr: str | None,
+    seeds: int | None,
+    workers: int | None,
+    threads: int | str | None,
+    sampler: str | None,
+    trials: int | None,
+    pruner: str | None,
+    executor: str,
+    scheduler: str | None,
+    retry_failed: bool,
+    max_attempts: int,
+    max_failures: int | None,
+    timeout: float | None,
+    budget: float | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Train all runs that CONFIG and the values describe, on all cores, and name the best configuration.
+
+    CONFIG is a config or a sweep file. KEY=VALUE overrides a key; several values make an axis: learning_rate=1e-4,1e-3,
+    hidden_sizes=[64],[300,100], log(1e-4,1e-1,7), lin(0,0.5,6), and for samplers loguniform(a,b), uniform(a,b), int(a,b),
+    choice(a,b,c). Everything goes into results/<name>-<hash>. The same command again trains only what is missing; with more
+    values or seeds it keeps the runs that are there.
+    """
+    from mlp_cli.sweep.crew import Limits
+    from mlp_cli.sweep.driver import run_sweep
+    from mlp_cli.sweep.executors import Executor, open_executor
+    from mlp_cli.sweep.plan import Asked, plan_sweep
+
+    workers = 1 if executor == "serial" else workers
+    extra = [f"learning_rate={lr}"] if lr is not None else []
+    planned = plan_sweep(config, [*words, *extra], results, Asked(seeds, sampler, trials, pruner))
+    if dry_run:
+        from mlp_cli.sweep.forecast import forecast
+
+        expected = forecast(planned, workers, threads, retry_failed)
+        if as_json:
+            print_json(_forecast_document(planned, expected))
+        elif not quiet:
+            click.echo("\n".join(_forecast_lines(planned, expected)))
+        return 0
+    command = ["mlp", *sys.argv[1:]]
+    listener = _listener(planned, quiet, as_json)
+
+    def start(workload: Workload) -> Executor:
+        return open_executor(executor, workers=workload.workers, timeout=timeout, scheduler=scheduler, say=listener.say)
+
+    if not (quiet or as_json):
+        click.echo(f"sweep {planned.folder}", err=on_terminal(as_json))
+    outcome = run_sweep(
+        planned,
+        limits=Limits(retry_failed, max_attempts, max_failures, budget),
+        listener=listener,
+        open_executor=start,
+        workers=workers,
+        threads=threads,
+        command=shlex.join(command),
+    )
+    if as_json:
+        print_json(_document(planned, outcome, command))
+    elif not quiet:
+        click.echo("\n".join(_lines(planned, outcome, command)))
+    return _exit_code(outcome)
+
+
+def _listener(planned: SweepPlan, quiet: bool, as_json: bool) -> Listener:
+    from mlp_cli.sweep.progress import Bar, Lines
+
+    if on_terminal(as_json) and not quiet:
+        return Bar(sys.stderr, planned.metric, planned.mode)
+    return Lines(sys.stderr if as_json else sys.stdout, sys.stderr, planned.metric, planned.mode, quiet)
+
+
+def _exit_code(outcome: Outcome) -> int:
+    """130 or 143 after a signal; 1 where a run went wrong or another process has one; 0 otherwise, a used-up budget too."""
+    if outcome.signal is not None:
+        return 128 + outcome.signal
+    return 1 if outcome.summary.wrong or outcome.stopped == "failures" or outcome.summary.counts.get("running") else 0
+
+
+def _lines(planned: SweepPlan, outcome: Outcome, command: list[str]) -> list[str]:
+    """The end of a sweep: how the configurations compare, the best, the counts, the time, what failed, and how to go on."""
+    from mlp_cli.sweep.progress import plural
+    from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines, retry_line
+
+    summary = outcome.summary
+    ranking = ranking_lines(summary)
+    lines = [*ranking, *([""] if ranking else []), *best_lines(summary)]
+    lines.append(f"runs        {count_line(summary)}")
+    trained = f"{plural(outcome.trained, 'run')} trained" if outcome.trained else "nothing was left to train"
+    lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}", *failure_lines(summary)]
+    if outcome.stopped is not None:
+        lines.append(f"{_STOPPED[outcome.stopped]}; {plural(summary.unfinished, 'run')} unfinished")
+    retry = retry_line(summary, command)
+    return [*lines, *([retry] if retry else [])]
+
+
+def _document(planned: SweepPlan, outcome: Outcome, command: list[str]) -> dict[str, Any]:
+    """The end of a sweep as one JSON document."""
+    from mlp_cli.sweep.summary import retry_line
+
+    summary = outcome.summary
+    retry = retry_line(summary, command)
+    return {
+        "name": planned.name,
+        "hash": planned.hash,
+        "folder": str(planned.folder),
+        "metric": planned.metric,
+        "mode": planned.mode,
+        "stopped": outcome.stopped,
+        "seconds": round(outcome.seconds, 3),
+        "trained": outcome.trained,
+        "counts": dict(summary.counts),
+        "unfinished": summary.unfinished,
+        "best": asdict(summary.best) if summary.best else None,
+        "configurations": [asdict(result) for result in summary.results],
+        "failed": [
+            {"id": trial.id, "label": trial.label, "status": trial.status, "error": trial.error, "attempts": trial.attempts}
+            for trial in summary.wrong
+        ],
+        "retry": retry.partition(": ")[2] if retry else None,
+    }
+
+
+def _forecast_lines(planned: SweepPlan, expected: Forecast) -> list[str]:
+    from mlp_cli.sweep.progress import plural, workload_text
+
+    lines = [f"note: {text}" for text in expected.notices] + list(expected.labels)
+    more = "" if expected.complete else f"; the sampler proposes the rest of its {planned.trials} configurations as it learns"
+    lines += [
+        "",
+        f"folder      {planned.folder}",
+        f"runs        {len(expected.labels):,}, of which {expected.missing:,} are left to train{more}",
+        f"plan        {workload_text(expected.workload)}",
+        f"time        about {_duration(expected.seconds)}",
+        f"disk        about {expected.disk / 2**20:,.1f} MiB",
+    ]
+    if planned.rungs:
+        rungs = ", ".join(map(str, planned.rungs[:-1]))
+        lines.append(f"pruning     at epoch {rungs}; {plural(planned.rungs[-1], 'epoch')} for the best")
+    return lines
+
+
+def _forecast_document(planned: SweepPlan, expected: Forecast) -> dict[str, Any]:
+    return {
+        "name": planned.name,
+        "hash": planned.hash,
+        "folder": str(planned.folder),
+        "runs": list(expected.labels),
+        "missing": expected.missing,
+        "complete": expected.complete,
+        "workers": expected.workload.workers,
+        "threads": expected.workload.threads,
+        "seconds": expected.seconds,
+        "disk_bytes": expected.disk,
+        "notices": list(expected.notices),
+    }
+
+
+def _duration(seconds: float) -> str:
+    """`12 s`, `3.4 minutes`, `2.1 hours`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,101 @@
+"""One attempt at one member of a sweep, in whatever process, and the record of attempts that could not write their own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlp_cli import experiment, runs
+from mlp_cli.config import config_from_mapping
+from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, RunError
+from mlp_cli.job import Job as Attempt
+from mlp_cli.job import Plan
+from mlp_cli.sweep.jobs import Job, Result, read_quietly
+from mlp_cli.training.callbacks import Callback
+
+
+class _StopWhenSet(Callback):
+    """Ends training within the batch in hand once the event is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+
+    def on_step(self, step: int, loss: float) -> None:
+        if self.stop.is_set():
+            raise Interrupted("stopped by the sweep", "run the same command again to go on")
+
+
+def run_job(job: Job, stop: threading.Event | None = None) -> Result:
+    """Trains one member in this process; whatever goes wrong is in the result.
+
+    stop: set it to end the training within the batch in hand, status `interrupted`.
+    """
+    try:
+        return train(job, stop)
+    except BaseException as error:
+        return failure(job, error)
+
+
+def train(job: Job, stop: threading.Event | None = None) -> Result:
+    """Trains one member in this process. Errors: whatever `experiment.run` raises; RunError for a config that means another run."""
+    pause: dict[str, Any] = {} if job.until is None else {"until": job.until}
+    outcome = experiment.run(
+        plan_job(job),
+        threads=job.threads,
+        plots=False,
+        callbacks=lambda score: [_StopWhenSet(stop)] if stop else [],
+        command=job.command,
+        **pause,
+    )
+    return Result(job.run_id, outcome.record["status"], outcome.record, outcome.record["error"], job.attempt)
+
+
+def plan_job(job: Job) -> Plan:
+    """Where a job's run goes. Errors: ConfigError; RunError where this version of the package names it otherwise."""
+    planned = experiment.plan(config_from_mapping({**job.config, "name": job.label}), Path(job.results))
+    if planned.id != job.run_id:
+        raise RunError(f"{job.run_id}: here this config makes the run {planned.id}", "use the same version of mlp everywhere")
+    return planned
+
+
+def failure(job: Job, error: BaseException) -> Result:
+    """The result of an attempt that ended in `error`."""
+    folder = Path(job.results) / job.run_id
+    text = error.message if isinstance(error, MlpError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        status = "interrupted"
+    elif isinstance(error, Diverged):
+        status = "diverged"
+    elif isinstance(error, RunError) and runs.in_use(folder):  # our own claim is gone by now
+        status = "running"
+    else:
+        status = "failed"
+    record = read_quietly(folder)
+    # What is mended from outside (a disk, a missing data set) leaves no mark: the same command goes on. Anything else is the
+    # member's own and stands in its folder, even where it failed before it had one.
+    own = status == "failed" and not isinstance(error, RunError | DataError)
+    if own and (record is None or record.get("status") != "failed"):
+        record = record_failure(job, text) or record
+    return Result(job.run_id, status, record, text, job.attempt)
+
+
+def record_failure(job: Job, error: str, output: str = "") -> dict[str, Any] | None:
+    """Makes a failure final that the run could not write itself: run.json then says `failed`, and log.txt why.
+
+    For a run that was ended from outside or whose worker died too often. A run that is over by now keeps its status.
+    output: what the worker printed last, for the log. Returns run.json's content; None where it cannot be written.
+    """
+    with suppress(MlpError):
+        planned = plan_job(job)
+        with runs.Claim(planned.folder) as claim:
+            before = read_quietly(planned.folder)
+            if before is not None and before.get("status") in ("completed", "diverged", "failed"):
+                return before
+            fresh = Attempt(planned, claim, before, job.command, claim.log).record
+            record = {**fresh, **(before or {}), "status": "failed", "error": error, "finished": runs.now()}
+            claim.log(f"{error}\n{output}")
+            claim.write_record(record)
+            return record
+    return None

@@ -1,0 +1,211 @@
+"""Has members trained: hands them to the executor, takes what comes back, and notices when it is time to stop."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mlp_cli import runs
+from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
+from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.space import Member
+from mlp_cli.sweep.trials import Trial, Trials
+from mlp_cli.training.stop import StopRequest
+
+WRITE_EVERY = 2.0
+"""Seconds from one trials.csv to the next."""
+
+_WAIT = 0.5
+_GRACE = 15.0
+_BUSY_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a user may ask of a sweep's course. budget: seconds. max_failures: failures in a row that end it."""
+
+    retry_failed: bool = False
+    max_attempts: int = 2
+    max_failures: int | None = None
+    budget: float | None = None
+
+
+class Listener(Protocol):
+    """Who hears of a sweep's course. A stint is a member's training to its end, or to the epoch at which it pauses."""
+
+    def begin(self, stints: int, workload: Workload) -> None:
+        """Training begins."""
+
+    def skip(self, count: int) -> None:
+        """So many stints are done already."""
+
+    def finished(self, trial: Trial) -> None:
+        """A stint is over."""
+
+    def say(self, text: str) -> None:
+        """A notice."""
+
+    def end(self) -> None:
+        """Nothing more will be trained."""
+
+
+class Crew:
+    """The executor's master. `stopped` says why nothing more is trained: `signal`, `budget` or `failures`.
+
+    started: when the sweep began, on the monotonic clock. command: for each run.json.
+    """
+
+    def __init__(
+        self,
+        trials: Trials,
+        limits: Limits,
+        listener: Listener,
+        stop: StopRequest,
+        started: float,
+        command: str | None,
+        open_executor: Callable[[Workload], Executor],
+    ) -> None:
+        self.trials, self.limits, self.listener, self.stop = trials, limits, listener, stop
+        self.started, self.command, self.open_executor = started, command, open_executor
+        self.workload = Workload(1, 1, 1)
+        self.executor: Executor | None = None
+        self.stopped: str | None = None
+        self.stopped_at = 0.0
+        self.trained: set[str] = set()
+        self._tried: set[str] = set()
+        self._failures = 0
+        self._written = 0.0
+        self._members: dict[str, Member] = {}
+        self._flying: dict[str, Job] = {}
+        self._waiting: deque[Job] = deque()
+        self._busy: dict[str, int] = {}
+
+    def is_wanted(self, run_id: str, until: int | None) -> bool:
+        """Whether a member has anything left to do before it reaches the epoch `until` (None: its end)."""
+        row = self.trials.rows.get(run_id)
+        if row is None:
+            return True
+        if row.status in ("failed", "unreadable"):
+            return self.limits.retry_failed and run_id not in self._tried
+        if row.status == "pruned":
+            return until is None or row.epochs < until
+        return row.status not in ("completed", "diverged")
+
+    def train(self, members: Sequence[Member], until: int | None) -> None:
+        """Trains members in this order, as far as they need it; returns when all are over, or when it is time to stop."""
+        self._members = {member.id: member for member in members}
+        self._waiting = deque(self._job(member, until) for member in members if self.is_wanted(member.id, until))
+        self.listener.skip(len(members) - len(self._waiting))
+        if self._waiting and self.executor is None:
+            self.executor = self.open_executor(self.workload)
+            if self.executor.workers != self.workload.workers:
+                self.listener.say(f"the cluster has {self.executor.workers} workers")
+        self._look_round()
+        while self.executor is not None and (self._flying or (self._waiting and self.stopped is None)):
+            while self._waiting and self.stopped is None and len(self._flying) < 2 * max(1, self.executor.workers):
+                self._submit(self._waiting.popleft())
+            done = self.executor.results(self._patience())
+            self._look_round()
+            for result in done:
+                self._take(result)
+            self._look_round()
+            if self.stopped is not None and time.monotonic() - self.stopped_at > _GRACE:
+                self._flying.clear()
+        if self.stopped is not None:
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """Ends the workers and writes trials.csv."""
+        if self.executor is not None:
+            self.executor.close()
+            self.executor = None
+        for run_id in [run_id for run_id, row in self.trials.rows.items() if row.status == "running"]:
+            self.trials.refresh(run_id)
+        self.trials.write()
+
+    def _job(self, member: Member, until: int | None) -> Job:
+        runs_folder = str(self.trials.folder / "runs")
+        return Job(
+            member.id,
+            member.config.to_dict(),
+            runs_folder,
+            member.label,
+            threads=self.workload.threads,
+            until=until,
+            command=self.command,
+        )
+
+    def _submit(self, job: Job) -> None:
+        row = self.trials.rows.get(job.run_id)
+        if row is not None and row.status in ("failed", "unreadable"):
+            self.trials.attempts[job.run_id] = row.attempts + 1
+            self._tried.add(job.run_id)
+        if row is not None and row.status == "unreadable":
+            with runs.Claim(self.trials.folder / "runs" / job.run_id) as claim:
+                claim.clear()
+        self.trials.attempts.setdefault(job.run_id, 1)
+        self.trained.add(job.run_id)
+        self._flying[job.run_id] = job
+        assert self.executor is not None
+        self.executor.submit(job)
+
+    def _take(self, result: Result) -> None:
+        job = self._flying.pop(result.run_id, None)
+        if job is None:
+            return
+        row = self.trials.refresh(job.run_id)
+        if self.stopped is None and (result.lost or result.status == "interrupted") and self._again(job, result):
+            return
+        if self.stopped is None and result.status == "running" and self._busy.get(job.run_id, 0) < _BUSY_TRIES:
+            self._busy[job.run_id] = self._busy.get(job.run_id, 0) + 1  # a driver that was killed: its workers end any moment
+            self._waiting.append(job)
+            return
+        failed = result.status == "failed"
+        if result.lost and self.stopped is None:
+            record_failure(job, f"{result.error}; {job.attempt} attempt{'s' if job.attempt > 1 else ''}")
+            row, failed = self.trials.refresh(job.run_id), True
+        if failed and (row is None or row.status not in ("failed", "completed", "diverged")):
+            row = self.trials.fail(job.run_id, self._members[job.run_id].config, result.error)
+        self._tried.add(job.run_id)
+        self._failures = self._failures + 1 if failed else 0
+        if row is not None and row.status not in ("interrupted", "running"):
+            self.listener.finished(row)
+        self._write_now_and_then()
+
+    def _again(self, job: Job, result: Result) -> bool:
+        """Hands a member whose worker died to another one, which goes on from the checkpoint; False after the last attempt."""
+        if job.attempt >= self.limits.max_attempts:
+            return False
+        self.trials.attempts[job.run_id] = self.trials.attempts.get(job.run_id, 1) + 1
+        self.listener.say(f"{job.label}: {result.error or 'stopped from outside'}; trying again")
+        self._waiting.appendleft(replace(job, attempt=job.attempt + 1))
+        return True
+
+    def _patience(self) -> float:
+        if self.limits.budget is None or self.stopped is not None:
+            return _WAIT
+        return min(_WAIT, max(0.0, self.started + self.limits.budget - time.monotonic()))
+
+    def _look_round(self) -> None:
+        """Stops everything where that is asked for."""
+        if self.stopped is not None:
+            return
+        if self.stop.signal is not None:
+            self._stop("signal")
+        elif self.limits.budget is not None and time.monotonic() - self.started >= self.limits.budget:
+            self._stop("budget")
+        elif self.limits.max_failures is not None and self._failures >= self.limits.max_failures:
+            self._stop("failures")
+
+    def _stop(self, reason: str) -> None:
+        self.stopped, self.stopped_at = reason, time.monotonic()
+        if self.executor is not None:
+            self.executor.cancel_all()
+
+    def _write_now_and_then(self) -> None:
+        if time.monotonic() - self._written >= WRITE_EVERY:
+            self.trials.write()
+            self._written = time.monotonic()

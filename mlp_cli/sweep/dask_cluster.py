@@ -1,0 +1,124 @@
+"""The workers of a Dask cluster, as far as a sweep may use them: who is there, who has gone, who has the wrong versions."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlp_cli.errors import RunError, UsageError
+from mlp_cli.sweep.dask_task import describe_worker
+
+WORKERS_PATIENCE = 60.0
+"""Seconds without any worker before a sweep gives up."""
+GONE = (OSError, AttributeError)
+"""What a client raises once its scheduler is gone (the latter after it has closed itself)."""
+_CONNECT = 10.0
+
+
+class Cluster:
+    """A connection to a cluster, or to a local one of this process's own.
+
+    scheduler: an address; None starts `workers` processes of one thread here, bound to 127.0.0.1. say: takes notices.
+    `threads` has the number of threads of each worker that may be used, by address.
+    Errors: UsageError without the package distributed; RunError where the scheduler cannot be reached.
+    """
+
+    def __init__(self, scheduler: str | None, workers: int, say: Callable[[str], None]) -> None:
+        self.where, self._say = scheduler or "127.0.0.1", say
+        self.threads: dict[str, int] = {}
+        self._refused: dict[str, str] = {}
+        self._last_seen = time.monotonic()
+        self.client, self._local = _connect(scheduler, workers)
+
+    def look(self) -> None:
+        """Brings `threads` up to date, and asks new workers for their versions.
+
+        Errors: RunError where the scheduler is gone, no worker can be used, or there has been none for long.
+        """
+        try:
+            threads: dict[str, int] = self.client.nthreads()
+            new = [address for address in threads if address not in self.threads and address not in self._refused]
+            answers = self.client.run(describe_worker, workers=new, on_error="return") if new else {}
+        except GONE as error:
+            raise RunError(
+                f"the Dask scheduler at {self.where} is gone",
+                "start it again and run the same command: finished members stay, others go on from their checkpoints",
+            ) from error
+        for address, answer in answers.items():
+            if not isinstance(answer, OSError):  # it has gone meanwhile
+                self._judge(address, answer)
+        self.threads = {address: count for address, count in threads.items() if address in self.threads or address in answers}
+        for address in self._refused:
+            self.threads.pop(address, None)
+        self._give_up_without_workers(threads)
+
+    def refuse(self, address: str, reason: str) -> None:
+        """Uses a worker no more, and says why."""
+        self._refused[address] = reason
+        self.threads.pop(address, None)
+        self._say(f"the Dask worker {address} is not used: {reason}")
+
+    def close(self) -> None:
+        """Ends the connection and the local cluster; the workers of an existing one stay."""
+        with contextlib.suppress(*GONE):
+            self.client.close(timeout=2)
+        if self._local is not None:
+            self._local.close(timeout=5)
+
+    def _judge(self, address: str, answer: Any) -> None:
+        here = describe_worker()
+        if not isinstance(answer, dict):
+            self.refuse(address, f"it cannot run mlp-cli {here['mlp-cli']} ({type(answer).__name__}: {answer})")
+            return
+        wrong = [f"{name} {answer[name]} in place of {here[name]}" for name in ("mlp-cli", "numpy") if answer[name] != here[name]]
+        if wrong:
+            self.refuse(address, f"on {answer['host']} it has {' and '.join(wrong)}")
+
+    def _give_up_without_workers(self, present: dict[str, int]) -> None:
+        if self.threads:
+            self._last_seen = time.monotonic()
+            return
+        reasons = [f"  {address}: {self._refused[address]}" for address in present if address in self._refused]
+        if reasons:
+            raise RunError(
+                "\n".join([f"no worker of the Dask cluster at {self.where} can be used:", *reasons]),
+                "install the same versions of mlp-cli and numpy on every machine, and share the results folder",
+            )
+        if time.monotonic() - self._last_seen > WORKERS_PATIENCE:
+            raise RunError(
+                f"the Dask cluster at {self.where} has had no workers for {WORKERS_PATIENCE:g} s",
+                "start some with: dask worker ADDRESS; then run the same command again",
+            )
+
+
+def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:
+    """A client, and the local cluster if one was started."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UsageError("--executor dask needs the package distributed", "pip install 'mlp-cli[dask]'") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
+    local = None
+    try:
+        if scheduler is None:
+            local = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,  # the members are processes of their own
+                silence_logs=logging.CRITICAL,
+            )
+        return Client(local or scheduler, timeout=_CONNECT, set_as_default=False), local
+    except (OSError, ValueError, RuntimeError) as error:
+        if local is not None:
+            local.close()
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(
+            f"cannot reach the Dask scheduler at {scheduler or '127.0.0.1'}: {reason}",
+            "an address looks like tcp://127.0.0.1:8786; start a scheduler with: dask scheduler --host 127.0.0.1",
+        ) from error

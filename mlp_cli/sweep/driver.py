@@ -1,0 +1,226 @@
+"""Drives a sweep: asks the sampler, has the members trained, tells the sampler, and ends with a summary. Read it first."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mlp_cli import files, runs
+from mlp_cli.sweep.crew import Crew, Limits, Listener
+from mlp_cli.sweep.executors import Executor
+from mlp_cli.sweep.halving import Bracket, Halving
+from mlp_cli.sweep.plan import SweepPlan
+from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.preflight import Preflight
+from mlp_cli.sweep.resolved import sweep_yaml
+from mlp_cli.sweep.samplers import ROUND, Score
+from mlp_cli.sweep.space import Candidate, Member
+from mlp_cli.sweep.summary import DONE, WRONG, Summary, count_line, summarize
+from mlp_cli.sweep.trials import Trial, Trials, metric_at
+from mlp_cli.training.stop import stop_on_signals
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended.
+
+    stopped: `signal`, `budget` or `failures` where it was stopped; signal: the number of the first. trained: members that were
+    given to a worker. seconds: since the start of this command.
+    """
+
+    summary: Summary
+    stopped: str | None
+    signal: int | None
+    trained: int
+    seconds: float
+
+
+def run_sweep(
+    planned: SweepPlan,
+    *,
+    limits: Limits,
+    listener: Listener,
+    open_executor: Callable[[Workload], Executor],
+    workers: int | None = None,
+    threads: int | str | None = None,
+    command: str | None = None,
+) -> Outcome:
+    """Trains what is missing, in the sweep's folder, which no other process drives meanwhile.
+
+    open_executor: called once there is something to train. workers, threads: None for the planner's choice. command: for each
+    run.json. Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
+    ConfigError before anything is trained.
+    """
+    started = time.monotonic()
+    with stop_on_signals() as stop:
+        trials = Trials(planned.folder, planned.space.swept)
+        crew = Crew(trials, limits, listener, stop, started, command, open_executor)
+        driver = _Driver(planned, trials, crew, listener)
+        fresh = not planned.folder.exists()
+        if fresh:  # whatever cannot be trained at all leaves no folder
+            driver.prepare()
+        with runs.Claim(planned.folder) as claim:
+            claim.tidy()
+            claim.log(command or "started")
+            if not fresh:
+                driver.prepare()
+            try:
+                driver.run(workers, threads)
+            finally:
+                listener.end()
+                crew.close()
+            number, stop.signal = stop.signal, None  # heeded
+            summary = driver.summary()
+            claim.log(count_line(summary))
+            return Outcome(summary, crew.stopped, number, len(crew.trained), time.monotonic() - started)
+
+
+class _Driver:
+    """One start of a sweep."""
+
+    def __init__(self, planned: SweepPlan, trials: Trials, crew: Crew, listener: Listener) -> None:
+        self.planned, self.trials, self.crew, self.listener = planned, trials, crew, listener
+        self.preflight = Preflight(planned.runs, trials, listener.say)
+        self.halving = planned.halving()
+        self.sampler = planned.start()
+        self.known: dict[str, str] = {}
+        self.candidates: dict[str, Candidate] = {}
+        self.asked: list[Candidate] = []
+
+    def prepare(self) -> None:
+        """Looks at what is there, and checks the first round."""
+        self.trials.scan()
+        self.known = {row.hash: row.id for row in self.trials.rows.values() if row.hash}
+        self._ask()
+
+    def run(self, workers: int | None, threads: int | str | None) -> None:
+        """Rounds of the sampler, until it asks for nothing more or it is time to stop."""
+        self._begin(_unique(self.asked), workers, threads)
+        while self.asked:
+            scores = self._round(_unique(self.asked))
+            if scores is None:
+                return
+            self.sampler.tell([scores[candidate.members[0].hash] for candidate in self.asked])
+            self._ask()
+
+    def _ask(self) -> None:
+        """The next round. Errors: those of the members, and of their data."""
+        expansion = self.planned.space.expand(self.sampler.ask())
+        for text in expansion.notices:
+            self.listener.say(text)
+        self.asked = [self._adopt(candidate) for candidate in expansion.candidates]
+        self.preflight.check(_unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
+
+    def summary(self) -> Summary:
+        """Where the current members stand."""
+        standing: dict[str, list[Trial | None]] = {}
+        for candidate in self.candidates.values():
+            label = candidate.label or self.planned.name
+            name = f"{label} ({candidate.members[0].hash[:8]})" if label in standing else label
+            standing[name] = self._rows(candidate)
+        return summarize(standing, self.planned.metric, self.planned.mode)
+
+    def _begin(self, candidates: Sequence[Candidate], workers: int | None, threads: int | str | None) -> None:
+        files.write_text(self.planned.folder / "sweep.yaml", sweep_yaml(self.planned))
+        missing = sum(
+            self.crew.is_wanted(member.id, self._first_rung()) for candidate in candidates for member in candidate.members
+        )
+        self.crew.workload = self.preflight.workload(candidates, missing, workers, threads)
+        if self.crew.workload.notice and missing:
+            self.listener.say(self.crew.workload.notice)
+        self.listener.begin(stints(self.planned, len(candidates)), self.crew.workload)
+
+    def _first_rung(self) -> int | None:
+        return self.planned.rungs[0] if self.planned.rungs else None
+
+    def _adopt(self, candidate: Candidate) -> Candidate:
+        """Members that are here already, under a label that another version of this program gave them, keep it."""
+
+        def known(member: Member) -> Member:
+            name = self.known.get(member.hash, member.id)
+            if name == member.id or not name.endswith(f"-{member.hash[:8]}"):
+                return member
+            return replace(member, id=name, config=member.config.model_copy(update={"name": name[:-9]}))
+
+        return replace(candidate, members=tuple(map(known, candidate.members)))
+
+    def _round(self, candidates: Sequence[Candidate]) -> dict[str, Score] | None:
+        """Trains one round, and scores its candidates; None where it was not brought to its end."""
+        for candidate in candidates:
+            self.candidates[candidate.members[0].hash] = candidate
+            self.trials.current |= {member.id for member in candidate.members}
+        if self.halving is not None:
+            return self._halve(candidates, self.halving)
+        self.crew.train(_seed_by_seed(candidates), None)
+        if not self._is_over(candidates):
+            return None
+        return {candidate.members[0].hash: Score(self._final(candidate)) for candidate in candidates}
+
+    def _halve(self, candidates: Sequence[Candidate], halving: Halving) -> dict[str, Score] | None:
+        bracket = Bracket(self.planned.rungs, len(candidates), halving, self.planned.mode)
+        found: dict[str, Score] = {}
+        while bracket.alive:
+            alive, until = {number: candidates[number] for number in bracket.alive}, bracket.until
+            self.crew.train(_seed_by_seed(list(alive.values())), until)
+            if not self._is_over(list(alive.values()), until):
+                return None
+            if until is None:
+                return found | {candidate.members[0].hash: Score(self._final(candidate)) for candidate in alive.values()}
+            scores = {number: self._at(candidate, until) for number, candidate in alive.items()}
+            bracket.judge(scores)
+            found |= {candidates[n].members[0].hash: Score(scores[n], until) for n in alive if n not in bracket.alive}
+        return found
+
+    def _rows(self, candidate: Candidate) -> list[Trial | None]:
+        return [self.trials.rows.get(member.id) for member in candidate.members]
+
+    def _is_over(self, candidates: Sequence[Candidate], until: int | None = None) -> bool:
+        """Whether every member has got as far as it should; none has, for instance, where another process has a member."""
+        rows = [row for candidate in candidates for row in self._rows(candidate)]
+        return self.crew.stopped is None and all(
+            row is not None and (row.status in (*DONE, *WRONG) or (row.status == "pruned" and until is not None)) for row in rows
+        )
+
+    def _final(self, candidate: Candidate) -> float | None:
+        """The mean over the seeds of the metric that chooses, at the evaluated epoch; None where a seed has none."""
+        rows = [row for row in self._rows(candidate) if row is not None and row.status == "completed"]
+        return _mean([row.metrics.get(self.planned.metric) for row in rows], len(candidate.members))
+
+    def _at(self, candidate: Candidate, epoch: int) -> float | None:
+        """The mean over the seeds of that metric at an epoch, whatever was trained after it; None where a seed went wrong."""
+        rows = [row for row in self._rows(candidate) if row is not None and row.status not in WRONG]
+        return _mean([metric_at(self.planned.runs / row.id, self.planned.metric, epoch) for row in rows], len(candidate.members))
+
+
+def stints(planned: SweepPlan, candidates: int) -> int:
+    """How often a member is handed to a worker, or found to be done, in a whole sweep. candidates: of the first round."""
+
+    def of(count: int) -> int:
+        halving, total = planned.halving(), 0
+        for _ in planned.rungs or (None,):
+            total += count
+            count = halving.kept(count) if halving is not None else count
+        return total * len(planned.space.seeds)
+
+    if planned.sampler.name != "tpe" or planned.trials is None:
+        return of(candidates)
+    full, rest = divmod(planned.trials, ROUND)
+    return full * of(ROUND) + (of(rest) if rest else 0)
+
+
+def _unique(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Each once: two assignments may describe the same configuration."""
+    return list({candidate.members[0].hash: candidate for candidate in candidates}.values())
+
+
+def _seed_by_seed(candidates: Sequence[Candidate]) -> list[Member]:
+    """The members in the order in which they are trained: all with the first seed, then all with the second."""
+    return [member for row in zip(*(candidate.members for candidate in candidates), strict=True) for member in row]
+
+
+def _mean(values: Sequence[float | None], count: int) -> float | None:
+    sound = [value for value in values if value is not None and math.isfinite(value)]
+    return statistics.fmean(sound) if sound and len(sound) == count else None

@@ -1,0 +1,118 @@
+"""What a sweep will take, without training anything that counts: members, workers, time and disk, from a short calibration."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlp_cli.build import load_data
+from mlp_cli.config import Config
+from mlp_cli.estimate import Estimate, estimate
+from mlp_cli.sweep.plan import SweepPlan
+from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.preflight import Preflight
+from mlp_cli.sweep.space import Candidate
+from mlp_cli.sweep.trials import Trials
+
+CALIBRATED = 5
+"""So many candidates are measured; the others are taken to cost what their size says."""
+
+_SMALL_FILES = 32 << 10
+_START, _AROUND = 1.0, 0.05
+"""Seconds until the workers are ready, and what a run takes besides training."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """labels: of all members, in the order in which they are trained. missing: how many are not done yet. seconds: with all
+    workers at work. disk: bytes that the missing ones will take. complete: False where the sampler proposes more later on."""
+
+    labels: tuple[str, ...]
+    missing: int
+    workload: Workload
+    seconds: float
+    disk: int
+    notices: tuple[str, ...]
+    complete: bool
+
+
+def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None, retry_failed: bool) -> Forecast:
+    """Looks at the sweep's folder, and measures a few steps of some members. Writes nothing.
+
+    Errors: as `run_sweep` before anything is trained.
+    """
+    notices: list[str] = []
+    trials = Trials(planned.folder, planned.space.swept)
+    trials.scan()
+    done = {row.hash: row for row in trials.rows.values()}
+    sampler = planned.start()
+    expansion = planned.space.expand(sampler.ask())
+    notices += expansion.notices
+    candidates = list({candidate.members[0].hash: candidate for candidate in expansion.candidates}.values())
+
+    def is_missing(digest: str) -> bool:
+        row = done.get(digest)
+        return row is None or row.status not in ("completed", "diverged", "failed") or (row.status == "failed" and retry_failed)
+
+    hashes = {member.id: member.hash for candidate in candidates for member in candidate.members}
+    preflight = Preflight(planned.runs, trials, notices.append)
+    preflight.check(candidates, lambda run_id: is_missing(hashes[run_id]))
+    left = [sum(is_missing(member.hash) for member in candidate.members) for candidate in candidates]
+    workload = preflight.workload(candidates, sum(left), workers, threads)
+    if workload.notice:
+        notices.append(workload.notice)
+    costs = _costs(candidates, left, workload.threads)
+    share = _share_of_epochs(planned, len(candidates))
+    later = _later(planned, len(expansion.candidates))
+    seconds = share * later * sum((cost.seconds + _AROUND) * count for cost, count in zip(costs, left, strict=True))
+    if sum(left):
+        seconds = _START + seconds / min(workload.workers, sum(left))
+    disk = later * sum((cost.parameters * 4 + _SMALL_FILES) * count for cost, count in zip(costs, left, strict=True))
+    labels = [member.label for row in zip(*(c.members for c in candidates), strict=True) for member in row]
+    return Forecast(
+        tuple(labels),
+        sum(left),
+        workload,
+        seconds,
+        int(disk),
+        tuple(notices),
+        later == 1,
+    )
+
+
+def _costs(candidates: Sequence[Candidate], left: Sequence[int], threads: int) -> list[Estimate]:
+    """What each candidate costs: measured for a few, spread evenly; for the others by their size, at the mean measured rate."""
+    wanted = [number for number, count in enumerate(left) if count]
+    step = max(1, -(-len(wanted) // CALIBRATED))
+    measured: dict[int, Estimate] = {}
+    for number in wanted[::step]:
+        config = candidates[number].members[0].config
+        measured[number] = estimate(config, load_data(config, lambda text: None), threads)
+    sizes = [_size(candidate.members[0].config) for candidate in candidates]
+    rate = sum(cost.seconds for cost in measured.values()) / max(sum(sizes[number] for number in measured), 1e-9)
+    weights = sum(cost.parameters for cost in measured.values()) / max(len(measured), 1)
+    return [measured.get(number) or Estimate(int(weights), 0, size * rate) for number, size in enumerate(sizes)]
+
+
+def _size(config: Config) -> float:
+    """Something that grows as the cost of training does: connections between hidden layers, and to both ends, times epochs."""
+    sizes = (500, *config.hidden_sizes, 10)
+    return config.epochs * sum(before * after for before, after in itertools.pairwise(sizes))
+
+
+def _share_of_epochs(planned: SweepPlan, candidates: int) -> float:
+    """The part of all epochs that halving trains; 1 without it."""
+    halving = planned.halving()
+    if halving is None:
+        return 1.0
+    trained, before, count = 0, 0, candidates
+    for rung in planned.rungs:
+        trained += count * (rung - before)
+        before, count = rung, halving.kept(count)
+    return trained / max(candidates * planned.rungs[-1], 1)
+
+
+def _later(planned: SweepPlan, proposed: int) -> float:
+    """How many times the first round's candidates there will be in all."""
+    return planned.trials / proposed if planned.trials is not None and proposed else 1.0

@@ -1,0 +1,97 @@
+"""Before the first member trains: is the data here, the same as before, and do the networks fit? And how many workers?"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mlp_cli.build import check, load_data
+from mlp_cli.config import Config
+from mlp_cli.data.dataset import Dataset
+from mlp_cli.errors import DataError, MlpError, UsageError
+from mlp_cli.estimate import choose_threads
+from mlp_cli.job import data_changed
+from mlp_cli.sweep.planner import Workload, plan_workload
+from mlp_cli.sweep.space import Candidate
+from mlp_cli.sweep.trials import Trials
+
+
+class Preflight:
+    """Checks candidates against their data; each data set is loaded once and not kept.
+
+    runs: the folder of the members' folders. trials: what is known of them. say: takes notices.
+    """
+
+    def __init__(self, runs: Path, trials: Trials, say: Callable[[str], None]) -> None:
+        self.runs, self.trials, self.say = runs, trials, say
+        self.hashes: dict[str, str | None] = {}
+        self.inputs: dict[str, tuple[int, int]] = {}
+
+    def check(self, candidates: Sequence[Candidate], wanted: Callable[[str], bool]) -> None:
+        """Errors: DataError where data is missing, or is not what completed members had; UsageError where a member cannot be
+        trained on it. wanted: whether a member, by its id, is going to be trained."""
+        for key, group in _by_data(candidates).items():
+            members = [member for candidate in group for member in candidate.members]
+            config = group[0].members[0].config
+            try:
+                dataset = load_data(config, self.say if key not in self.hashes else lambda text: None)
+            except DataError as error:
+                if any(wanted(member.id) for member in members):
+                    raise
+                self.hashes[key] = None
+                self.say(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
+                continue
+            self.hashes[key] = dataset.sha256
+            self.inputs[key] = (dataset.train.x.shape[1], len(dataset.classes))
+            for member in members:
+                row = self.trials.rows.get(member.id)
+                if row is not None and row.status == "completed" and row.data not in (None, dataset.sha256):
+                    raise data_changed(self.runs / member.id, str(row.data), dataset.sha256)
+            _check_all(group, dataset)
+
+    def parameters(self, config: Config) -> int:
+        """How many parameters a member's network has, about."""
+        inputs, outputs = self.inputs.get(_data_key(config), (0, 0))
+        sizes = (inputs, *config.hidden_sizes, outputs)
+        return sum(before * after + after for before, after in itertools.pairwise(sizes))
+
+    def workload(self, candidates: Sequence[Candidate], members: int, workers: int | None, threads: int | str | None) -> Workload:
+        """How many train at a time. members: how many are left. workers, threads: what the user wants; threads may be `auto`,
+        which measures the largest network."""
+        sizes = [(self.parameters(candidate.members[0].config), candidate.members[0].config) for candidate in candidates]
+        most = max((parameters for parameters, _ in sizes), default=0)
+        needed = max((parameters * 7 * (8 if config.dtype == "float64" else 4) for parameters, config in sizes), default=0)
+        chosen = self._fastest(candidates) if threads == "auto" else None if threads is None else int(threads)
+        return plan_workload(members, parameters=most, member_bytes=needed, workers=workers, threads=chosen)
+
+    def _fastest(self, candidates: Sequence[Candidate]) -> int:
+        config = max((candidate.members[0].config for candidate in candidates), key=self.parameters)
+        return choose_threads(config, load_data(config, lambda text: None))
+
+
+def _data_key(config: Config) -> str:
+    return json.dumps(config.to_dict()["dataset"], sort_keys=True)
+
+
+def _by_data(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    groups: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        groups.setdefault(_data_key(candidate.members[0].config), []).append(candidate)
+    return groups
+
+
+def _check_all(candidates: Sequence[Candidate], dataset: Dataset) -> None:
+    """Errors: UsageError for the members that do not go with their data, the first few of them by name."""
+    faults: dict[str, list[str]] = {}
+    first: MlpError | None = None
+    for candidate in candidates:
+        try:
+            check(candidate.members[0].config, dataset)
+        except UsageError as error:
+            first = first or error
+            faults.setdefault(error.message, []).append(candidate.label)
+    if first is not None:
+        lines = [f"{labels[0]}{f' and {len(labels) - 1} more' if labels[1:] else ''}: {text}" for text, labels in faults.items()]
+        raise UsageError("\n".join(lines[:20]), first.hint)

@@ -1,0 +1,192 @@
+"""trials.csv: one row for each member that was ever trained in a sweep's folder. The runs' folders are the truth; this file is
+made of them, and only what they do not hold (the number of attempts, a failure that could not be written) is added."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlp_cli import files, runs
+from mlp_cli.config import Config, config_from_mapping
+from mlp_cli.config.writing import flow
+from mlp_cli.errors import ConfigError, RunError
+from mlp_cli.experiment import FILES
+from mlp_cli.sweep.labels import value_of
+
+NAME = "trials.csv"
+_LIMIT = 256 << 20
+_HOSTILE = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is known of one member.
+
+    values: the swept keys' values as text. status: as in run.json, but `unreadable` where that is damaged, and `interrupted`
+    where a completed run has lost some of its files, since it is then trained again. error: of the run.
+    data: SHA-256 of its data. hash: of its config.
+    """
+
+    id: str
+    label: str
+    values: Mapping[str, str]
+    seed: int | None
+    status: str
+    error: str | None = None
+    attempts: int = 1
+    epochs: int = 0
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    seconds: float | None = None
+    data: str | None = None
+    hash: str | None = None
+
+
+class Trials:
+    """All members of a sweep's folder. keys: the swept keys, in the order of the columns.
+
+    rows: by id, in no order. attempts: of each member, where that is known. current: the ids of the members that the sweep has as
+    it is asked for now.
+    """
+
+    def __init__(self, folder: Path, keys: Sequence[str]) -> None:
+        self.folder, self.keys = folder, tuple(keys)
+        self.rows: dict[str, Trial] = {}
+        self.attempts: dict[str, int] = {}
+        self.current: set[str] = set()
+
+    def scan(self) -> None:
+        """Reads the folders anew, and the attempts from an old trials.csv."""
+        self.attempts = read_attempts(self.folder / NAME)
+        self.rows = {}
+        if (self.folder / "runs").is_dir():
+            for folder in sorted((self.folder / "runs").iterdir()):
+                self.refresh(folder.name)
+
+    def refresh(self, run_id: str) -> Trial | None:
+        """Reads one member's folder anew; None where it has no run.json."""
+        folder = self.folder / "runs" / run_id
+        self.rows.pop(run_id, None)
+        if (folder / runs.RECORD).is_file():
+            self.rows[run_id] = replace(trial_of(folder, self.keys), attempts=self.attempts.get(run_id, 1))
+        return self.rows.get(run_id)
+
+    def fail(self, run_id: str, config: Config, error: str | None) -> Trial:
+        """Notes a failure that the member's folder does not show. config: the member's."""
+        row = self.rows.get(run_id) or Trial(run_id, config.name, row_values(config, self.keys), config.seed, "failed")
+        self.rows[run_id] = replace(row, status="failed", error=error, attempts=self.attempts.get(run_id, 1))
+        return self.rows[run_id]
+
+    def write(self) -> None:
+        """Replaces trials.csv. Errors: RunError where it cannot be written."""
+        names = list(dict.fromkeys(name for row in self.rows.values() for name in row.metrics))
+        head = ["id", "label", *self.keys, "seed", "status", "attempts", *names, "seconds", "current"]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(map(safe, head))
+        for row in sorted(self.rows.values(), key=lambda row: row.id):
+            cells = [row.id, row.label, *(row.values.get(key, "") for key in self.keys), row.seed, row.status, row.attempts]
+            measured = [row.metrics.get(name) for name in names]
+            current = "true" if row.id in self.current else "false"
+            writer.writerow(map(safe, [*cells, *measured, row.seconds, current]))
+        files.write_text(self.folder / NAME, text.getvalue())
+
+
+def safe(value: object) -> str:
+    """A cell: numbers exactly, nothing for None and NaN, text without line breaks and harmless to a spreadsheet, which would
+    compute one that begins with = + - or @."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    text = " ".join(str(value).splitlines()) if isinstance(value, str) else str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_HOSTILE) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def trial_of(folder: Path, keys: Sequence[str]) -> Trial:
+    """A member from its folder. keys: the swept keys."""
+    try:
+        record = runs.read_record(folder) or {}
+    except RunError as error:
+        return Trial(folder.name, folder.name, {}, None, "unreadable", error.message)
+    config = record.get("config")
+    values, seed = _values(config, keys)
+    metrics = record.get("metrics")
+    return Trial(
+        folder.name,
+        str(record.get("name") or folder.name),
+        values,
+        seed,
+        _status(folder, record),
+        None if record.get("error") is None else str(record["error"]),
+        epochs=_number(record.get("epochs"), int) or 0,
+        metrics={str(name): _number(value, float) for name, value in metrics.items()} if isinstance(metrics, dict) else {},
+        seconds=_number(record.get("seconds"), float),
+        hash=record.get("config_hash"),
+        data=str(data["sha256"]) if isinstance(data := record.get("data"), dict) and data.get("sha256") else None,
+    )
+
+
+def _status(folder: Path, record: Mapping[str, Any]) -> str:
+    status = runs.status(folder, record)
+    whole = status != "completed" or all((folder / name).is_file() for name in FILES)
+    return status if whole else "interrupted"
+
+
+def _values(mapping: Any, keys: Sequence[str]) -> tuple[dict[str, str], int | None]:
+    """The swept values and the seed of a recorded config; empty where it is none that this version reads."""
+    try:
+        config = config_from_mapping(mapping if isinstance(mapping, dict) else {})
+    except ConfigError:
+        return {}, None
+    return row_values(config, keys), config.seed
+
+
+def row_values(config: Config, keys: Sequence[str]) -> dict[str, str]:
+    """The swept values of a config as text."""
+    return {key: cell(value_of(config, key)) for key in keys}
+
+
+def cell(value: Any) -> str:
+    """A swept value as text for tables: `adam`, `0.001`, `[300, 100]`."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return value if isinstance(value, str) else flow(value)
+
+
+def _number(value: Any, kind: type) -> Any:
+    return kind(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def read_attempts(path: Path) -> dict[str, int]:
+    """The number of attempts of each member, from an old trials.csv; empty where there is none, or it is damaged."""
+    try:
+        text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except (RunError, csv.Error):
+        return {}
+    pairs = [(row.get("id") or "", row.get("attempts") or "") for row in rows]
+    return {name: int(count) for name, count in pairs if count.isdecimal() and len(count) < 10}
+
+
+def metric_at(folder: Path, metric: str, epoch: int) -> float | None:
+    """A metric at an epoch, from a run's metrics.csv; at its last one where it ended before. None where there is none."""
+    path = folder / "metrics.csv"
+    try:
+        text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        found = [row for row in rows if int(row["epoch"]) <= epoch]
+        return float(found[-1][metric]) if found and found[-1].get(metric) else None
+    except (RunError, csv.Error, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,60 @@
+"""A run that was stopped on its way, in this process, for proofs about what is in its folder and how it goes on."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaos_runs import digest
+from small_sets import make_idx_set
+
+from mlp_cli import experiment
+from mlp_cli.config import config_from_mapping
+from mlp_cli.errors import Interrupted
+from mlp_cli.job import Outcome, Plan
+from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.state import Row
+
+EPOCHS, DONE = 6, 4
+
+
+class StopAfter(Callback):
+    """Ends training in the middle of the epoch after `DONE` ones; its row is in metrics.csv already."""
+
+    def on_epoch(self, row: Row) -> None:
+        if row.epoch > DONE:
+            raise Interrupted("stopped")
+
+
+class Stopped:
+    """A run that was stopped after four of six epochs, kept as it was then, and H of an undisturbed one."""
+
+    def __init__(self, root: Path) -> None:
+        data = make_idx_set(root / "shapes", train=160, test=20)
+        config = config_from_mapping(
+            {
+                "name": "stopped",
+                "dataset": {"path": str(data), "validation": 40},
+                "hidden_sizes": [5],
+                "dropout": 0.1,
+                "batch_norm": True,
+                "batch_size": 8,
+                "epochs": EPOCHS,
+            }
+        )
+        self.kept = experiment.plan(config, root / "stopped")
+        with pytest.raises(Interrupted):
+            experiment.run(self.kept, plots=False, callbacks=lambda score: [StopAfter()])
+        self.calm = digest(experiment.run(experiment.plan(config, root / "calm"), plots=False).folder)
+
+    def copied(self, results: Path) -> Plan:
+        """A copy of the stopped run's folder, and what runs it."""
+        planned = experiment.plan(self.kept.config, results)
+        shutil.copytree(self.kept.folder, planned.folder)
+        return planned
+
+
+def finish(planned: Plan, say: Callable[[str], None] = lambda text: None, **options: Any) -> Outcome:
+    """The same command again."""
+    return experiment.run(planned, plots=False, say=say, **options)

@@ -1,0 +1,87 @@
+"""A worker in which members whose labels begin with the name of a poison go wrong after each epoch; `once-…` dies after its first
+epoch alone, so that a second attempt goes on from the checkpoint. For tests alone: `python poisoned_worker.py PATHS SOCKET PARENT`."""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+
+sys.path[:] = json.loads(sys.argv[1])
+
+from mlp_cli.sweep import worker  # noqa: E402  (only now is it found)
+from mlp_cli.training import trainer  # noqa: E402
+
+
+def segfault() -> None:
+    ctypes.string_at(0)
+
+
+def exception() -> None:
+    raise ZeroDivisionError("a poisoned member")
+
+
+def memory() -> None:
+    raise MemoryError("no memory for a poisoned member")
+
+
+def endless() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+def exit0() -> None:
+    os._exit(0)
+
+
+def exit3() -> None:
+    os._exit(3)
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def deaf() -> None:
+    """An endless loop that no signal ends but SIGKILL."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    endless()
+
+
+def noisy() -> None:
+    print("words on stdout", flush=True)
+    print("words on stderr", file=sys.stderr, flush=True)
+    os.write(1, b"words past Python\n")
+
+
+POISONS = {poison.__name__: poison for poison in (segfault, exception, memory, endless, exit0, exit3, killed, deaf, noisy)}
+
+
+def main() -> None:
+    from mlp_cli.job import Job
+
+    plain = trainer.Trainer._finish_epoch
+    train = Job._train
+    label = ""
+
+    def remember(self, *arguments):
+        nonlocal label
+        label = self.plan.config.name
+        return train(self, *arguments)
+
+    def finish_epoch(self, row, callbacks, checkpoint):
+        plain(self, row, callbacks, checkpoint)
+        name = label.partition("-")[0]
+        if name in POISONS:
+            POISONS[name]()
+        elif name == "once" and row.epoch == 1:
+            segfault()
+
+    Job._train = remember
+    trainer.Trainer._finish_epoch = finish_epoch
+    worker.main(int(sys.argv[2]), int(sys.argv[3]))
+
+
+main()

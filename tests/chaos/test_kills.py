@@ -1,0 +1,82 @@
+"""Proof 1: a run that is killed at any moment, and again, ends with the bytes of an undisturbed one."""
+
+import os
+import random
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from chaos_runs import COMMON, OPTIMIZERS, Site, ended
+
+
+def kill(site: Site, config: str, results: str, file: str, delay: float) -> bool:
+    """Starts a run and kills it so many seconds after it wrote a file. Returns whether it was still there."""
+    process = site.start(site.command(config, results))
+    site.wait_for(results, process, file)
+    time.sleep(delay)
+    process.kill()
+    return ended(process).code == -signal.SIGKILL
+
+
+def killed_and_finished(site: Site, config: str, results: str, seed: str) -> tuple[str, int]:
+    """H of a run that was killed once, at a random moment after its folder was there; and the epochs that it had done by then.
+
+    It ends in a fresh process.
+    """
+    generator = random.Random(seed)
+    for attempt in range(20):
+        place = f"{results}-{attempt}"
+        if kill(site, config, place, "log.txt", generator.uniform(0, site.seconds[config])):
+            done = site.log(place).count(" epoch ")
+            return site.finish(config, place), done
+    raise AssertionError("every run ended before it could be killed")
+
+
+def check_kills(site: Site, cases: list[tuple[str, int]]) -> list[int]:
+    """Kills runs of optimizers, each with its number, a few at a time; gives the epochs that each had done."""
+
+    def one(case: tuple[str, int]) -> int:
+        name, number = case
+        config = f"{name}.yaml"
+        found, done = killed_and_finished(site, config, f"{name}-{number}", f"{name} {number}")
+        assert found == site.undisturbed(config), (case, done)
+        return done
+
+    for name in OPTIMIZERS:
+        site.undisturbed(site.config(name, COMMON, OPTIMIZERS[name]))
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        return list(pool.map(one, cases))
+
+
+def test_killed_once(site: Site) -> None:
+    check_kills(site, [(name, 0) for name in OPTIMIZERS])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_killed_at_fifty_moments(site: Site, optimizer: str) -> None:
+    done = check_kills(site, [(optimizer, number) for number in range(1, 51)])
+    print(f"50 kills, {optimizer}: epochs done by then {sorted(done)}")
+    assert len(done) == 50 and len(set(done)) >= 5
+
+
+@pytest.mark.parametrize(
+    ("kills", "every"), [(3, 1), pytest.param(10, 1, marks=pytest.mark.slow), pytest.param(10, 3, marks=pytest.mark.slow)]
+)
+def test_killed_again_and_again(site: Site, kills: int, every: int) -> None:
+    """Every second kill comes while the run goes back to its checkpoint, before it has trained anything."""
+    config = site.config("adam", COMMON, OPTIMIZERS["adam"])
+    calm = site.undisturbed(config)
+    config = site.config(f"every-{every}", COMMON, OPTIMIZERS["adam"], f"checkpoint_every: {every}\n")
+    results, generator = f"again-{kills}-{every}", random.Random(kills)
+    for number in range(kills):
+        before = site.log(results)
+        process = site.start(site.command(config, results))
+        while process.poll() is None and site.log(results) == before:
+            time.sleep(0.0005)
+        time.sleep(generator.uniform(0, 0.002 if number % 2 else 0.08))
+        process.kill()
+        assert ended(process).code == -signal.SIGKILL
+    assert site.log(results).count("going on after epoch") >= kills // 2
+    assert site.finish(config, results) == calm

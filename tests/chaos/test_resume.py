@@ -1,0 +1,169 @@
+"""What a run finds when it goes on: other data, another number of threads, other packages, files that are gone."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chaos_runs import digest
+from small_sets import make_idx_set
+from stopped_run import DONE, EPOCHS, StopAfter, Stopped, finish
+
+from mlp_cli import environment, experiment, job, runs
+from mlp_cli.errors import DataError, Interrupted, RunError
+from mlp_cli.job import Job
+from mlp_cli.training import checkpoint
+
+
+def record_of(folder: Path) -> dict:
+    """The content of run.json."""
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def changed_data(stopped: Stopped) -> Iterator[None]:
+    """Other data in the place of the run's, for one test."""
+    folder = Path(str(stopped.kept.config.dataset.path))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    make_idx_set(folder, train=170, test=20)
+    yield
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_other_data_is_refused_until_it_is_put_back(
+    stopped: Stopped, tmp_path: Path, changed_data: None, request: pytest.FixtureRequest
+) -> None:
+    planned = stopped.copied(tmp_path)
+    old = record_of(planned.folder)["data"]["sha256"]
+    before = {path.name: path.read_bytes() for path in planned.folder.iterdir() if path.name != runs.LOG}
+    for _ in range(2):
+        with pytest.raises(DataError) as caught:
+            finish(planned)
+        new = checkpoint_data(caught.value.message)[1]
+        assert caught.value.exit_code == 3 and checkpoint_data(caught.value.message) == (old, new) and old != new
+        assert {path.name: path.read_bytes() for path in planned.folder.iterdir() if path.name != runs.LOG} == before
+    assert record_of(finish(planned, force=True).folder)["data"]["sha256"] == new
+
+
+def checkpoint_data(message: str) -> tuple[str, str]:
+    """The two hashes in a message."""
+    old, new = (word.strip(",") for word in message.split() if len(word.strip(",")) == 64)
+    return old, new
+
+
+def test_data_that_is_put_back_ends_the_run_well(stopped: Stopped, tmp_path: Path) -> None:
+    planned, folder = stopped.copied(tmp_path), Path(str(stopped.kept.config.dataset.path))
+    images = folder / "train-images-idx3-ubyte"
+    content = images.read_bytes()
+    images.write_bytes(content[:-1] + bytes([content[-1] ^ 255]))
+    with pytest.raises(DataError):
+        finish(planned)
+    images.write_bytes(content)
+    assert digest(finish(planned).folder) == stopped.calm
+
+
+def test_another_number_of_threads_is_said(stopped: Stopped, tmp_path: Path) -> None:
+    planned, heard = stopped.copied(tmp_path), []
+    record = finish(planned, heard.append, threads=2).record
+    assert record["environment"]["threads"] == 2
+    assert any("threads 1 → 2" in text and "bytes may differ" in text for text in heard)
+
+
+def test_the_stored_number_of_threads_is_used(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the run was stopped again while it went back to its checkpoint, or run.json is lost."""
+    planned, heard = experiment.plan(stopped.kept.config, tmp_path), []
+    with pytest.raises(Interrupted):
+        finish(planned, threads=2, callbacks=lambda score: [StopAfter()])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(job, "build", interrupted)
+        finish(planned)
+    stopped_again = record_of(planned.folder)
+    assert (stopped_again["status"], stopped_again["epochs"], stopped_again["environment"]["threads"]) == ("interrupted", DONE, 2)
+    (planned.folder / "run.json").unlink()
+    assert finish(planned, heard.append).record["environment"]["threads"] == 2
+    assert heard == [f"going on after epoch {DONE} of {EPOCHS}"]
+
+
+def test_other_packages_are_said(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    describe = environment.describe
+    monkeypatch.setattr(environment, "describe", lambda threads: describe(threads) | {"numpy": "0.1", "blas": "mine"})
+    planned, heard = stopped.copied(tmp_path), []
+    finish(planned, heard.append)
+    (text,) = [text for text in heard if "bytes may differ" in text]
+    assert f"numpy {np.__version__} → 0.1" in text and "blas " in text and "→ mine" in text
+
+
+@pytest.mark.parametrize("name", experiment.FILES)
+def test_a_completed_run_without_one_of_its_files_is_trained_again(stopped: Stopped, tmp_path: Path, name: str) -> None:
+    planned, heard = stopped.copied(tmp_path), []
+    finish(planned)
+    whole = (planned.folder / name).read_bytes()
+    (planned.folder / name).unlink()
+    outcome = finish(planned, heard.append)
+    assert outcome.trained and heard == [f"the run was completed, but {name} is gone: starting over"]
+    assert digest(planned.folder) == stopped.calm
+    assert name == "timings.csv" or (planned.folder / name).read_bytes() == whole
+    assert not finish(planned).trained
+
+
+@pytest.mark.parametrize("name", experiment.FILES)
+def test_a_file_that_vanishes_under_way_is_there_in_the_end_or_the_run_fails(stopped: Stopped, tmp_path: Path, name: str) -> None:
+    class Remove(StopAfter):
+        def on_epoch(self, row: object) -> None:
+            (planned.folder / name).unlink(missing_ok=True)
+
+    planned = stopped.copied(tmp_path)
+    if name.endswith(".csv"):
+        with pytest.raises(RunError, match=name):
+            finish(planned, callbacks=lambda score: [Remove()])
+        assert record_of(planned.folder)["status"] == "interrupted"
+    else:
+        finish(planned, callbacks=lambda score: [Remove()])
+    assert finish(planned).record["status"] == "completed"
+    assert digest(planned.folder) == stopped.calm and (planned.folder / name).exists()
+
+
+def test_what_was_left_when_the_evaluation_was_killed(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All epochs are done: none is trained again, and the weights that are evaluated are those of the checkpoint."""
+    planned, heard = stopped.copied(tmp_path), []
+
+    def gone(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Job, "_evaluate", gone)
+        patch.setattr(Job, "_fail", lambda *_: None)
+        finish(planned)
+    assert (
+        record_of(planned.folder)["status"] == "running" and checkpoint.read(planned.folder / checkpoint.CURRENT).epoch == EPOCHS
+    )
+    finish(planned, heard.append)
+    assert heard == [f"going on after epoch {EPOCHS} of {EPOCHS}"] and digest(planned.folder) == stopped.calm
+
+
+def test_a_checkpoint_of_another_version_is_kept(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = stopped.copied(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="has checkpoint format 1, this version of mlp reads 2"):
+        patch.setattr(checkpoint, "FORMAT", 2)
+        finish(planned)
+    assert (planned.folder / checkpoint.CURRENT).exists()
+    assert digest(finish(planned).folder) == stopped.calm
+
+
+def test_files_that_are_no_files(stopped: Stopped, tmp_path: Path) -> None:
+    """A pipe, which would be waited for, and a link to nowhere, in place of the checkpoints and the record."""
+    planned, heard = stopped.copied(tmp_path), []
+    for name in (checkpoint.CURRENT, checkpoint.PREVIOUS, "run.json"):
+        (planned.folder / name).unlink()
+    os.mkfifo(planned.folder / checkpoint.CURRENT)
+    (planned.folder / checkpoint.PREVIOUS).symlink_to(tmp_path / "nowhere")
+    os.mkfifo(planned.folder / "run.json")
+    assert digest(finish(planned, heard.append).folder) == stopped.calm
+    assert heard[-1] == "no sound checkpoint is left: starting over" and not (tmp_path / "nowhere").exists()

@@ -1,0 +1,181 @@
+"""Sets by path: the cache behind them, parts from other files, what is fitted on the training rows alone."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_sets import make_idx_set
+
+from mlp_cli.data import cache, own
+from mlp_cli.data.load import load
+from mlp_cli.data.own import Own, kind_of, resolved
+from mlp_cli.errors import DataError, UsageError
+
+GENERATOR = np.random.default_rng(11)
+
+
+def arrays(root: Path, count: int = 20, **more: Any) -> Path:
+    path = root / "arrays.npz"
+    x = GENERATOR.integers(0, 256, (count, 4), dtype=np.uint8)
+    np.savez(path, **({"x": x, "y": np.arange(count) % 2} | more))
+    return path
+
+
+def table(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(["a,b,y", *lines]) + "\n")
+    return path
+
+
+def test_a_second_start_reads_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = arrays(tmp_path)
+    first = load(path=path)
+    with monkeypatch.context() as patch:
+        patch.setitem(own._READERS, "npz", lambda path: pytest.fail("read again"))  # type: ignore[index]
+        again = load(path=path)
+        assert again.sha256 == first.sha256 and isinstance(again.train.x.base, np.memmap)
+    cache.release(again.train.x)
+    assert again.train.x.tolist() == first.train.x.tolist(), "what was given back can be read again"
+    arrays(tmp_path)
+    os.utime(path, (9, 9))
+    assert load(path=path).sha256 != first.sha256, "the file has changed"
+
+
+def test_what_decides_the_content_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    folder = make_idx_set(tmp_path / "shapes", 40, 10)
+    classes, numbers = load(path=folder), load(path=folder, task="regression")
+    assert classes.task == "classification" and numbers.task == "regression" and numbers.classes == () and numbers.outputs == 1
+    assert numbers.train.y.dtype == np.float64 and load(path=folder).task == "classification"
+    ready = [entry.name for entry in (cache.cache_folder() / "ready").iterdir() if not entry.name.startswith(".")]
+    assert len(ready) == 2
+
+
+def test_parts_from_other_files(tmp_path: Path) -> None:
+    main = arrays(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    validation = arrays(other, 6)
+    dataset = load(path=main, own=Own(validation_path=str(validation), test_path=str(validation)))
+    assert [len(part or ()) for part in (dataset.train, dataset.validation, dataset.test)] == [20, 6, 6]
+    assert dataset.validation is not None and dataset.test is not None
+    rows = dataset.validation.x[dataset.validation.index]
+    assert rows.tolist() == np.load(validation)["x"].tolist() == dataset.test.x[dataset.test.index].tolist()
+    with pytest.raises(UsageError, match="does not go with a validation part of its own path"):
+        load(path=main, test=2, own=Own(validation_path=str(validation)))
+    np.savez(validation, x=np.zeros((5, 3), np.uint8), y=np.arange(5) % 2)
+    with pytest.raises(DataError, match=r"rows are uint8 \(3,\) in the test part, uint8 \(4,\) in"):
+        load(path=main, own=Own(test_path=str(validation)))
+
+
+def test_picture_classes_are_matched_by_name(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for part, names in (("main", "abc"), ("more", "cb"), ("odd", "az")):
+        for place, name in enumerate(names):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(4):
+                Image.fromarray(np.full((3, 3), 40 * place + number, np.uint8)).save(tmp_path / part / name / f"{number}.png")
+    dataset = load(path=tmp_path / "main", validation=0, own=Own(test_path=str(tmp_path / "more")))
+    assert dataset.classes == ("a", "b", "c")
+    assert dataset.test is not None and dataset.test.y.tolist() == [1] * 4 + [2] * 4
+    with pytest.raises(DataError, match="the test part has the class z, which"):
+        load(path=tmp_path / "main", own=Own(test_path=str(tmp_path / "odd")))
+
+
+def test_own_validation_rows_are_told_of(tmp_path: Path) -> None:
+    x = GENERATOR.integers(0, 256, (6, 4), dtype=np.uint8)
+    path = arrays(tmp_path, x_val=x, y_val=np.arange(6) % 2)
+    (notice,) = load(path=path).notices
+    assert notice == "arrays has a validation part of 6 rows of its own; split: official uses it"
+    dataset = load(path=path, split="official")
+    assert dataset.notices == () and dataset.validation is not None
+    assert dataset.validation.x[dataset.validation.index].tolist() == x.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "classes"),
+    [
+        ([3, 7, 3, 7], "classification", ("3", "7")),
+        ([-1, 1, -1, 1], "classification", ("-1", "1")),
+        ([0.0, 1.0, 2.0, 1.0], "classification", ("0", "1", "2")),
+        ([0.5, 1.0, 2.0, 1.0], "regression", ()),
+    ],
+)
+def test_what_labels_mean(labels: list[float], task: str, classes: tuple[str, ...], tmp_path: Path) -> None:
+    np.savez(tmp_path / "some.npz", x=np.eye(4), y=np.array(labels))
+    dataset = load(path=tmp_path / "some.npz", validation=0)
+    assert (dataset.task, dataset.classes) == (task, classes)
+    if classes:
+        assert [float(classes[number]) for number in dataset.train.y] == labels
+
+
+def test_too_many_and_too_few_classes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "many.npz", x=np.zeros((1500, 1)), y=np.arange(1500))
+    with pytest.raises(DataError, match="1,500 different values") as caught:
+        load(path=tmp_path / "many.npz")
+    assert caught.value.hint == "if they are quantities, set loss: mse"
+    assert load(path=tmp_path / "many.npz", task="regression").task == "regression"
+    np.savez(tmp_path / "one.npz", x=np.zeros((9, 1)), y=np.ones(9, int))
+    with pytest.raises(DataError, match="all its labels are 1"):
+        load(path=tmp_path / "one.npz")
+
+
+def test_an_encoding_knows_the_training_rows_alone(tmp_path: Path) -> None:
+    path = table(tmp_path / "some.csv", "1,p,u", "3,q,v", ",p,u", "5,r,v", "900,s,u")
+    dataset = load(path=path, split="last", validation=1, own=Own(target="y", missing="mean"))
+    assert dataset.encoding is not None and dataset.encoding.names() == ("a", "b=p", "b=q", "b=r")
+    assert dataset.encoding.features[0].fill == 3.0, "the mean of 1, 3 and 5, without the validation row's 900"
+    assert dataset.train.x[2].tolist() == [3, 1, 0, 0] and dataset.train.x[4].tolist() == [900, 0, 0, 0]
+    assert "column b has 's' in line 6, which the training rows lack" in dataset.notices[0]
+    assert dataset.outputs == 2 and dataset.classes == ("u", "v") and dataset.target == "y"
+    limited = load(path=path, split="last", validation=1, limit=2, own=Own(target="y", missing="mean"))
+    assert limited.encoding is not None and limited.encoding != dataset.encoding, "the limit is part of what trains"
+
+
+def test_tables_in_parts(tmp_path: Path) -> None:
+    main = table(tmp_path / "main.csv", "1,p,u", "3,q,v", "4,p,u")
+    test = tmp_path / "test.tsv"
+    test.write_text("y\tb\ta\textra\nv\tp\t7\t0\n")
+    validation = table(tmp_path / "validation.csv", "8,q,u")
+    options = Own(target="y", test_path=str(test), validation_path=str(validation))
+    dataset = load(path=main, own=options)
+    assert dataset.train.index.tolist() == [0, 1, 2] and dataset.validation is not None and dataset.test is not None
+    assert dataset.validation.x[dataset.validation.index].tolist() == [[8, 0, 1]] and dataset.test.x.tolist() == [[7, 1, 0]]
+    assert dataset.test.y.tolist() == [1] and dataset.validation.y[dataset.validation.index].tolist() == [0]
+    assert dataset.sha256 != load(path=main, validation=0, own=Own(target="y")).sha256
+    table(tmp_path / "validation.csv", "8,q,w")
+    with pytest.raises(DataError, match=r"validation.csv: target y has 'w' in line 2, which is no class of training"):
+        load(path=main, own=options)
+
+
+def test_equal_rows_of_a_table_stay_in_one_part(tmp_path: Path) -> None:
+    lines = [f"{number // 4},{'pq'[number % 8 // 4]},{'uv'[number % 8 // 4]}" for number in range(80)]
+    dataset = load(path=table(tmp_path / "some.csv", *lines), validation=16, test=16, own=Own(target="y"))
+    parts = [dataset.train, dataset.validation, dataset.test]
+    values = [set(part.x[part.index][:, 0]) for part in parts if part]
+    assert [len(part) for part in parts if part] == [48, 16, 16]
+    assert not (values[0] & values[1] or values[0] & values[2] or values[1] & values[2])
+
+
+def test_a_folder_with_one_data_file_says_so(tmp_path: Path) -> None:
+    path = arrays(tmp_path)
+    with pytest.raises(DataError, match=r"give the file itself: path: .*arrays\.npz"):
+        load(path=tmp_path)
+    assert kind_of(resolved(path)) == "npz"
+
+
+@given(x=st.integers(1, 30), classes=st.integers(2, 5), kept=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_kept_classes_are_the_rows_of_these_alone(x: int, classes: int, kept: st.DataObject, tmp_path: Path) -> None:
+    y = np.arange(x + 2 * classes) % classes
+    np.savez(tmp_path / "set.npz", x=np.arange(len(y), dtype=np.float64)[:, None], y=y)
+    names = kept.draw(
+        st.permutations([str(k) for k in range(classes)]).flatmap(lambda order: st.just(order[: max(2, len(order) - 1)]))
+    )
+    dataset = load(path=tmp_path / "set.npz", validation=0, classes=names)
+    assert dataset.classes == tuple(names)
+    rows = [(int(value), names[number]) for value, number in zip(dataset.train.x[:, 0], dataset.train.y, strict=True)]
+    assert rows == [(at, str(label)) for at, label in enumerate(y) if str(label) in names]

@@ -1,0 +1,305 @@
+"""The driver with an executor that only pretends to train: deaths, busy runs, order, halving, budgets."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlp_cli import runs
+from mlp_cli.config import config_from_mapping
+from mlp_cli.experiment import FILES
+from mlp_cli.sweep.crew import Limits
+from mlp_cli.sweep.driver import Outcome, run_sweep, stints
+from mlp_cli.sweep.executors import Job, Result
+from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
+from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.progress import Bar, Lines, Tally
+from mlp_cli.sweep.trials import Trial
+
+Behave = Callable[[Job], Result | None]
+
+
+def completed(job: Job, score: float | None = None, epochs: int = 9, status: str = "completed") -> Result:
+    """A run that went well: its folder, as a worker leaves it. The score is the learning rate unless it is given."""
+    folder = Path(job.results) / job.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    config = config_from_mapping({**job.config, "name": job.label})
+    score = config.learning_rate if score is None else score
+    for name in FILES:
+        (folder / name).touch()
+    done = epochs if job.until is None else job.until
+    status = status if job.until is None or job.until >= epochs else "pruned"
+    lines = [f"{epoch},1,1,{1 - score},{score},1\n" for epoch in range(1, done + 1)]
+    header = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,learning_rate\n"
+    (folder / "metrics.csv").write_text(header + "".join(lines))
+    record: dict[str, Any] = {"id": job.run_id, "name": job.label, "status": status, "error": None, "config_hash": config.hash()}
+    record |= {"config": config.to_dict(), "epochs": done, "seconds": 1.0}
+    record["metrics"] = {"val_loss": 1 - score, "val_accuracy": score} if status == "completed" else {}
+    (folder / "run.json").write_text(json.dumps(record))
+    return Result(job.run_id, status, record, None, job.attempt)
+
+
+@dataclass
+class Pretender:
+    """An executor that gives one result a call. behave: makes a job's result; None stands for one that is under way for ever."""
+
+    behave: Behave = completed
+    workers: int = 2
+    order: list[Job] = field(default_factory=list)
+    queue: list[Job] = field(default_factory=list)
+    closed: bool = False
+
+    def submit(self, job: Job) -> None:
+        self.order.append(job)
+        self.queue.append(job)
+
+    def results(self, timeout: float) -> list[Result]:
+        for job in list(self.queue):
+            result = self.behave(job)
+            if result is not None:
+                self.queue.remove(job)
+                return [result]
+        time.sleep(min(timeout, 0.01))
+        return []
+
+    def cancel_all(self) -> None:
+        self.behave = lambda job: Result(job.run_id, "interrupted", None, "not started", job.attempt)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> "Pretender":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Notes:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.lines: list[Trial] = []
+        self.stints = self.skipped = 0
+
+    def begin(self, stints: int, workload: Workload) -> None:
+        self.stints = stints
+
+    def skip(self, count: int) -> None:
+        self.skipped += count
+
+    def finished(self, trial: Trial) -> None:
+        self.lines.append(trial)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def end(self) -> None:
+        pass
+
+
+@pytest.fixture
+def plan(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SweepPlan]:
+    monkeypatch.chdir(tmp_path)
+    return lambda *words, **asked: plan_sweep("small.yaml", ["epochs=9", *words], Path("results"), Asked(**asked))
+
+
+def drive(planned: SweepPlan, executor: Pretender, limits: Limits | None = None) -> tuple[Outcome, Notes]:
+    notes = Notes()
+    outcome = run_sweep(planned, limits=limits or Limits(), listener=notes, open_executor=lambda workload: executor, workers=2)
+    return outcome, notes
+
+
+def labels(executor: Pretender) -> list[str]:
+    return [job.label for job in executor.order]
+
+
+def test_members_run_seed_by_seed(plan: Callable[..., SweepPlan]) -> None:
+    executor = Pretender()
+    outcome, notes = drive(plan("learning_rate=0.1,0.2,0.3", seeds=2), executor)
+    assert labels(executor) == [f"learning_rate-{rate}_seed-{seed}" for seed in (0, 1) for rate in (0.1, 0.2, 0.3)]
+    assert executor.closed and outcome.trained == 6 and notes.stints == 6 and len(notes.lines) == 6
+    assert outcome.summary.best is not None and outcome.summary.best.values == {"learning_rate": "0.3"}
+    job = executor.order[0]
+    assert (job.results, job.threads, job.until, job.attempt) == (str(plan("learning_rate=0.1,0.2,0.3").runs), 1, None, 1)
+
+
+def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
+    def behave(job: Job) -> Result:
+        if "0.2" in job.label:
+            return Result(job.run_id, "interrupted", None, "the worker was killed by SIGKILL", job.attempt, lost=True)
+        return completed(job)
+
+    executor = Pretender(behave)
+    outcome, notes = drive(plan("learning_rate=0.1,0.2,0.3"), executor, Limits(max_attempts=3))
+    assert labels(executor).count("learning_rate-0.2_seed-0") == 3
+    assert [job.attempt for job in executor.order if "0.2" in job.label] == [1, 2, 3]
+    assert sum("trying again" in text for text in notes.said) == 2
+    (wrong,) = outcome.summary.wrong
+    assert (wrong.status, wrong.attempts) == ("failed", 3)
+    assert wrong.error == "the worker was killed by SIGKILL; 3 attempts"
+    record = runs.read_record(plan("learning_rate=0.1,0.2,0.3").runs / wrong.id)
+    assert record is not None and record["status"] == "failed", "its own folder says so"
+    again, notes = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
+    assert again.trained == 0 and notes.skipped == 3 and len(again.summary.wrong) == 1, "it counts as done"
+
+
+def test_a_death_that_is_mended(plan: Callable[..., SweepPlan]) -> None:
+    def behave(job: Job) -> Result:
+        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", None, "gone", job.attempt, lost=True)
+
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
+    assert outcome.summary.counts == {"completed": 2}
+    rows = (plan("learning_rate=0.1,0.2").folder / "trials.csv").read_text().splitlines()
+    assert [row.split(",")[5] for row in rows[1:]] == ["2", "2"]
+
+
+def test_a_run_that_another_process_has_is_waited_for_and_then_left(plan: Callable[..., SweepPlan]) -> None:
+    asked: dict[str, int] = {}
+
+    def behave(job: Job) -> Result:
+        asked[job.label] = asked.get(job.label, 0) + 1
+        busy = ("0.1" in job.label and asked[job.label] < 3) or "0.2" in job.label
+        return Result(job.run_id, "running", None, "in use", job.attempt) if busy else completed(job)
+
+    outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
+    assert asked["learning_rate-0.1_seed-0"] == 3 and 3 < asked["learning_rate-0.2_seed-0"] < 10
+    assert outcome.summary.counts == {"completed": 2, "not started": 1} and not outcome.summary.wrong
+
+
+def test_a_stop_from_outside_is_no_end(plan: Callable[..., SweepPlan]) -> None:
+    """Somebody ended one worker's run by a signal: it is tried again."""
+
+    def behave(job: Job) -> Result:
+        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", None, "interrupted", job.attempt)
+
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
+    assert outcome.summary.counts == {"completed": 2}
+
+
+def test_a_failure_without_a_record_is_tried_again_by_the_next_start(plan: Callable[..., SweepPlan]) -> None:
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(lambda job: Result(job.run_id, "failed", None, "disk full", 1)))
+    assert outcome.summary.counts == {"failed": 2} and outcome.summary.wrong[0].error == "disk full"
+    assert drive(plan("learning_rate=0.1,0.2"), Pretender())[0].summary.counts == {"completed": 2}
+
+
+def test_failures_in_a_row(plan: Callable[..., SweepPlan]) -> None:
+    def behave(job: Job) -> Result:
+        good = job.config["seed"] in (0, 2, 3)
+        return completed(job) if good else Result(job.run_id, "failed", None, "boom", job.attempt)
+
+    outcome, _ = drive(plan("learning_rate=0.1", seeds=10), Pretender(behave, workers=1), Limits(max_failures=2))
+    assert outcome.stopped == "failures" and outcome.trained <= 7
+    assert outcome.summary.counts == {"completed": 3, "failed": 3, "not started": 4}
+
+
+def test_a_budget(plan: Callable[..., SweepPlan]) -> None:
+    executor = Pretender(lambda job: completed(job) if "0.1" in job.label else None)
+    started = time.monotonic()
+    outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), executor, Limits(budget=0.5))
+    assert time.monotonic() - started < 10 and outcome.stopped == "budget" and executor.closed
+    assert outcome.summary.counts == {"completed": 1, "not started": 2} and outcome.summary.unfinished == 2
+
+
+RATES = "learning_rate=" + ",".join(f"0.{number}" for number in (3, 9, 1, 8, 2, 5))
+
+
+def test_halving_by_hand(plan: Callable[..., SweepPlan]) -> None:
+    """Factor 3, 9 epochs, 6 configurations: the best two of epoch 1 go on to epoch 3, the best of them to the end."""
+    executor = Pretender()
+    outcome, notes = drive(plan(RATES, seeds=2, pruner="halving"), executor)
+    stages = [(job.config["learning_rate"], job.config["seed"], job.until) for job in executor.order]
+    assert stages == [
+        *((float(f"0.{number}"), seed, 1) for seed in (0, 1) for number in (3, 9, 1, 8, 2, 5)),
+        *((rate, seed, 3) for seed in (0, 1) for rate in (0.9, 0.8)),
+        *((0.9, seed, None) for seed in (0, 1)),
+    ]
+    assert outcome.summary.counts == {"completed": 2, "pruned": 10} and notes.stints == len(notes.lines) == 18
+    again, notes = drive(plan(RATES, seeds=2, pruner="halving"), Pretender())
+    assert again.trained == 0 and notes.skipped == notes.stints == 18, "the same rungs are judged from what is there"
+
+
+def test_halving_judges_the_mean_over_seeds_and_leaves_failures_behind(plan: Callable[..., SweepPlan]) -> None:
+    def behave(job: Job) -> Result:
+        rate, seed = job.config["learning_rate"], job.config["seed"]
+        if (rate, seed) == (0.9, 1):
+            return Result(job.run_id, "failed", None, "boom", job.attempt)
+        return completed(job, {0.3: 0.5, 0.9: 1.0, 0.1: seed * 0.9, 0.8: 0.4, 0.2: 0.1, 0.5: 0.0}[rate])
+
+    executor = Pretender(behave)
+    outcome, _ = drive(plan(RATES, seeds=2, pruner="halving"), executor)
+    promoted = {job.config["learning_rate"] for job in executor.order if job.until == 3}
+    assert promoted == {0.3, 0.1}, "0.5 and (0 + 0.9) / 2"
+    assert outcome.summary.best is not None and outcome.summary.best.values == {"learning_rate": "0.3"}
+
+
+def test_a_wider_halving_promotes_whom_it_pruned_before(plan: Callable[..., SweepPlan]) -> None:
+    drive(plan("learning_rate=0.1,0.2,0.3", pruner="halving"), Pretender())
+    executor = Pretender()
+    outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3,0.05,0.06,0.07", pruner="halving"), executor)
+    done = [(job.config["learning_rate"], job.until) for job in executor.order]
+    assert done == [(0.05, 1), (0.06, 1), (0.07, 1), (0.2, 3)], "0.2 goes on from its pause, 0.3 is done"
+    assert outcome.summary.counts == {"completed": 1, "pruned": 5}
+
+
+def test_tpe_hears_of_every_round(plan: Callable[..., SweepPlan]) -> None:
+    pytest.importorskip("optuna", reason="the extra search is not installed")
+    executor = Pretender()
+    planned = plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=6, seeds=2)
+    outcome, notes = drive(planned, executor)
+    assert outcome.trained == 12 and notes.stints == 12
+    rates = [job.config["learning_rate"] for job in executor.order]
+    assert rates[:4] == rates[4:8] and len(set(rates[:4])) == 4 and rates[8:10] == rates[10:]
+    assert stints(plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=6, seeds=2, pruner="halving"), 4) == 20
+
+
+def test_tpe_stops_where_a_round_stays_unfinished(plan: Callable[..., SweepPlan]) -> None:
+    pytest.importorskip("optuna", reason="the extra search is not installed")
+    executor = Pretender(lambda job: Result(job.run_id, "running", None, "in use", job.attempt))
+    outcome, _ = drive(plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=8), executor)
+    assert outcome.summary.counts == {"not started": 4}
+
+
+def test_lines_and_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    import io
+
+    def trial(label: str, score: float | None, status: str = "completed", **more: Any) -> Trial:
+        return Trial(label, label, {}, 0, status, metrics={} if score is None else {"val_accuracy": score}, **more)
+
+    out, err = io.StringIO(), io.StringIO()
+    lines = Lines(out, err, "val_accuracy", "max")
+    bar_stream = io.StringIO()
+    bar = Bar(bar_stream, "val_accuracy", "max")
+    for listener in (lines, bar):
+        listener.begin(12, Workload(2, 1, 2))
+        listener.skip(7)
+        listener.finished(trial("a", 0.5, seconds=1.25))
+        listener.finished(trial("b", None, "failed", error="boom\nmore"))
+        listener.finished(trial("c", None, "pruned", epochs=3))
+        listener.say("something")
+        listener.end()
+    assert out.getvalue().splitlines() == [
+        "training with 2 workers × 1 thread",
+        "[7/12] 7 done before",
+        "[ 8/12] a  completed  validation accuracy 50.00 %  1.2 s",
+        "[ 9/12] b  failed  boom",
+        "[10/12] c  pruned at epoch 3",
+    ]
+    assert err.getvalue() == "note: something\n"
+    shown = bar_stream.getvalue()
+    assert "[ 8/12] a  completed" in shown and "10/12" in shown and "1 wrong, best 50.00 % (a)" in shown
+    quiet = Lines(out, err, "val_accuracy", "max", quiet=True)
+    quiet.say("x")
+    assert "x" not in err.getvalue()
+
+
+def test_the_best_so_far_of_a_loss() -> None:
+    tally = Tally("val_loss", "min")
+    for score in (0.5, 0.2, 0.9):
+        tally.add(Trial(str(score), str(score), {}, 0, "completed", metrics={"val_loss": score}))
+    assert tally.state() == "best 0.2000 (0.2)"

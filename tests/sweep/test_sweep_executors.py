@@ -1,0 +1,377 @@
+"""Executors: the same bytes everywhere, one result for each job, and nobody harmed by another's end."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sweep_jobs import (
+    children_of,
+    drain,
+    drive,
+    folder_of,
+    hashes_of,
+    is_alive,
+    job_line,
+    log_of,
+    make_job,
+    make_jobs,
+    poison,
+    run_hash,
+    trained_alone,
+)
+
+from mlp_cli import runs
+from mlp_cli.errors import RunError, UsageError
+from mlp_cli.sweep import handle, processes
+from mlp_cli.sweep.executors import EXECUTORS, Executor, Job, Serial, open_executor, record_failure
+from mlp_cli.sweep.processes import Processes
+
+LONG = 100_000
+"""Epochs of a member that is not meant to end by itself."""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
+    """Until each job has a checkpoint; none may end before."""
+
+    def are_there() -> bool:
+        assert executor.results(0.02) == []
+        return all((folder_of(job) / "checkpoint.npz").exists() for job in jobs)
+
+    wait_for(are_there)
+
+
+def open_it(name: str, workers: int = 2) -> Executor:
+    if name == "dask" and importlib.util.find_spec("distributed") is None:
+        pytest.skip("the package distributed is not installed")
+    return open_executor(name, workers=workers)
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_the_same_bytes_as_alone(name: str, idx_set: Path, results: Path, tmp_path: Path) -> None:
+    jobs = make_jobs(idx_set, results, 3)
+    with open_it(name) as executor:
+        found = drive(executor, jobs)
+        assert executor.results(5.0) == [], "nothing is under way: no wait, no result"
+    assert [found[job.label].status for job in jobs] == ["completed"] * 3
+    assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
+    for job in jobs:
+        record = runs.read_record(folder_of(job))
+        assert found[job.label].record == record
+        assert record is not None
+        assert (record["name"], record["command"], record["environment"]["threads"]) == (job.label, "mlp sweep", 1)
+        assert not (folder_of(job) / "plots").exists()
+    assert [path for path in results.iterdir() if path.name.startswith(".")] == []
+
+
+def test_threads_are_the_job_s(idx_set: Path, results: Path) -> None:
+    with Processes(1) as executor:
+        found = drive(executor, [make_job(idx_set, results, "two", threads=2), make_job(idx_set, results, "one")])
+    assert [found[label].record["environment"]["threads"] for label in ("two", "one")] == [2, 1]  # type: ignore[index]
+
+
+def test_a_completed_member_is_only_reported(idx_set: Path, results: Path) -> None:
+    jobs = make_jobs(idx_set, results, 2)
+    with Processes(2) as executor:
+        drive(executor, jobs)
+        before = [(folder_of(job) / "metrics.csv").stat().st_mtime_ns for job in jobs]
+        again = drive(executor, jobs)
+    assert [again[job.label].status for job in jobs] == ["completed"] * 2
+    assert [(folder_of(job) / "metrics.csv").stat().st_mtime_ns for job in jobs] == before
+
+
+def test_members_that_go_wrong(monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path, tmp_path: Path) -> None:
+    poison(monkeypatch)
+    bad = {
+        name: make_job(idx_set, results, f"{name}-1")
+        for name in ("segfault", "exception", "memory", "exit0", "exit3", "killed", "once")
+    }
+    bad["diverges"] = make_job(idx_set, results, "diverges", learning_rate=1e30)
+    bad["unwritable"] = make_job(idx_set, results, "unwritable")
+    bad["no_data"] = make_job(tmp_path / "nowhere", results, "no_data")
+    results.mkdir()
+    folder_of(bad["unwritable"]).write_text("no folder")
+    good = make_jobs(idx_set, results, 6)
+    with Processes(2) as executor:
+        found = drive(executor, [*bad.values(), *good])
+    assert {name: found[job.label].status for name, job in bad.items()} == {
+        **dict.fromkeys(bad, "failed"),
+        "diverges": "diverged",
+        "once": "completed",
+    }
+    assert {name: found[job.label].attempt for name, job in bad.items() if found[job.label].attempt > 1} == dict.fromkeys(
+        ("segfault", "exit0", "exit3", "killed", "once"), 2
+    )
+    errors = {name: str(found[job.label].error) for name, job in bad.items()}
+    assert "SIGSEGV" in errors["segfault"]
+    assert "SIGKILL" in errors["killed"]
+    assert "exit code 0" in errors["exit0"]
+    assert "exit code 3" in errors["exit3"]
+    assert errors["exception"] == "ZeroDivisionError: a poisoned member"
+    assert str(folder_of(bad["unwritable"])) in errors["unwritable"]
+    for name in ("segfault", "exception", "memory", "exit0", "exit3", "killed", "diverges"):
+        record = runs.read_record(folder_of(bad[name]))
+        assert record is not None
+        assert (record["status"], record["error"]) == (found[bad[name].label].status, errors[name])
+        assert errors[name].splitlines()[0] in log_of(bad[name])
+    assert "Traceback" in log_of(bad["exception"])
+    assert "poisoned_worker.py" in log_of(bad["segfault"]), "where Python was when the memory error came"
+    assert [found[job.label].status for job in good] == ["completed"] * 6
+    assert [found[job.label].attempt for job in good] == [1] * 6
+    assert run_hash(folder_of(bad["once"])) == trained_alone(bad["once"], tmp_path / "alone")
+
+
+def test_what_members_print_stays_out_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], idx_set: Path, results: Path
+) -> None:
+    poison(monkeypatch)
+    with Processes(1) as executor:
+        found = drive(executor, [make_job(idx_set, results, "noisy"), make_job(idx_set, results, "segfault")], attempts=1)
+    assert found["noisy"].status == "completed"
+    assert capfd.readouterr() == ("", "")
+    assert "words" not in log_of(make_job(idx_set, results, "segfault")), "an earlier member's words"
+
+
+@pytest.mark.parametrize("kind", ["endless", "deaf"])
+def test_a_member_without_an_end_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
+    poison(monkeypatch)
+    monkeypatch.setattr(processes, "KILL_PATIENCE", 0.3)
+    job = make_job(idx_set, results, kind)
+    with Processes(2, timeout=1.5) as executor:
+        found = drive(executor, [job, make_job(idx_set, results, "good")])
+    assert found["good"].status == "completed"
+    assert (found[kind].status, found[kind].lost) == ("failed", False)
+    assert found[kind].error == "timed out: not done after 1.5 s"
+    record = runs.read_record(folder_of(job))
+    assert record is not None
+    assert (record["status"], record["error"]) == ("failed", found[kind].error)
+    assert "timed out" in log_of(job)
+
+
+def test_a_slow_member_is_ended_and_its_worker_lives_on(idx_set: Path, results: Path) -> None:
+    with Processes(1, timeout=1.5) as executor:
+        executor.submit(make_job(idx_set, results, "slow", epochs=LONG))
+        assert drain(executor, 1)[0].status == "failed"
+        (worker,) = executor._crew
+        executor.submit(make_job(idx_set, results, "quick"))
+        assert drain(executor, 1)[0].status == "completed"
+        assert executor._crew == [worker]
+
+
+def test_cancelled_members_stop_and_go_on(idx_set: Path, results: Path, tmp_path: Path) -> None:
+    jobs = make_jobs(idx_set, results, 4, epochs=100)
+    with Processes(2) as executor:
+        for job in jobs:
+            executor.submit(job)
+        wait_for_checkpoints(executor, jobs[:2])
+        executor.cancel_all()
+        found = {result.run_id: result for result in drain(executor, 4)}
+        assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 4
+        assert [found[job.run_id].lost for job in jobs] == [False] * 4
+        record = runs.read_record(folder_of(jobs[0]))
+        assert record is not None
+        assert record["status"] == "interrupted"
+        assert not folder_of(jobs[3]).exists()
+        drive(executor, jobs)
+    assert hashes_of(jobs[:2]) == [trained_alone(job, tmp_path / "alone") for job in jobs[:2]]
+
+
+def test_a_killed_worker_costs_its_own_attempt_alone(idx_set: Path, results: Path, tmp_path: Path) -> None:
+    jobs = make_jobs(idx_set, results, 2, epochs=100)
+    with Processes(2) as executor:
+        for job in jobs:
+            executor.submit(job)
+        wait_for_checkpoints(executor, jobs)
+        victim = next(worker for worker in executor._crew if worker.job == jobs[0])
+        victim.process.kill()
+        lost, kept = sorted(drain(executor, 2), key=lambda result: not result.lost)
+        assert (lost.run_id, lost.status, lost.lost) == (jobs[0].run_id, "interrupted", True)
+        assert "SIGKILL" in str(lost.error)
+        assert (kept.run_id, kept.status, kept.attempt, kept.lost) == (jobs[1].run_id, "completed", 1, False)
+        executor.submit(jobs[0])
+        assert drain(executor, 1)[0].status == "completed"
+    assert "SIGKILL" in log_of(jobs[0])
+    assert "going on after epoch" in log_of(jobs[0])
+    assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
+
+
+def test_an_idle_worker_that_dies_is_replaced(idx_set: Path, results: Path) -> None:
+    with Processes(1) as executor:
+        for job in make_jobs(idx_set, results, 3):
+            executor.submit(job)
+            (result,) = drain(executor, 1)
+            assert (result.status, result.attempt) == ("completed", 1)
+            (worker,) = executor._crew
+            worker.process.kill()
+            worker.process.wait()
+
+
+def test_a_run_that_another_process_has(idx_set: Path, results: Path) -> None:
+    taken, free = make_jobs(idx_set, results, 2)
+    with Processes(2) as executor, runs.Claim(folder_of(taken)):
+        found = drive(executor, [taken, free])
+    assert (found[taken.label].status, found[taken.label].lost) == ("running", False)
+    assert "in use by another process" in str(found[taken.label].error)
+    assert [path.name for path in folder_of(taken).iterdir()] == ["log.txt"]
+    assert found[free.label].status == "completed"
+
+
+def test_a_config_that_means_another_run_is_refused(idx_set: Path, results: Path) -> None:
+    job = make_job(idx_set, results, "a")
+    other = make_job(idx_set, results, "a", epochs=4)
+    with Serial() as executor:
+        executor.submit(type(job)(**{**job.plain(), "config": other.config}))
+        (result,) = executor.results(0)
+    assert result.status == "failed"
+    assert other.run_id in str(result.error)
+    assert not results.exists()
+
+
+def test_workers_that_do_not_start(monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
+    monkeypatch.setattr(handle, "worker_command", lambda descriptor: [sys.executable, "-c", "raise SystemExit('no such module')"])
+    with Processes(2) as executor:
+        executor.submit(make_job(idx_set, results, "a"))
+        with pytest.raises(RunError, match="exit code 1: no such module"):
+            drain(executor, 1)
+
+
+@pytest.mark.parametrize("name", ["processes", "serial"])
+def test_jobs_are_taken_in_order_and_none_is_forgotten(name: str, idx_set: Path, results: Path) -> None:
+    jobs = make_jobs(idx_set, results, 4)
+    with open_it(name, workers=1) as executor:
+        assert executor.workers == 1
+        for job in jobs:
+            executor.submit(job)
+        assert [result.run_id for result in drain(executor, 4)] == [job.run_id for job in jobs]
+
+
+def test_serial_gives_the_signal_on(idx_set: Path, results: Path) -> None:
+    job, waiting = make_job(idx_set, results, "long", epochs=LONG), make_job(idx_set, results, "b")
+    with Serial() as executor:
+        executor.submit(job)
+        executor.submit(waiting)
+        threading.Thread(target=_signal_soon, args=(folder_of(job),)).start()
+        with pytest.raises(KeyboardInterrupt):
+            executor.results(0)
+        executor.cancel_all()
+        found = executor.results(0)
+    assert [(result.run_id, result.status) for result in found] == [(job.run_id, "interrupted"), (waiting.run_id, "interrupted")]
+    assert not folder_of(waiting).exists()
+
+
+def _signal_soon(folder: Path) -> None:
+    wait_for((folder / "checkpoint.npz").exists)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_failure_is_made_final(idx_set: Path, results: Path) -> None:
+    job = make_job(idx_set, results, "a")
+    record = record_failure(job, "killed too often", "its last words")
+    assert record is not None
+    assert (record["status"], record["error"], record["id"]) == ("failed", "killed too often", job.run_id)
+    assert runs.read_record(folder_of(job)) == record
+    assert "its last words" in log_of(job)
+    with Serial() as executor:
+        assert drive(executor, [job])["a"].status == "completed"
+    after = record_failure(job, "too late")
+    assert after is not None
+    assert after["status"] == "completed"
+    with runs.Claim(folder_of(job)):
+        assert record_failure(job, "not ours") is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_descriptors_and_threads_stay(idx_set: Path, results: Path) -> None:
+    def counts() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    before = counts()
+    with Processes(2) as executor:
+        drive(executor, make_jobs(idx_set, results, 6))
+        middle = counts()
+        drive(executor, [make_job(idx_set, results, f"more-{seed}", seed=seed) for seed in range(12)])
+        assert counts() == middle
+        assert middle[1] == before[1]
+    assert counts() == before
+
+
+DRIVER = """
+import sys, json
+from mlp_cli.sweep.executors import Job, open_executor
+if __name__ == "__main__":
+    with open_executor(sys.argv[1], workers=2) as executor:
+        for line in sys.stdin:
+            executor.submit(Job(**json.loads(line)))
+        print("ready", flush=True)
+        while True:
+            executor.results(0.5)
+"""
+
+
+@pytest.fixture(params=["processes", "dask"])
+def driver(request: pytest.FixtureRequest, idx_set: Path, results: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own group that drives two members without an end, both of which have a checkpoint."""
+    if request.param == "dask" and importlib.util.find_spec("distributed") is None:
+        pytest.skip("the package distributed is not installed")
+    jobs = make_jobs(idx_set, results, 2, epochs=LONG)
+    (tmp_path / "driver.py").write_text(DRIVER)
+    command = [sys.executable, str(tmp_path / "driver.py"), request.param]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdin is not None
+            with closing(process.stdin):
+                process.stdin.write("".join(f"{job_line(job)}\n" for job in jobs))
+            wait_for(lambda: all((folder_of(job) / "checkpoint.npz").exists() for job in jobs), 60)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_no_child_outlives_a_killed_driver(driver: subprocess.Popen[str], results: Path) -> None:
+    children = children_of(driver.pid)
+    assert len(children) >= 2
+    driver.kill()
+    wait_for(lambda: not any(map(is_alive, children)), 3.0)
+    for folder in results.glob("seed-*"):
+        record = runs.read_record(folder)
+        assert record is not None
+        assert runs.status(folder, record) == "interrupted"
+
+
+@pytest.mark.parametrize("driver", ["processes"], indirect=True)
+def test_ctrl_c_stops_the_whole_group_in_good_order(driver: subprocess.Popen[str], results: Path) -> None:
+    children = children_of(driver.pid) if sys.platform == "linux" else []
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.wait(20) != 0
+    records = [runs.read_record(folder) for folder in results.glob("seed-*")]
+    assert [record["status"] for record in records if record] == ["interrupted"] * 2
+    assert not any(map(is_alive, children))
+
+
+def test_names() -> None:
+    with pytest.raises(UsageError, match="unknown executor threads"):
+        open_executor("threads", workers=1)
+    with pytest.raises(UsageError, match="--scheduler goes with --executor dask"):
+        open_executor("processes", workers=1, scheduler="tcp://127.0.0.1:1")

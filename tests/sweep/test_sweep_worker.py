@@ -1,0 +1,198 @@
+"""A worker process by itself: what it is started with, what it imports, what it says, and when it ends."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sweep_jobs import folder_of, is_alive, make_job
+
+from mlp_cli import runs
+from mlp_cli.cli import main
+from mlp_cli.sweep.handle import BLAS_VARIABLES, Worker, worker_environment
+from mlp_cli.sweep.jobs import Job, Result, exit_text
+
+HEAVY = {"matplotlib", "pandas", "scipy", "pooch", "tqdm", "jinja2", "click", "distributed"}
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    try:
+        assert hear(worker, "ready") == worker.process.pid
+        yield worker
+    finally:
+        worker.process.kill()
+        worker.end_of()
+
+
+def hear(worker: Worker, word: str, seconds: float = 20.0) -> object:
+    """What the worker says next under this word; everything else is passed over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if select.select([worker.channel], [], [], 0.5)[0]:
+            messages = worker.receive()
+            assert messages is not None, "it has ended"
+            for message in messages:
+                if word in message:
+                    return message[word]
+    raise AssertionError(f"it never said {word}")
+
+
+def hear_result(worker: Worker) -> Result:
+    values = hear(worker, "result")
+    assert isinstance(values, dict)
+    return Result(**values)
+
+
+def wait_for_checkpoint(job: Job) -> None:
+    end = time.monotonic() + 20
+    while not (folder_of(job) / "checkpoint.npz").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_one_blas_thread_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BLAS_VARIABLES:
+        monkeypatch.setenv(name, "7")
+    monkeypatch.setenv("MARK", "kept")
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    found = worker_environment()
+    assert {name: found[name] for name in BLAS_VARIABLES} == dict.fromkeys(BLAS_VARIABLES, "1")
+    assert (found["MARK"], found["OPENBLAS_THREAD_TIMEOUT"]) == ("kept", "16")
+    monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", "20")
+    assert worker_environment()["OPENBLAS_THREAD_TIMEOUT"] == "20"
+
+
+def test_workers_and_commands_set_the_same_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BLAS_VARIABLES:
+        monkeypatch.setenv(name, "7")
+    assert main.run(["--version"]) == 0
+    assert {name for name in BLAS_VARIABLES if os.environ[name] == "1"} == set(BLAS_VARIABLES)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_the_environment_is_set_before_numpy_is_imported(worker: Worker) -> None:
+    environment = Path(f"/proc/{worker.process.pid}/environ").read_bytes().split(b"\0")
+    assert {f"{name}=1".encode() for name in BLAS_VARIABLES} <= set(environment)
+
+
+def test_a_member_needs_no_heavy_package(idx_set: Path, tmp_path: Path) -> None:
+    job = make_job(idx_set, tmp_path / "runs", "light")
+    code = (
+        "import json, sys; from mlp_cli.sweep.jobs import Job; from mlp_cli.sweep.attempt import run_job; "
+        "result = run_job(Job(**json.loads(sys.argv[1]))); print(result.status, *sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(job.plain())], capture_output=True, text=True, check=True)
+    status, *modules = done.stdout.split()
+    assert status == "completed"
+    assert not HEAVY & {name.partition(".")[0] for name in modules}
+
+
+def test_modules_are_found_as_in_the_driver_whatever_the_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("json", "random", "numpy", "mlp_cli", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    monkeypatch.chdir(tmp_path)
+    worker = Worker()
+    try:
+        assert hear(worker, "ready") == worker.process.pid
+    finally:
+        worker.process.kill()
+        worker.end_of()
+
+
+def test_it_says_when_a_job_begins_and_how_it_ended(worker: Worker, idx_set: Path, tmp_path: Path) -> None:
+    job = make_job(idx_set, tmp_path / "runs", "a", attempt=3)
+    worker.give(job, None)
+    assert hear(worker, "started") == job.run_id
+    result = hear_result(worker)
+    assert (result.status, result.attempt, result.error, result.lost) == ("completed", 3, None, False)
+    assert result.record == runs.read_record(folder_of(job))
+
+
+def test_it_ends_when_the_driver_s_end_is_closed(idx_set: Path, tmp_path: Path) -> None:
+    worker = Worker()
+    hear(worker, "ready")
+    job = make_job(idx_set, tmp_path / "runs", "a", epochs=100_000)
+    worker.give(job, None)
+    wait_for_checkpoint(job)
+    worker.channel.close()
+    worker.process.wait(3.0)
+    record = runs.read_record(folder_of(job))
+    assert record is not None
+    assert runs.status(folder_of(job), record) == "interrupted"
+    worker.end_of()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals(number: signal.Signals, worker: Worker, idx_set: Path, tmp_path: Path) -> None:
+    os.kill(worker.process.pid, number)  # without a job it does nothing
+    job = make_job(idx_set, tmp_path / "runs", "a", epochs=100_000)
+    worker.give(job, None)
+    wait_for_checkpoint(job)
+    os.kill(worker.process.pid, number)
+    result = hear_result(worker)
+    assert result.status == "interrupted"
+    assert result.record is not None
+    assert result.record["status"] == "interrupted"
+    quick = make_job(idx_set, tmp_path / "runs", "b")
+    worker.give(quick, None)
+    assert hear_result(worker).status == "completed"
+
+
+def test_a_stop_ends_the_job_in_hand_and_no_later_one(worker: Worker, idx_set: Path, tmp_path: Path) -> None:
+    job = make_job(idx_set, tmp_path / "runs", "a", epochs=100_000)
+    worker.give(job, None)
+    wait_for_checkpoint(job)
+    worker.send({"stop": True})
+    assert hear_result(worker).status == "interrupted"
+    worker.send({"stop": True})
+    worker.give(make_job(idx_set, tmp_path / "runs", "b"), None)
+    assert hear_result(worker).status == "completed"
+
+
+ORPHANS = """
+import os, sys
+from mlp_cli.sweep.handle import Worker
+workers = [Worker() for _ in range(2)]
+for worker in workers:
+    while not worker.receive(): pass
+os.kill(workers[0].process.pid, 19)  # SIGSTOP: this one cannot notice the end of its socket
+print(*(worker.process.pid for worker in workers), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+def test_the_kernel_ends_even_a_stopped_worker_with_its_driver() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        workers = [int(word) for word in driver.stdout.readline().split()]
+        assert len(workers) == 2
+        assert all(map(is_alive, workers))
+        driver.kill()
+        end = time.monotonic() + 3.0
+        while any(map(is_alive, workers)):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (-9, "killed by SIGKILL (out of memory, or killed by hand)"),
+        (-11, "killed by SIGSEGV (a memory error in native code)"),
+        (-15, "killed by SIGTERM"),
+        (-250, "killed by signal 250"),
+        (0, "ended with exit code 0 in the middle of the run"),
+        (3, "ended with exit code 3 in the middle of the run"),
+    ],
+)
+def test_how_a_process_ended(code: int, expected: str) -> None:
+    assert exit_text(code) == expected

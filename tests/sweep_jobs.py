@@ -1,0 +1,129 @@
+"""Members of a small sweep as jobs, a driver that does no more than retry, and the hash that says whether two runs are the same."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlp_cli import experiment
+from mlp_cli.config import config_from_mapping
+from mlp_cli.sweep import handle
+from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
+
+POISONED_WORKER = Path(__file__).parent / "chaos" / "sweep" / "poisoned_worker.py"
+
+
+def make_job(images: Path, results: Path, label: str, attempt: int = 1, threads: int = 1, **keys: Any) -> Job:
+    """A member that trains a small network on `images` in a blink."""
+    mapping = {"dataset": {"path": str(images), "validation": 100}, "hidden_sizes": [16], "epochs": 3, "batch_size": 32, **keys}
+    config = config_from_mapping({**mapping, "name": label})
+    run_id = experiment.plan(config, results).id
+    return Job(run_id, config.to_dict(), str(results), label, threads, None, attempt, "mlp sweep")
+
+
+def make_jobs(images: Path, results: Path, count: int, **keys: Any) -> list[Job]:
+    """Members that differ in their seeds."""
+    return [make_job(images, results, f"seed-{seed}", seed=seed, **keys) for seed in range(count)]
+
+
+def drain(executor: Executor, count: int) -> list[Result]:
+    """So many results."""
+    found: list[Result] = []
+    while len(found) < count:
+        found += executor.results(5.0)
+    return found
+
+
+def drive(executor: Executor, jobs: Iterable[Job], attempts: int = 2) -> dict[str, Result]:
+    """Trains all jobs; an attempt that is lost is made again, up to `attempts` in all. The last result of each, by its label."""
+    waiting = {job.run_id: job for job in jobs}
+    for job in waiting.values():
+        executor.submit(job)
+    last: dict[str, Result] = {}
+    while waiting:
+        for result in executor.results(5.0):
+            job = waiting.pop(result.run_id)
+            if result.lost and result.attempt < attempts:
+                waiting[job.run_id] = Job(**{**job.plain(), "attempt": result.attempt + 1})
+                executor.submit(waiting[job.run_id])
+                continue
+            if result.lost:
+                record = record_failure(job, result.error or "")
+                result = Result(job.run_id, "failed", record, result.error, result.attempt)
+            assert job.label not in last, "a member gave two results"
+            last[job.label] = result
+    return last
+
+
+def folder_of(job: Job) -> Path:
+    """The folder of a job's run."""
+    return Path(job.results) / job.run_id
+
+
+def run_hash(folder: Path) -> str:
+    """SHA-256 over metrics.csv and the weights of a completed run."""
+    digest = hashlib.sha256((folder / "metrics.csv").read_bytes())
+    with np.load(folder / "model.npz", allow_pickle=False) as arrays:
+        for name in sorted(arrays.files):
+            if name[0] in "Wb" and name[1:].isdigit():
+                digest.update(name.encode() + arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def hashes_of(jobs: Iterable[Job]) -> list[str]:
+    """The hash of each job's run."""
+    return [run_hash(folder_of(job)) for job in jobs]
+
+
+def trained_alone(job: Job, results: Path) -> str:
+    """The hash of the same config trained by `experiment.run`, in this process."""
+    config = config_from_mapping(job.config)
+    return run_hash(experiment.run(experiment.plan(config, results), plots=False).folder)
+
+
+def log_of(job: Job) -> str:
+    """What the run's log.txt says."""
+    return (folder_of(job) / "log.txt").read_text(encoding="utf-8")
+
+
+def poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets workers be started by the script next door, which makes members with certain labels go wrong."""
+
+    def command(descriptor: int) -> list[str]:
+        plain = handle_command(descriptor)
+        return [sys.executable, "-P", str(POISONED_WORKER), *plain[4:]]
+
+    handle_command = handle.worker_command
+    monkeypatch.setattr(handle, "worker_command", command)
+
+
+def children_of(pid: int) -> list[int]:
+    """All descendants of a process, on Linux."""
+    found, parents = [], {pid}
+    stats = [line.read_text().rpartition(")") for line in Path("/proc").glob("[0-9]*/stat") if line.exists()]
+    pairs = [(int(head.split(" ", 1)[0]), int(tail.split()[1])) for head, _, tail in stats]
+    while True:
+        new = [child for child, parent in pairs if parent in parents and child not in found]
+        if not new:
+            return found
+        found += new
+        parents |= set(new)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that waits for its parent to take note of its end does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
+def job_line(job: Job) -> str:
+    """A job as one line of JSON, for a script."""
+    return json.dumps(job.plain())

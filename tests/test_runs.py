@@ -1,0 +1,183 @@
+"""The run store: one process at a time, nothing outside the folder, and a status that is true."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mlp_cli import runs
+from mlp_cli.errors import RunError
+
+HOLDER = "import sys, pathlib; from mlp_cli import runs; claim = runs.Claim(pathlib.Path(sys.argv[1])); print('held', flush=True); input()"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "run-00000000"
+
+
+def held(folder: Path) -> subprocess.Popen[str]:
+    """Another process that has the claim."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_an_id_is_the_name_and_eight_digits() -> None:
+    assert runs.run_id("mnist", "0123456789abcdef") == "mnist-01234567"
+
+
+def test_a_claim_makes_the_folder_and_holds_it(folder: Path) -> None:
+    assert not runs.in_use(folder)
+    with runs.Claim(folder):
+        assert [entry.name for entry in folder.iterdir()] == ["log.txt"]
+        assert runs.in_use(folder)
+        with pytest.raises(RunError, match="is in use by another process") as caught, runs.Claim(folder):
+            pass
+        assert caught.value.hint
+    assert not runs.in_use(folder)
+    with runs.Claim(folder):
+        pass
+
+
+def test_a_claim_goes_with_its_process(folder: Path) -> None:
+    record = {"status": "running", "config_hash": "h"}
+    process = held(folder)
+    assert runs.in_use(folder) and runs.status(folder, record) == "running"
+    with pytest.raises(RunError, match="in use"):
+        runs.Claim(folder)
+    process.kill()
+    process.communicate()
+    assert not runs.in_use(folder) and runs.status(folder, record) == "interrupted"
+    runs.Claim(folder).release()
+
+
+@pytest.mark.parametrize("stated", ["completed", "interrupted", "failed", "diverged", "pruned"])
+def test_what_is_not_running_is_what_it_says(folder: Path, stated: str) -> None:
+    assert runs.status(folder, {"status": stated}) == stated
+
+
+def test_a_listing_that_looks_at_the_lock_disturbs_nobody(folder: Path) -> None:
+    """Another thread looks all the time; every claim succeeds all the same."""
+    folder.mkdir(parents=True)
+    (folder / "log.txt").touch()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            runs.in_use(folder)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(200):
+            runs.Claim(folder).release()
+    finally:
+        over.set()
+        watcher.join()
+
+
+def test_log_lines_have_the_time(folder: Path) -> None:
+    with runs.Claim(folder) as claim:
+        claim.log("one\ntwo")
+        claim.log("three \udcff")
+    lines = (folder / "log.txt").read_text(encoding="utf-8").splitlines()
+    assert [line[21:] for line in lines] == ["one", "two", "three \\udcff"]
+    assert all(time.strptime(line[:20], "%Y-%m-%dT%H:%M:%SZ") for line in lines)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_lost_is_not_written(folder: Path, replaced: bool) -> None:
+    with runs.Claim(folder) as claim:
+        (folder / "log.txt").unlink()
+        if replaced:
+            (folder / "log.txt").write_text("another's")
+        for write in (lambda: claim.log("mine"), lambda: claim.write_record({"status": "running"})):
+            with pytest.raises(RunError, match="the folder is gone"):
+                write()
+    assert not (folder / "run.json").exists()
+    assert not replaced or (folder / "log.txt").read_text() == "another's"
+
+
+def test_clearing_leaves_the_locked_log(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("p")
+    with runs.Claim(folder) as claim:
+        claim.log("old")
+        for name in ("run.json", "checkpoint.npz", "metrics.csv", ".hidden", "plots/loss.png", "deep/er/file"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("x")
+        (folder / "link").symlink_to(outside)
+        (folder / "file").symlink_to(outside / "precious")
+        claim.clear()
+        assert [entry.name for entry in folder.iterdir()] == ["log.txt"] and runs.in_use(folder)
+        claim.log("new")
+    assert (folder / "log.txt").read_text().endswith("new\n") and "old" not in (folder / "log.txt").read_text()
+    assert (outside / "precious").read_text() == "p"
+
+
+def test_clearing_begins_with_the_record_and_the_checkpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a kill in between leaves no run that is finished, and none that goes on."""
+    gone: list[str] = []
+    unlink = os.unlink
+    monkeypatch.setattr(os, "unlink", lambda path, **options: (gone.append(Path(path).name), unlink(path, **options)))
+    with runs.Claim(folder) as claim:
+        for name in ("run.json", "metrics.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", "config.yaml"):
+            (folder / name).write_text("x")
+        claim.clear()
+    assert gone[:3] == ["run.json", "checkpoint.npz", "checkpoint.previous.npz"] and len(gone) == 6
+
+
+def test_tidying_takes_temporary_files_alone(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / ".a.npz.0123abcd.tmp").write_text("x")
+    with runs.Claim(folder) as claim:
+        for name in ("plots", "runs/other-0"):
+            (folder / name).mkdir(parents=True)
+        temporary = [".run.json.0123abcd.tmp", "plots/.loss.png.89abcdef.tmp"]
+        others = [".config.tmp", "a.tmp", ".x.0123ABCD.tmp", "notes.0123abcd.tmp", "runs/other-0/.run.json.0123abcd.tmp"]
+        for name in temporary + others:
+            (folder / name).write_text("x")
+        (folder / "link").symlink_to(outside)
+        claim.tidy()
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {*others, "log.txt"}
+    assert os.listdir(outside)
+
+
+def test_a_record_goes_in_and_out(folder: Path) -> None:
+    assert runs.read_record(folder) is None
+    with runs.Claim(folder) as claim:
+        claim.write_record({"status": "completed", "config_hash": "h", "metrics": {"val_loss": float("nan")}})
+    assert runs.read_record(folder) == {"status": "completed", "config_hash": "h", "metrics": {"val_loss": None}}
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"status": "co', "[]", "null", "{}", '{"status": 1, "config_hash": "h"}', "[" * 99_999, "\udcff"]
+)
+def test_a_damaged_record_is_said(folder: Path, content: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RunError, match=r"run\.json is damaged") as caught:
+        runs.read_record(folder)
+    assert caught.value.hint == "start the run afresh with --force"
+
+
+def test_a_log_that_is_a_pipe_or_a_folder(folder: Path) -> None:
+    """Nobody waits for a pipe's other end."""
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "log.txt")
+    assert not runs.in_use(folder)
+    with pytest.raises(RunError, match=r"cannot write .*log\.txt"):
+        runs.Claim(folder)
+    (folder / "log.txt").unlink()
+    (folder / "log.txt").mkdir()
+    with pytest.raises(RunError, match="a folder stands where a file should go"):
+        runs.Claim(folder)
