@@ -58,7 +58,9 @@ class Node:
             return "{" + ", ".join(f"{key}: {node.source() or 'null'}" for key, node in self.value.items()) + "}"
         if isinstance(self.value, list):
             return "[" + ", ".join(node.source() or "null" for node in self.value) + "]"
-        return re.sub(r"\s*\n\s*", " ", self.text)
+        # Line by line: a pattern for "spaces, line end, spaces" takes quadratic time on a long run of spaces.
+        lines = self.text.split("\n")
+        return self.text if len(lines) == 1 else " ".join(line for line in map(str.strip, lines) if line)
 
     def placed(self, place: Place) -> Node:
         """The same value with another place, all through."""
