@@ -31,6 +31,9 @@ _KNOWN = (
     (r"found '?([]}])'?$", "{0} without its opening bracket"),
     (r"but found '([]}])'", "{0} without its opening bracket"),
     (r"expected the node content, but found ','", "a value is missing before the comma"),
+    (r"flow node.*but found '<(stream|document) end>'", "a bracket is not closed"),
+    (r"expected the node content", "a value is missing here"),
+    (r"expected '<document start>'", "does not go with the lines above it; the lines of one level begin in the same column"),
     (r"expected <block end>, but found '<scalar>'", f"text after the end of the value; {_QUOTE}, all of it"),
     (r"expected <block end>|dedent|indentation", "wrong indentation; the lines of one level begin in the same column"),
     (r"block scalar", "text after | or > must begin on the next line"),
@@ -53,7 +56,9 @@ def explain(error: Exception, lines: Sequence[str]) -> tuple[int, str]:
     mark = error.problem_mark
     if error.context_mark is not None and _OPENING.search(context):
         mark = error.context_mark
-    line = mark.line if mark is not None else 0
+    line = min(mark.line if mark is not None else 0, len(lines) - 1)
+    while line > 0 and not lines[line].strip():  # the end of the file, or of what stands before it
+        line -= 1
     found = f"{context} {problem}"
     if problem == "mapping values are not allowed here" and mark is not None and ": " not in lines[line][: mark.column]:
         return line, "indented too far; the lines of one level begin in the same column"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_END = b"\0"
 
 
 class StopRequest:
@@ -18,7 +20,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turns SIGINT and SIGTERM into a stop request, for the main thread; a second one ends the process at once.
+    """Turns SIGINT and SIGTERM into a stop request, for the main thread; a second one ends the process at once (130, 143).
 
     A request that the body did not heed, since it was done already, is raised as the signal that it was.
     """
@@ -29,14 +31,33 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def ask(number: int, _: object) -> None:
         stop.signal = number
-        for each in _SIGNALS:  # so the second one need not wait for the interpreter to come back from a long product
-            signal.signal(each, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    handlers = {number: signal.signal(number, ask) for number in _SIGNALS}
+    # Python calls handlers between two of its instructions only, and a product of large matrices is one that may take a
+    # minute. The bytes that the system's own handler sends here come at once, to a thread that waits for the second.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    wakeup = signal.set_wakeup_fd(writing)
+    watcher = threading.Thread(target=_end_on_second, args=(reading,), daemon=True)
+    watcher.start()
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in handlers.items():
             signal.signal(number, handler)
+        os.write(writing, _END)
+        watcher.join()
+        os.close(reading)
+        os.close(writing)
     if stop.signal is not None:
         signal.raise_signal(stop.signal)
+
+
+def _end_on_second(reading: int) -> None:
+    """Reads the numbers of signals until `_END`; at the second of ours the process is over."""
+    seen = 0
+    while (byte := os.read(reading, 1)) != _END:
+        seen += byte[0] in _SIGNALS
+        if seen == 2:
+            os._exit(128 + byte[0])

@@ -1,11 +1,13 @@
 """Every format of data that a config may name, written by this test, trained on with the real command."""
 
+import contextlib
 import csv
 import gzip
 import io
 import json
 import lzma
 import pickle
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -13,9 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from small_sets import Answer, make_idx_set
 
+from mlp_cli.build import load_data
+from mlp_cli.config import config_from_mapping
 from mlp_cli.data.table_encoding import TableEncoding
+from mlp_cli.errors import MlpError
 
 Mlp = Callable[..., Answer]
 SIDE, CLASSES = 6, 3
@@ -250,6 +256,32 @@ def test_classes_are_chosen_and_ordered(mlp: Mlp, tmp_path: Path) -> None:
     assert sum(record_of(tmp_path, "table")["data"][part] for part in ("train", "validation")) == sum(
         row["colour"] != "green" for row in table(90, 1)
     )
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__.removeprefix("write_"))
+def test_damaged_files_are_errors_in_words(
+    writer: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wanted = config_from_mapping({"dataset": yaml.safe_load(writer(tmp_path))})
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    generator = random.Random(writer.__name__)
+    for number in range(24):
+        path = generator.choice(files)
+        before = path.read_bytes()
+        content = bytearray(before)
+        place = generator.randrange(len(content))
+        if number % 3 == 0:
+            content = content[:place]
+        elif number % 3 == 1:
+            content[place] = generator.randrange(256)
+        else:
+            content[place:place] = generator.randbytes(9)
+        path.write_bytes(content)
+        with contextlib.suppress(MlpError):  # some damage cannot be seen, but nothing else may be raised
+            load_data(wanted, lambda text: None)
+        path.write_bytes(before)
+    assert len(load_data(wanted, lambda text: None).train) == 75
 
 
 BAD = [

@@ -83,3 +83,26 @@ def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
     path.write_text("a: no\nb: 1:30\nc: 2026-01-01\nd: true\ne: 1e-3\nf: null\ng: ~\nh: 'true'\n")
     values = read_document(path).root.plain()
     assert values == {"a": "no", "b": "1:30", "c": "2026-01-01", "d": True, "e": 0.001, "f": None, "g": None, "h": "true"}
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        (
+            "  dataset: mnist\nepochs: 3\n",
+            "line 2   epochs: 3    does not go with the lines above it; the lines of one level begin",
+        ),
+        ("dataset mnist\n", "line 1   dataset mnist    is a single value; a config is made of lines like dataset: mnist"),
+        ("hidden_sizes: [3, [4,\n", "line 1   hidden_sizes: [3, [4,    a bracket is not closed"),
+        ("hidden_sizes: [3\n", "line 1   hidden_sizes: [3    the list is not closed"),
+        ("dataset: {name: mnist, ?}\n", "line 1   "),
+        ("epochs: ]\n", "line 1   epochs: ]    ] without its opening bracket"),
+        ("a: |x\n", "line 1   a: |x    "),
+        ('dataset: "C:\\data"\n', 'line 1   dataset: "C:\\data"    an unknown escape in double quotes; use single quotes'),
+        ("epochs: 3\n---\n", "line 2   ---    a second document begins here; a file holds one"),
+    ],
+)
+def test_broken_yaml_is_explained(tmp_path: Path, text: str, row: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert f"\n  {row}" in str(caught.value)

@@ -149,3 +149,43 @@ def test_drawing_looks_only_at_the_given_rows() -> None:
     for seed in range(10):
         chosen = draw(y, rows, 3, np.random.default_rng(seed), by_class=True)
         assert set(chosen) <= set(rows) and np.bincount(y[chosen]).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(("name", "counts"), [("ece421", (10_000, 6_000, 2_724)), ("ece421_handout", (15_000, 1_000, 2_724))])
+def test_the_splits_of_ece421_cut_a_test_part_off(name: str, counts: tuple[int, ...]) -> None:
+    whole = whole_of([0, 1] * 9_362)
+    rows = splits[name](whole, None, 5)
+    assert rows.test is not None and tuple(map(len, rows)) == counts
+    assert sorted(np.concatenate(rows)) == list(range(18_724))
+    order = np.arange(18_724)
+    np.random.RandomState(521).shuffle(order)
+    assert sorted(order[: counts[0]]) == rows.train.tolist() and sorted(order[-2_724:]) == rows.test.tolist()
+    assert splits[name](whole, counts[1], 6).train.tolist() == rows.train.tolist(), "neither seed has a say"
+    for options, message in (((5, 0), "sets .* rows aside"), ((None, 0, 9), f"test: 9 does not go with split: {name}")):
+        with pytest.raises(UsageError, match=message):
+            splits[name](whole, *options)
+    with pytest.raises(UsageError, match="has one of its own"):
+        splits[name](replace(whole, test_x=whole.train_x, test_y=whole.train_y), None, 0)
+
+
+def test_the_split_of_vu() -> None:
+    whole = whole_of([0, 1] * 30_000)
+    rows = splits["vu"](whole, None, 0)
+    assert rows.train.tolist() == list(range(55_000)) and rows.validation.tolist() == list(range(55_000, 60_000))
+    assert rows.test is None and len(splits["vu"](whole, 0, 0).train) == 60_000
+    with pytest.raises(UsageError, match="sets 5,000 rows aside"):
+        splits["vu"](whole, 6_000, 0)
+    with pytest.raises(UsageError, match="but there are 40"):
+        splits["vu"](whole_of([0, 1] * 20), None, 0)
+
+
+def test_a_test_part_is_set_aside() -> None:
+    whole = whole_of([0, 1] * 30)
+    rows = splits["last"](whole, 6, 0, 0.1)
+    assert rows.test is not None and rows.test.tolist() == [*range(54, 60)] and rows.validation.tolist() == [*range(48, 54)]
+    distinct = replace(whole, train_x=np.arange(60)[:, None])
+    train, validation, test = splits["stratified"](distinct, 6, 0, 10)
+    assert [len(part) for part in (train, validation, test)] == [44, 6, 10]
+    assert np.bincount(whole.train_y[test]).tolist() == [5, 5] and sorted([*train, *validation, *test]) == [*range(60)]
+    with pytest.raises(UsageError, match="validation: 30 and test: 30 together leave no row to train on"):
+        splits["stratified"](whole, 30, 0, 30)
