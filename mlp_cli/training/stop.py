@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_END = b"\0"
 
 
 class StopRequest:
@@ -46,18 +45,17 @@ def stop_on_signals() -> Iterator[StopRequest]:
         signal.set_wakeup_fd(wakeup)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        os.write(writing, _END)
+        os.close(writing)  # which the watcher reads as the end
         watcher.join()
         os.close(reading)
-        os.close(writing)
     if stop.signal is not None:
         signal.raise_signal(stop.signal)
 
 
 def _end_on_second(reading: int) -> None:
-    """Reads the numbers of signals until `_END`; at the second of ours the process is over."""
+    """Reads the numbers of signals until the other end is closed; at the second of ours the process is over."""
     seen = 0
-    while (byte := os.read(reading, 1)) != _END:
+    while byte := os.read(reading, 1):
         seen += byte[0] in _SIGNALS
         if seen == 2:
             os._exit(128 + byte[0])

@@ -17,7 +17,13 @@ from chaos_runs import COMMON, OPTIMIZERS, SHORT, STOPPED, Ended, Site, calls, n
 from mlp_cli.training import checkpoint
 
 SHIM = Path(__file__).with_name("shim.py")
-SOME = [("strace", "KILL"), ("strace", "ENOSPC"), ("strace", "EIO"), ("shim", "KILL"), ("shim", "EIO")]
+SOME = [
+    ("strace", "KILL"),
+    ("strace", "ENOSPC"),
+    pytest.param("strace", "EIO", marks=pytest.mark.slow),
+    ("shim", "KILL"),
+    ("shim", "EIO"),
+]
 
 Point = tuple[str, int | str]
 

@@ -68,6 +68,7 @@ def test_killed_again_and_again(site: Site, kills: int, every: int) -> None:
     """Every second kill comes while the run goes back to its checkpoint, before it has trained anything."""
     config = site.config("adam", COMMON, OPTIMIZERS["adam"])
     calm = site.undisturbed(config)
+    longest = 0.8 * site.seconds[config] / kills  # so that it is not done before the last kill
     config = site.config(f"every-{every}", COMMON, OPTIMIZERS["adam"], f"checkpoint_every: {every}\n")
     results, generator = f"again-{kills}-{every}", random.Random(kills)
     for number in range(kills):
@@ -75,7 +76,7 @@ def test_killed_again_and_again(site: Site, kills: int, every: int) -> None:
         process = site.start(site.command(config, results))
         while process.poll() is None and site.log(results) == before:
             time.sleep(0.0005)
-        time.sleep(generator.uniform(0, 0.002 if number % 2 else 0.08))
+        time.sleep(generator.uniform(0, 0.002 if number % 2 else longest))
         process.kill()
         assert ended(process).code == -signal.SIGKILL
     assert site.log(results).count("going on after epoch") >= kills // 2

@@ -70,8 +70,7 @@ def test_a_signal_ends_the_run_within_the_batch_in_hand(site: Site, short: str, 
     assert site.finish(short, results) == site.undisturbed(short)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize(("busy", "number", "code"), [(False, signal.SIGTERM, 143), (True, signal.SIGINT, 130)])
 def test_a_second_one_ends_it_at_once(site: Site, short: str, busy: bool, number: int, code: int) -> None:
     """In a batch that takes minutes, of which the process is waited for only twenty seconds.
 
