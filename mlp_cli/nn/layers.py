@@ -149,6 +149,11 @@ class ActivationLayer:
         self.function.forward(x, self._out, self._scratch)
         return self._out
 
+    @property
+    def output(self) -> Array:
+        """What the last `forward` gave, (B, H), the noise of a layer above on it."""
+        return self._out
+
     def backward(self, grad: Array) -> Array | None:
         self.function.backward(self._x, self._out, grad, self._scratch)
         return grad

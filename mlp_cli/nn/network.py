@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mlp_cli.nn.activations import Activation
+from mlp_cli.nn.activations import Activation, Relu
 from mlp_cli.nn.buffers import Array, aligned_full
 from mlp_cli.nn.initializers import Initializer
 from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, Parameter
@@ -123,6 +123,14 @@ class Network:
         for forward in self._forwards:
             x = forward(x, training)
         return x
+
+    def dead_relus(self) -> float | None:
+        """The share (0 to 1) of ReLU units that were 0 for every row of the last batch; None in a network without them."""
+        outputs = [
+            layer.output for layer in self.layers if isinstance(layer, ActivationLayer) and isinstance(layer.function, Relu)
+        ]
+        units = sum(output.shape[1] for output in outputs)
+        return sum(int((output == 0).all(axis=0).sum()) for output in outputs) / units if units else None
 
     def backward(self, grad: Array) -> None:
         """Fills `grad` from the loss's gradient of the outputs (B, K), after `forward(x, training=True)`. May overwrite the argument."""

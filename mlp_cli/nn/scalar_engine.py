@@ -79,6 +79,10 @@ class ScalarNetwork:
         self._traces = [trace for _, trace in passes] if training else []
         return np.array([outputs for outputs, _ in passes])
 
+    def dead_relus(self) -> float | None:
+        """None: this engine keeps no activations of a batch to count them in."""
+        return None
+
     def backward(self, grad: Array) -> None:
         """Fills `grad` with the sum over the batch of each instance's gradients, from those of the outputs (B, K)."""
         self._network.clear()

@@ -154,12 +154,14 @@ class Trainer:
         return Row(0, scores.loss, scores.score, *validated, 0.0, time.perf_counter() - started)
 
     def _diverged(self, what: str, epoch: int, number: int) -> Diverged:
-        """The error for a run whose loss is not finite: the step, the layer with the largest gradient, the learning rate."""
+        """The error for a run whose loss is not finite: the step, the layer with the largest gradient, the learning rate, dead units."""
         norms = {name: float(np.linalg.norm(grad)) for name, grad in self.network.gradients.items()}
         worst = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
         where = f"epoch {epoch}, step {number} ({self.state.step + 1} in all)"
+        dead = self.network.dead_relus()
         return Diverged(
             f"diverged: {what} in {where}; layer {self.network.layer_of(worst)} had the largest gradient "
-            f"(|d{worst}| = {norms[worst]:.3g}), learning rate {self.current_rate:g}",
+            f"(|d{worst}| = {norms[worst]:.3g}), learning rate {self.current_rate:g}"
+            + ("" if dead is None else f"; {100 * dead:.0f} % of the ReLU units are dead"),
             f"try a smaller learning rate: learning_rate={self.learning_rate / 10:.3g}",
         )

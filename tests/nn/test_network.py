@@ -250,3 +250,16 @@ def test_a_chain_of_other_layers() -> None:
     x = np.random.default_rng(0).standard_normal((5, 4))
     p = network.parameters
     np.testing.assert_allclose(network.forward(x), np.tanh(x @ p["W1"] @ p["W2"]), rtol=1e-13)
+
+
+def test_dead_relus_are_those_that_no_row_wakes() -> None:
+    """Two inputs, four units: +x1, −x1, +x2 and one that a bias of −100 keeps at 0. Rows (1, 1) and (2, 1) wake +x1 and +x2 alone;
+    with (−1, 1) as a third row only the last unit is dead."""
+    network = make((2, 4, 2))
+    network.parameters["W1"][...] = [[1, -1, 0, 0], [0, 0, 1, 0]]
+    network.parameters["b1"][...] = [0, 0, 0, -100]
+    network.forward(np.array([[1, 1], [2, 1]], np.float32))
+    assert network.dead_relus() == 0.5
+    network.forward(np.array([[1, 1], [2, 1], [-1, 1]], np.float32))
+    assert network.dead_relus() == 0.25
+    assert make((2, 4, 2), "tanh").dead_relus() is None and make((2, 2)).dead_relus() is None
