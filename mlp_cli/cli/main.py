@@ -15,6 +15,8 @@ from mlp_cli import __version__
 from mlp_cli.cli.bench import bench
 from mlp_cli.cli.data import data
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
+from mlp_cli.cli.ls import diff, ls
+from mlp_cli.cli.report import report
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
 from mlp_cli.errors import MlpError
@@ -43,7 +45,7 @@ def cli() -> None:
     """
 
 
-for _command in (train, sweep, init, validate, show, data, gradcheck, bench, schema):
+for _command in (train, sweep, report, diff, ls, init, validate, show, data, gradcheck, bench, schema):
     cli.add_command(_command)
 
 

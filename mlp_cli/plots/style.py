@@ -80,6 +80,7 @@ _SETTINGS = {
     "legend.handlelength": 2.6,
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
+    "svg.hashsalt": "mlp",  # ids inside an SVG are else drawn by chance
 }
 
 
@@ -176,9 +177,12 @@ def tick_numbers() -> Formatter:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes the figure as a PNG, whole or not at all; equal figures give equal bytes (no date, no version inside).
+    """Writes the figure as SVG where the path ends so, else as PNG, whole or not at all; equal figures give equal bytes (no date, no
+    version inside).
 
     Errors: RunError as for every file (`files.write_atomic`).
     """
+    form = "svg" if str(path).endswith(".svg") else "png"
+    unsaid = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
     with context():
-        write_atomic(path, lambda handle: figure.savefig(handle, format="png", dpi=DPI, metadata={"Software": None}))
+        write_atomic(path, lambda handle: figure.savefig(handle, format=form, dpi=DPI, metadata=unsaid))

@@ -1,0 +1,104 @@
+"""`mlp ls` and `mlp diff`: what runs there are, and what differs between two of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlp_cli.cli.options import debug_option, json_option, notice, print_json, results_option
+
+if TYPE_CHECKING:
+    from mlp_cli.report.diff import Difference
+
+_WIDEST = 48
+
+
+@click.command(epilog="Example: mlp ls results")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@results_option
+@json_option
+@debug_option
+def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
+    """List runs with their status, one line each: status, score, epochs, time and folder.
+
+    PATH is a run, a sweep or a folder of results; without one, all results are listed.
+    """
+    from mlp_cli.report.listing import list_runs
+
+    asked = list(paths) or ([results] if results.is_dir() else [])
+    rows, broken = list_runs(asked)
+    if as_json:
+        print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})
+        return
+    if rows:
+        click.echo("\n".join(_line(row) for row in rows))
+    for each in broken:
+        click.echo(f"{'broken':12}{_safe(each.path)}: {_safe(each.reason)}")
+    if not rows and not broken:
+        notice(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
+
+
+def _line(row: dict[str, Any]) -> str:
+    score = "" if row["score"] is None else _score(row["metric"], row["score"])
+    epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
+    seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f} s"
+    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {_safe(row['folder'])}"
+
+
+def _score(metric: str, value: float) -> str:
+    return f"{metric} {100 * value:.2f} %" if metric.endswith("accuracy") else f"{metric} {value:.4f}"
+
+
+def _safe(text: object) -> str:
+    """Text with everything escaped that a terminal could act on."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
+@click.command(epilog="Example: mlp diff @last @best:val_accuracy")
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@results_option
+@json_option
+@debug_option
+def diff(first: str, second: str, results: Path, as_json: bool) -> None:
+    """Show what differs between two runs: config, environment, data, metrics, and the first epoch where their curves part.
+
+    A RUN is a folder, a unique prefix of its name, @last, or @best:val_accuracy.
+    """
+    from mlp_cli.find import find_run
+    from mlp_cli.report.diff import compare_runs
+
+    found = compare_runs(find_run(first, results), find_run(second, results))
+    if as_json:
+        print_json(
+            {
+                "runs": [str(found.first.folder), str(found.second.folder)],
+                "same": found.same,
+                **{name: {key: list(pair) for key, pair in pairs.items()} for name, pairs in found.sections.items()},
+                "curves": {"common_epochs": found.common, "first_epoch": found.first_epoch, "columns": found.columns},
+            }
+        )
+    else:
+        click.echo("\n".join(_diff_lines(found)))
+
+
+def _diff_lines(found: Difference) -> list[str]:
+    lines = [f"a  {_safe(found.first.folder)}", f"b  {_safe(found.second.folder)}"]
+    for name, pairs in found.sections.items():
+        if pairs:
+            rows = [(_safe(key), _cell(a), _cell(b)) for key, (a, b) in pairs.items()]
+            first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+            lines += ["", name, *(f"  {key:{first}}  {a:{second}}  {b}".rstrip() for key, a, b in rows)]
+    if found.first_epoch is not None:
+        lines += ["", f"the curves part in epoch {found.first_epoch}: {', '.join(map(_safe, found.columns))}"]
+    elif found.common:
+        lines += ["", f"the curves are equal over all {found.common:,} common epochs"]
+    return [*lines, *(["nothing differs"] if found.same else [])]
+
+
+def _cell(value: Any) -> str:
+    from mlp_cli.report.wording import cut, setting
+
+    return "–" if value is None else cut(setting(value), _WIDEST)

@@ -1,0 +1,70 @@
+"""`mlp report`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from mlp_cli.cli.options import debug_option, json_option, notice, print_json, quiet_option, results_option
+
+
+@click.command(epilog="Example: mlp report results --where 'learning_rate<0.01 and optimizer=adam' --sort val_accuracy")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@results_option
+@click.option("--sort", metavar="COLUMN", help="Sort by a config key, metric or column; -COLUMN turns it round.  [default: best]")
+@click.option("--where", metavar="EXPR", help="Only these: comparisons of columns joined by and, or, not and parentheses.")
+@click.option("--only-changed", is_flag=True, help="Leave out columns that are the same in every row.")
+@click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N configurations.")
+@click.option("--baseline", metavar="RUN", help="Compare with the configuration of this run, not with the best.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "md", "json"]),
+    default="table",
+    show_default=True,
+    help="What to print; the files are written all the same.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.  [default: PATH/report or results/report]")
+@quiet_option
+@json_option
+@debug_option
+def report(
+    paths: tuple[Path, ...],
+    results: Path,
+    sort: str | None,
+    where: str | None,
+    only_changed: bool,
+    top: int | None,
+    baseline: str | None,
+    form: str,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Compare runs: statistics over seeds, a verdict for each configuration, and a page with all figures.
+
+    PATH is a run, a sweep or a folder of results; without one, all results are compared. Runs that differ only in the seed are
+    one configuration. Writes index.html, summary.csv, runs.csv and plots/. Folders that cannot be read are listed.
+    """
+    from mlp_cli.report.build import default_folder, make_report, write_report
+    from mlp_cli.report.frames import as_json as plain_values
+    from mlp_cli.report.frames import summary_csv
+    from mlp_cli.report.tables import arrange, markdown, table_text
+
+    made = make_report(paths, results, where=where, baseline=baseline)
+    arrange(made, sort, top)
+    page = write_report(made, out or default_folder(paths, results))
+    form = "json" if as_json else form
+    if form == "json":
+        print_json(plain_values(made) | {"page": str(page)})
+        return 0
+    if not quiet:
+        text = {"table": table_text, "md": markdown}[form](made, only_changed) if form != "csv" else summary_csv(made).rstrip()
+        click.echo(text)
+        if form == "table":
+            click.echo(f"\nreport  {page}")
+        else:
+            notice(f"the report is {os.fspath(page)}")
+    return 0

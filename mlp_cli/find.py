@@ -1,0 +1,197 @@
+"""Finding runs: a scan of any folders for those of runs, and the run that a person means by a RUN."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlp_cli import runs
+from mlp_cli.errors import RunError, UsageError
+from mlp_cli.registry import did_you_mean
+
+SKIPPED = "report"
+"""Folders of this name hold reports, and are not looked into."""
+
+_RUN_FILES = (
+    "config.yaml",
+    "metrics.csv",
+    "timings.csv",
+    "checkpoint.npz",
+    "checkpoint.previous.npz",
+    "model.npz",
+    runs.LOG,
+)
+_RUN_NAME = re.compile(r".+-[0-9a-f]{8}")
+_SWEEP_FILES = ("sweep.yaml", "trials.csv")
+_DEEPEST = 32
+_LIST = 5
+_LONGEST = 200
+_TEST = "test_"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A folder that a scan met: of a run (reason is None), or one that should be a run's and is none, with the reason."""
+
+    folder: Path
+    reason: str | None = None
+
+
+def scan(paths: Iterable[Path]) -> Iterator[Found]:
+    """Every run below `paths`, each once, in the order of the paths and then of the names.
+
+    Links are followed, once; one that leads back, and a folder that cannot be read, is found with the reason, and so are empty
+    folders and those that look like a run's without a run.json. Errors: UsageError for a path that does not exist.
+    """
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(f"{path} does not exist", "name a run, a sweep or a folder of results")
+        if not (path.is_dir() or path.is_symlink()):
+            raise UsageError(f"{path} is no folder", "name a run, a sweep or a folder of results")
+        yield from _walk(path, seen, ())
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]], above: tuple[tuple[int, int], ...]) -> Iterator[Found]:
+    try:
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            yield Found(folder, "a symbolic link that leads back to a folder above it")
+            return
+        if identity in seen:
+            return
+        seen.add(identity)
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+        names = {entry.name for entry in entries}
+        if runs.RECORD in names:
+            yield Found(folder)
+            return
+        inside = [entry for entry in entries if _leads_to_folder(entry)]
+    except OSError as error:
+        yield Found(folder, f"cannot be read: {(error.strerror or str(error)).lower()}")
+        return
+    if (reason := _no_run(folder, names, bool(inside))) is not None:
+        yield Found(folder, reason)
+        return
+    if len(above) >= _DEEPEST:
+        yield Found(folder, f"more than {_DEEPEST} folders deep: not looked into")
+        return
+    for entry in inside:
+        if entry.name != SKIPPED:
+            yield from _walk(folder / entry.name, seen, (*above, identity))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link to nowhere counts where it has the name of a run."""
+    if not entry.is_symlink():
+        return entry.is_dir()
+    try:
+        return os.path.isdir(entry.path) or (not os.path.exists(entry.path) and _RUN_NAME.fullmatch(entry.name) is not None)
+    except OSError:
+        return True
+
+
+def _no_run(folder: Path, names: set[str], has_folders: bool) -> str | None:
+    """Why a folder without run.json that should be a run's is none; None for one that only holds others, or other things."""
+    looks_like_run = bool(names.intersection(_RUN_FILES)) or _RUN_NAME.fullmatch(folder.name) is not None
+    if names.intersection(_SWEEP_FILES) or (has_folders and not names.intersection(_RUN_FILES)):
+        return None
+    if runs.in_use(folder):
+        return "a run is just starting here: no run.json yet"
+    if not names:
+        return None if folder.name in ("runs", "plots", "results") else "empty"
+    return f"no {runs.RECORD}" if looks_like_run else None
+
+
+def find_run(reference: str, results: Path) -> Path:
+    """The folder of the run that a RUN means: a folder, a unique prefix of its name, `@last`, or `@best:val_accuracy`.
+
+    results: where names are looked for, in sweeps too. `@last` is the run that was started or finished last. `@best:METRIC` is
+    the completed run with the best validation or training metric. Errors: UsageError with the nearest name.
+    """
+    if reference.startswith("@"):
+        return _by_rank(reference, results)
+    folder = Path(reference)
+    try:
+        if reference and (folder / runs.RECORD).is_file():
+            return folder
+    except (OSError, ValueError):
+        pass  # no path at all, such as a name that is too long
+    known = _runs_below(results)
+    exact = [path for path in known if path.name == reference]
+    matching = exact or ([path for path in known if path.name.startswith(reference)] if reference else [])
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        listed = ", ".join(str(path) for path in matching[:_LIST])
+        more = f" and {len(matching) - _LIST} more" if len(matching) > _LIST else ""
+        raise UsageError(f"{reference!r} means {len(matching)} runs: {listed}{more}", "write more of the name, or the folder")
+    if reference and os.path.isdir(reference):
+        raise UsageError(f"{reference} is no run: it has no {runs.RECORD}", _hint(known, results))
+    names = [name for path in known for name in (path.name, path.name.rpartition("-")[0])]
+    nearest = did_you_mean(reference, filter(None, names)) if len(reference) < _LONGEST else ""
+    raise UsageError(f"unknown run {reference[:_LONGEST]!r}{nearest}", _hint(known, results))
+
+
+def _runs_below(results: Path) -> list[Path]:
+    return [found.folder for found in scan([results]) if found.reason is None] if results.is_dir() else []
+
+
+def _hint(known: Sequence[Path], results: Path) -> str:
+    if not known:
+        return f"there are no runs in {results}; another folder is named with --results DIR"
+    return f"`mlp ls {results}` lists the {len(known):,} runs there; @last and @best:val_accuracy are runs too"
+
+
+def _by_rank(reference: str, results: Path) -> Path:
+    known = _runs_below(results)
+    kind, colon, metric = reference.partition(":")
+    if kind not in ("@last", "@best") or (kind == "@last") == bool(colon):
+        raise UsageError(f"unknown run {reference!r}", "write @last, or @best with a metric: @best:val_accuracy")
+    if metric.startswith(_TEST):
+        raise UsageError(f"{reference}: the test set is never used for choosing", f"write @best:val_{metric.removeprefix(_TEST)}")
+    records = [(path, record) for path in known if (record := _record(path)) is not None]
+    if kind == "@last":
+        if not records:
+            raise UsageError(f"no run is the last: {results} has none", _hint([], results))
+        return max(records, key=lambda pair: _when(*pair))[0]
+    return _best(metric, records, known, results)
+
+
+def _best(metric: str, records: Sequence[tuple[Path, dict[str, Any]]], known: Sequence[Path], results: Path) -> Path:
+    scores: dict[str, list[tuple[float, Path]]] = {}
+    for path, record in records:
+        metrics = record.get("metrics")
+        if record["status"] == "completed" and isinstance(metrics, dict):
+            for name, value in metrics.items():
+                if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+                    scores.setdefault(name, []).append((value, path))
+    allowed = [name for name in scores if not name.startswith(_TEST)]
+    if metric not in allowed:
+        if not allowed:
+            raise UsageError(f"no run is the best: no completed run in {results} has scores", _hint(known, results))
+        raise UsageError(f"unknown metric {metric!r}{did_you_mean(metric, allowed)}", f"known: {', '.join(sorted(allowed))}")
+    sign = 1 if metric.endswith("loss") else -1
+    return min(scores[metric], key=lambda pair: sign * pair[0])[1]
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    try:
+        return runs.read_record(folder)
+    except RunError:
+        return None
+
+
+def _when(folder: Path, record: dict[str, Any]) -> tuple[str, int]:
+    """When a run was last begun or ended, by its record, and by the file where that is the same second."""
+    times = [value for key in ("started", "finished") if isinstance(value := record.get(key), str)]
+    try:
+        return max(times, default=""), (folder / runs.RECORD).stat().st_mtime_ns
+    except OSError:
+        return max(times, default=""), 0

@@ -1,0 +1,1 @@
+"""Comparisons of runs: statistics over seeds, tables, a page. Reads folders only, never trains."""

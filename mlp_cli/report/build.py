@@ -1,0 +1,173 @@
+"""A report from folders, and the files that it is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlp_cli import files
+from mlp_cli.errors import UsageError
+from mlp_cli.find import find_run
+from mlp_cli.report.collect import collect
+from mlp_cli.report.comparing import compare
+from mlp_cli.report.flatten import MISSING, value_of
+from mlp_cli.report.grouping import make_groups
+from mlp_cli.report.importance import weigh
+from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
+from mlp_cli.report.triage import triage
+
+if TYPE_CHECKING:
+    from mlp_cli.report.where import Condition
+
+RUN_COLUMNS = ("id", "name", "seed", "status")
+"""What --where can ask of a run besides the keys of its config."""
+
+CONFIGURATION_COLUMNS = ("n", "failed", "p", "verdict", "best_epoch", "parameters", "seconds", "label")
+"""What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
+
+SUMMARY_PARTS = ("mean", "sd", "low", "high")
+
+
+def make_report(
+    paths: Sequence[Path], results: Path = Path("results"), *, where: str | None = None, baseline: str | None = None
+) -> Report:
+    """The report on all runs below `paths` (of `results` where there are none).
+
+    where: a condition (see `where.parse`). One on the config, seed or status chooses runs before anything is computed; one on
+    scores or verdicts chooses configurations afterwards, so that it drops no unlucky seed.
+    baseline: a RUN; its configuration is what the others of its group are compared with.
+    Errors: UsageError for an unknown path, column or run, and where there is nothing to report, which then names what is broken.
+    """
+    asked = list(paths) or [results]
+    runs, broken = collect(asked)
+    if not runs:
+        raise _nothing(asked, broken)
+    after: Condition | None = None
+    if where is not None:
+        runs, after = _choose(runs, where)
+    groups = make_groups(runs)
+    base = None if baseline is None else _find_baseline(groups, baseline, results)
+    for group in groups:
+        compare(group, base if base is not None and any(each is base for each in group.configurations) else None)
+        group.importance, group.importance_note = weigh(group)
+        group.failures = triage(group)
+    if after is not None:
+        groups = _keep(groups, after)
+    commands = {str(run.record["command"]): None for run in sorted(runs, key=_began) if run.record.get("command")}
+    return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked)
+
+
+def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Path:
+    """Where a report goes: into the one path asked for, else into the results."""
+    return (paths[0] if len(paths) == 1 else results) / "report"
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Writes index.html, summary.csv, runs.csv and plots/ into a folder, replacing those of an older report. Returns the page.
+
+    Errors: RunError where they cannot be written.
+    """
+    from mlp_cli.report.frames import runs_csv, summary_csv
+    from mlp_cli.report.html import write_page
+    from mlp_cli.report.plots import write_plots
+
+    files.make_folder(folder)
+    files.write_text(folder / "summary.csv", summary_csv(report))
+    files.write_text(folder / "runs.csv", runs_csv(report))
+    write_plots(report, folder)
+    return write_page(report, folder)
+
+
+def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:
+    where = ", ".join(map(str, asked))
+    if not broken:
+        return UsageError(f"there is nothing to report in {where}", "train something first: mlp train CONFIG")
+    reasons = "\n".join(f"{each.path}: {each.reason}" for each in broken[:20])
+    return UsageError(f"there is nothing to report in {where}: no run can be read", reasons)
+
+
+def _began(run: Run) -> tuple[str, str]:
+    return str(run.record.get("started") or ""), str(run.folder)
+
+
+def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
+    """The runs that a condition chooses, and the condition where it is on configurations instead."""
+    from mlp_cli.report.where import parse
+
+    keys = list(dict.fromkeys(key for run in runs for key in run.config))
+    metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
+    own = {*CONFIGURATION_COLUMNS, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)} - set(keys)
+    condition = parse(where, [*dict.fromkeys((*RUN_COLUMNS, *keys)), *sorted(own)])
+    of_configurations = [name for name in condition.columns if name in own]
+    of_runs = [name for name in condition.columns if name in RUN_COLUMNS]
+    if of_configurations and of_runs:
+        raise UsageError(
+            f"--where: {of_runs[0]} is of a run and {of_configurations[0]} of a configuration: they cannot be asked together",
+            "ask for one of them here, and choose runs by naming their folders",
+        )
+    if of_configurations:
+        return runs, condition
+    chosen = [run for run in runs if condition.test(_run_row(run, condition.columns))]
+    if not chosen:
+        raise UsageError(f"there is nothing to report: no run meets {where}", "mlp ls lists the runs")
+    return chosen, None
+
+
+def _run_row(run: Run, columns: Iterable[str]) -> dict[str, Any]:
+    own = {"id": run.id, "name": run.name, "seed": run.seed, "status": run.status}
+    return {name: _value(run.config, name) for name in columns} | own
+
+
+def _value(config: dict[str, Any], key: str) -> Any:
+    value = value_of(config, key)
+    return None if value is MISSING else value
+
+
+def cell_of(each: Configuration, column: str) -> Any:
+    """A configuration's value in a column: a key of its config, a metric (its mean), `<metric>_sd`, or its own; None without one."""
+    if column in CONFIGURATION_COLUMNS and column not in each.config:
+        return getattr(each, column)
+    for name in (column, column.rpartition("_")[0]):
+        if name in each.metrics and column not in each.config:
+            return getattr(each.metrics[name], column.removeprefix(name).removeprefix("_") or "mean", None)
+    return _value(each.config, column)
+
+
+def _keep(groups: list[Group], condition: Condition) -> list[Group]:
+    kept: list[Group] = []
+    for group in groups:
+        chosen = [
+            each for each in group.configurations if condition.test({name: cell_of(each, name) for name in condition.columns})
+        ]
+        if chosen:
+            hide(group, chosen)
+            kept.append(group)
+    if not kept:
+        raise UsageError(f"there is nothing to report: no configuration meets {condition.text}", "leave out --where to see all")
+    return kept
+
+
+def hide(group: Group, shown: list[Configuration]) -> None:
+    """Leaves only some configurations in a group's tables, in place, and notes it; the statistics stay those of all."""
+    total = len(group.configurations)
+    if len(shown) < total:
+        group.notes.append(f"{len(shown):,} of {total:,} configurations are shown; the verdicts are over all of them.")
+    group.configurations = shown
+    group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
+
+
+def _find_baseline(groups: Sequence[Group], baseline: str, results: Path) -> Configuration:
+    """The configuration of a RUN. A name that only one run of the report has, or begins with, is that run's."""
+    configurations = [each for group in groups for each in group.configurations]
+    runs = [(run, each) for each in configurations for run in (*each.runs, *each.copies)]
+    named = [pair for pair in runs if pair[0].id == baseline] or [pair for pair in runs if pair[0].id.startswith(baseline)]
+    if len({id(each) for _, each in named}) == 1:
+        return named[0][1]
+    folder = find_run(baseline, results).resolve()
+    for run, each in runs:
+        if run.folder.resolve() == folder:
+            return each
+    raise UsageError(
+        f"--baseline {baseline}: {folder.name} is not among the runs of this report", "name its folder as a PATH too"
+    )

@@ -1,0 +1,160 @@
+"""Runs into groups that can be compared, and into configurations that differ in more than the seed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlp_cli.report.flatten import MISSING, differing, identity, value_of
+from mlp_cli.report.model import UNFINISHED, WRONG, Configuration, Group, Run
+from mlp_cli.report.statistics import summarize
+from mlp_cli.report.wording import cut, setting
+
+SPLIT_KEYS = ("dataset.split", "dataset.split_seed", "dataset.validation")
+"""Keys that decide the split: they make groups, not configurations."""
+
+SCORES = {"classification": "accuracy", "regression": "r2"}
+MONITORS = {"classification": "val_accuracy", "regression": "val_loss"}
+_MOST_LABEL = 160
+_SEED = re.compile(r"[_-]?seed-\d+$")
+_ORDER = {"completed": 0, "running": 1, "interrupted": 2, "pruned": 5}
+
+Key = tuple[Any, ...]
+
+
+def make_groups(runs: Iterable[Run]) -> list[Group]:
+    """Groups of equal data hash, split, validation part and task, by title, their configurations without statistics between
+    them. A run that ended before its data was known joins the group whose runs have the same `dataset` in their config."""
+    ordered = sorted(runs, key=lambda run: (run.seed or 0, str(run.folder)))
+    keyed: dict[Key, list[Run]] = defaultdict(list)
+    later: list[Run] = []
+    for run in ordered:
+        task = task_of(run)
+        if task is None or not run.record.get("data"):
+            later.append(run)
+        else:
+            keyed[(*_data_key(run), task)].append(run)
+    for run in later:
+        keyed[_home(run, keyed)].append(run)
+    groups = [_group(key, members) for key, members in keyed.items()]
+    _tell_apart(groups)
+    return sorted(groups, key=lambda group: (group.title, group.task))
+
+
+def task_of(run: Run) -> str | None:
+    """`classification` or `regression`, by the scores that a run has; None where it has none yet."""
+    for names in (run.record.get("metrics") or {}, run.epochs):
+        for task, score in SCORES.items():
+            if any(name.endswith(f"_{score}") for name in names):
+                return task
+    return None
+
+
+def _data_key(run: Run) -> Key:
+    data = run.record["data"]
+    validation = run.config.get("dataset.validation")
+    path = validation if isinstance(validation, str) else None
+    return (data["sha256"], *_split_of(run), int(data.get("validation") or 0), path)
+
+
+def _split_of(run: Run) -> tuple[str, str]:
+    return tuple(setting(value_of(run.config, key)) for key in SPLIT_KEYS[:2])  # type: ignore[return-value]
+
+
+def _dataset_of(run: Run) -> dict[str, Any]:
+    return {key: value for key, value in run.config.items() if key == "dataset" or key in SPLIT_KEYS}
+
+
+def _home(run: Run, keyed: Mapping[Key, Sequence[Run]]) -> Key:
+    if run.record.get("data"):
+        data_key = _data_key(run)
+        return next((key for key in keyed if key[:-1] == data_key), (*data_key, "classification"))
+    own = _dataset_of(run)
+    for key, members in keyed.items():
+        if any(_dataset_of(member) == own for member in members):
+            return key
+    return ("", *_split_of(run), 0, None, "classification")
+
+
+def _group(key: Key, runs: Sequence[Run]) -> Group:
+    sha256, split, split_seed, validation, _, task = key
+    data = next((run.record["data"] for run in runs if run.record.get("data")), {"name": setting(runs[0].config.get("dataset"))})
+    by_identity: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_identity[identity(run.config, ("seed", *SPLIT_KEYS))].append(run)
+    configs = [{name: value for name, value in members[0].config.items() if name != "seed"} for members in by_identity.values()]
+    keys = [name for name in differing(configs) if name not in SPLIT_KEYS]
+    configurations = [
+        _configuration(text + repr(key), config, members, keys)
+        for (text, members), config in zip(by_identity.items(), configs, strict=True)
+    ]
+    words = f"{split}, split_seed {split_seed}"
+    name = cut(data.get("name"), _MOST_LABEL)
+    title = f"{name}, {validation:,} validation rows ({words})" if sha256 else f"{name}, data unknown"
+    group = Group(title, dict(data), words, validation, task, MONITORS[task], keys, configurations)
+    copies = sum(len(each.copies) for each in configurations)
+    if copies:
+        group.notes.append(
+            f"{copies:,} run{'s have' if copies > 1 else ' has'} the config and seed of another and count{'' if copies > 1 else 's'} "
+            "once: the same run again is no repeat."
+        )
+    return group
+
+
+def _tell_apart(groups: Sequence[Group]) -> None:
+    """Adds the data's hash, and the task, to titles that several groups have."""
+    for addition in (lambda group: f"data {str(group.data.get('sha256'))[:8]}", lambda group: group.task):
+        counts = Counter(group.title for group in groups)
+        for group in groups:
+            if counts[group.title] > 1:
+                group.title += f", {addition(group)}"
+
+
+def _configuration(text: str, config: dict[str, Any], members: Sequence[Run], keys: Sequence[str]) -> Configuration:
+    runs: dict[Any, Run] = {}
+    for run in sorted(members, key=lambda run: _ORDER.get(run.status, 3)):
+        runs.setdefault(run.seed, run)
+    chosen = sorted(runs.values(), key=lambda run: (run.seed or 0, str(run.folder)))
+    statuses = Counter(run.status for run in chosen)
+    differs = {key: value for key in keys if (value := value_of(config, key)) is not MISSING}
+    done = [run for run in chosen if run.status == "completed"]
+    sized = [size for run in (*done, *chosen) if (size := run.record.get("parameters")) is not None]
+    return Configuration(
+        id=hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8],
+        label=_label(differs, chosen),
+        differs=differs,
+        runs=chosen,
+        n=len(done),
+        failed=sum(statuses[status] for status in WRONG),
+        unfinished=sum(statuses[status] for status in UNFINISHED),
+        pruned=statuses["pruned"],
+        metrics=_summaries(done),
+        config=config,
+        best_epoch=_mean_of(done, "best_epoch"),
+        parameters=int(sized[0]) if sized else None,
+        seconds=_mean_of(done, "seconds"),
+        copies=sorted((run for run in members if runs[run.seed] is not run), key=lambda run: str(run.folder)),
+    )
+
+
+def _label(differs: Mapping[str, Any], runs: Sequence[Run]) -> str:
+    text = " ".join(f"{key}={setting(value)}" for key, value in differs.items())
+    text = text or _SEED.sub("", runs[0].name) or runs[0].id
+    return text if len(text) <= _MOST_LABEL else text[: _MOST_LABEL - 1] + "…"
+
+
+def _summaries(runs: Sequence[Run]) -> dict[str, Any]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for name, value in run.metrics.items():
+            values[name].append(float(value))
+    return {name: summarize(found) for name, found in values.items()}
+
+
+def _mean_of(runs: Sequence[Run], key: str) -> float | None:
+    values = [float(value) for run in runs if (value := run.record.get(key)) is not None]
+    summary = summarize(values)
+    return None if summary is None else summary.mean

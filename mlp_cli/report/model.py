@@ -1,0 +1,209 @@
+"""What a report is made of: plain values, made by `build`, read by tables, figures and the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HIGHER_IS_BETTER = ("accuracy", "r2", "f1", "precision", "recall", "auc")
+"""Endings of metrics of which more is better; of all others, such as a loss, less is."""
+
+WRONG = ("failed", "diverged")
+UNFINISHED = ("running", "interrupted")
+
+Column = list[float | None]
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more of a metric (`val_accuracy`) is better."""
+    return metric.endswith(HIGHER_IS_BETTER)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder, its checked run.json and its curves.
+
+    status: `running, completed, interrupted, failed, diverged, pruned`; a running one whose process is gone is interrupted.
+    config: the flat config, dotted keys to plain values (a component's name stands under its own key: `optimizer`,
+    `optimizer.beta_1`). epochs: the columns of metrics.csv by name, of equal lengths, None for an empty cell; {} where there is
+    no sound metrics.csv.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    status: str
+    config: dict[str, Any]
+    epochs: dict[str, Column]
+
+    @property
+    def id(self) -> str:
+        """The run's id: its folder's name."""
+        return self.folder.name
+
+    @property
+    def name(self) -> str:
+        """The config's name."""
+        return str(self.record.get("name") or self.folder.name)
+
+    @property
+    def seed(self) -> int | None:
+        """The config's seed."""
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The final metrics by name (`val_accuracy`, `test_loss` …), without those that are missing."""
+        found: dict[str, float | None] = self.record.get("metrics") or {}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric over seeds: mean, standard deviation (n − 1) and 95 % interval; all but mean and n are None for n = 1."""
+
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass
+class Configuration:
+    """All runs that differ in the seed alone.
+
+    id: 8 hex digits of what the runs share. label: the keys that differ, as `learning_rate=0.001 optimizer=adam`; where no key
+    does, the runs' name. differs: the group's differing keys with this configuration's values; a key that it does not have is
+    left out. runs: one a seed, by seed; copies: runs of a seed that `runs` has already, not counted anywhere.
+    n: completed runs, over which the metrics are; failed: failed and diverged ones; unfinished, pruned: runs in those states,
+    left out of the statistics. metrics: by name (`val_accuracy`). p: adjusted, against the group's reference; None where it was
+    not tested. verdict: `best, baseline, better, indistinguishable, worse, too few seeds`. paired: of the monitor metric, this
+    one minus the reference over their common seeds (shown, not used). best_epoch, parameters, seconds: means over completed
+    runs. config: the whole flat config without seed and name.
+    """
+
+    id: str
+    label: str
+    differs: dict[str, Any]
+    runs: list[Run]
+    n: int
+    failed: int
+    unfinished: int
+    pruned: int
+    metrics: dict[str, Summary]
+    config: dict[str, Any]
+    p: float | None = None
+    verdict: str = ""
+    paired: Summary | None = None
+    best_epoch: float | None = None
+    parameters: int | None = None
+    seconds: float | None = None
+    copies: list[Run] = field(default_factory=list)
+
+    @property
+    def completed(self) -> list[Run]:
+        """The runs that the statistics are over."""
+        return [run for run in self.runs if run.status == "completed"]
+
+    @property
+    def count(self) -> str:
+        """`5`, or `4/5` where one of five failed or diverged."""
+        return f"{self.n}/{self.n + self.failed}" if self.failed else str(self.n)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed or diverged: why, and what to try.
+
+    cause: one sentence. epoch, step, layer, parameter, gradient (its norm), dead (share of ReLU units that were 0 for the whole
+    batch): where and how it diverged, as far as run.json says.
+    learning_rate: the run's own. stable: smallest and largest learning rate of the siblings that completed at every seed.
+    override: `learning_rate=0.003`, or None where no override would help; advice: the same in a sentence.
+    """
+
+    run: Run
+    label: str
+    cause: str
+    learning_rate: float | None
+    epoch: int | None = None
+    step: int | None = None
+    layer: str | None = None
+    parameter: str | None = None
+    gradient: float | None = None
+    dead: float | None = None
+    stable: tuple[float, float] | None = None
+    override: str | None = None
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The share (0 … 1) of the monitor metric's variance that a key explains, the seeds' own noise subtracted.
+
+    key: a key that differs; keys that move together are joined by ` + `; `interactions` and `seeds` hold the rest.
+    """
+
+    key: str
+    share: float
+
+
+@dataclass
+class Group:
+    """Configurations that can be compared: equal data, split, validation part and task.
+
+    title: for people. data: name, sha256, train, validation, test, as far as known. split: in words. validation: rows of the
+    validation part. task: `classification` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
+    keys: config keys that differ, in the config's order. configurations: sorted, best first. sentence: the verdict in words.
+    reference: what all others are compared with: the best, or the baseline (baseline is then true); None where there is none.
+    importance: largest first, or empty, with the reason in importance_note. notes: what a reader must know besides.
+    """
+
+    title: str
+    data: dict[str, Any]
+    split: str
+    validation: int
+    task: str
+    monitor: str
+    keys: list[str]
+    configurations: list[Configuration]
+    sentence: str = ""
+    best: Configuration | None = None
+    reference: Configuration | None = None
+    baseline: bool = False
+    importance: list[Importance] = field(default_factory=list)
+    importance_note: str = ""
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics that any configuration has: the monitor's part first, then test, then training."""
+        names = dict.fromkeys(name for each in self.configurations for name in each.metrics)
+        parts = {"val": 0, "test": 1, "train": 2}
+        return sorted(names, key=lambda name: (name != self.monitor, parts.get(name.partition("_")[0], 3), name))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder or file that could not be read, and the reason."""
+
+    path: Path
+    reason: str
+
+
+@dataclass
+class Report:
+    """A whole report. commands: the distinct commands that made the runs. paths: the folders that were asked for."""
+
+    groups: list[Group]
+    broken: list[Broken]
+    commands: list[str]
+    paths: list[Path]
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run of every group, copies too, by folder."""
+        found = [run for group in self.groups for each in group.configurations for run in (*each.runs, *each.copies)]
+        return sorted(found, key=lambda run: str(run.folder))

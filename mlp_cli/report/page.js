@@ -1,0 +1,117 @@
+"use strict";
+(() => {
+  const ROWS = 100;
+  document.documentElement.classList.add("js");
+
+  // "97.59 ± 0.12", "−1.5·10⁻⁹", "238,510", "< 0.001", "4/5": the number that a cell begins with.
+  const numberOf = (text) => {
+    const plain = text.replace(/[⁰¹²³⁴⁵⁶⁷⁸⁹]/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(digit)).replace(/·10(⁻?)/, (_, sign) => (sign ? "e-" : "e"));
+    return parseFloat(plain.replace(/[<\s]/g, "").replace("−", "-").replace(/,(?=\d{3})/g, ""));
+  };
+
+  // A filter is words that all must be there; `key<3`, `key>=3`, `key=adam`, `key!=adam` compare a column.
+  const condition = (word, keys) => {
+    const found = /^([^<>=!]+)(<=|>=|!=|<|>|=)(.+)$/.exec(word);
+    if (!found || !keys.includes(found[1])) return (cells) => cells.some((cell) => cell.text.includes(word));
+    const [, key, sign, wanted] = found;
+    const size = numberOf(wanted);
+    return (cells) => cells.some((cell) => {
+      if (cell.key !== key) return false;
+      const value = cell.number;
+      const same = Number.isNaN(size) || Number.isNaN(value) ? cell.text.replace(/\s/g, "") === wanted : value === size;
+      return { "=": same, "!=": !same, "<": value < size, ">": value > size, "<=": value <= size, ">=": value >= size }[sign];
+    });
+  };
+
+  const dialog = document.querySelector("dialog");
+  let opener = null;
+
+  const open = (link) => {
+    const sheet = document.getElementById(link.hash.slice(1));
+    const shared = sheet.closest("section").querySelector(".shared");
+    const copy = sheet.cloneNode(true);
+    copy.removeAttribute("id");
+    const heading = document.createElement("h2");
+    heading.textContent = sheet.closest("details").querySelector("bdi").textContent;
+    const settings = shared.cloneNode(true);
+    settings.open = false;
+    dialog.querySelector(".content").replaceChildren(heading, copy, settings);
+    opener = link;
+    dialog.showModal();
+    dialog.scrollTop = 0;
+  };
+  dialog.addEventListener("close", () => opener && opener.focus());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+
+  for (const section of document.querySelectorAll("main section")) {
+    const table = section.querySelector("table.main");
+    const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells];
+    const keys = heads.map((head) => head.dataset.key.toLowerCase());
+    const rows = [...body.rows].map((row, index) => ({
+      row, index, shown: true,
+      cells: [...row.cells].map((cell, column) => {
+        const text = (cell.firstElementChild && cell.firstElementChild.matches("a") ? cell : cell.firstChild || cell).textContent.trim();
+        return { text: text.toLowerCase(), key: keys[column], number: numberOf(text) };
+      }),
+    }));
+    const status = section.querySelector("[role=status]");
+    const more = section.querySelector(".more");
+    let limit = ROWS;
+    let order = rows;
+
+    const draw = () => {
+      const kept = order.filter((each) => each.shown);
+      const visible = kept.slice(0, limit);
+      body.replaceChildren(...visible.map((each) => each.row));
+      const all = rows.length.toLocaleString("en");
+      status.textContent = `${kept.length === rows.length ? "" : `${kept.length.toLocaleString("en")} of `}${all} configurations`;
+      more.hidden = visible.length === kept.length;
+      more.firstElementChild.textContent = `Show all ${kept.length.toLocaleString("en")}`;
+    };
+
+    more.firstElementChild.addEventListener("click", () => {
+      limit = Infinity;
+      draw();
+    });
+
+    const input = section.querySelector("input");
+    input.addEventListener("input", () => {
+      const tests = input.value.toLowerCase().replace(/\s*([<>=!]+)\s*/g, "$1").split(/\s+/).filter((word) => word && word !== "and").map((word) => condition(word, keys));
+      for (const each of rows) each.shown = tests.every((test) => test(each.cells));
+      draw();
+    });
+
+    heads.forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const direction = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+        for (const other of heads) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", direction);
+        const sign = direction === "ascending" ? 1 : -1;
+        order = [...rows].sort((a, b) => {
+          const left = a.cells[column], right = b.cells[column];
+          const gone = (cell) => cell.text === "" || cell.text === "–";
+          if (gone(left) !== gone(right)) return gone(left) ? 1 : -1; // what is missing comes last either way
+          const numeric = !Number.isNaN(left.number) && !Number.isNaN(right.number);
+          const difference = numeric ? left.number - right.number : left.text < right.text ? -1 : left.text > right.text ? 1 : 0;
+          return sign * difference || a.index - b.index;
+        });
+        draw();
+      });
+    });
+
+    body.addEventListener("click", (event) => {
+      const row = event.target.closest("tr");
+      if (!row || event.ctrlKey || event.metaKey || (!event.target.closest("a") && String(getSelection()))) return;
+      event.preventDefault();
+      open(row.querySelector("a"));
+    });
+
+    section.querySelector(".tools").hidden = rows.length < 2; // nothing to filter
+    draw();
+  }
+})();

@@ -1,0 +1,260 @@
+"""The figures of a report as files, PNG for slides and SVG for papers: curves, the metric against each key, the comparison."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp_cli import files
+from mlp_cli.plots import style
+from mlp_cli.plots.text import width
+from mlp_cli.report.axes import frame, legend, setting_axis, value_axis, whole_epochs, wrapped
+from mlp_cli.report.bands import Band, band, loss_column, repeats, score_column
+from mlp_cli.report.model import Configuration, Group, Report
+from mlp_cli.report.panels import KEYS, leading
+from mlp_cli.report.scales import Scale, ordered, setting_scale, value_scale
+from mlp_cli.report.wording import (
+    counted,
+    first_upper,
+    is_percent,
+    mean_and_sd,
+    metric_label,
+    metric_name,
+    plain,
+    scaled,
+    setting,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FOLDER = "plots"
+GROUPS = 12  # of a report that get figures
+ROWS = 12  # of the comparison
+_ROW, _LABEL = 46, 2.2  # pixels of a row's height, inches of its label's width
+_SERIES = len(style.LINES)
+
+
+def write_plots(report: Report, folder: Path) -> list[Path]:
+    """Writes all figures into folder/plots, each as .png and .svg, and takes away those of an older report. Returns their paths.
+
+    The first twelve groups have figures; where there are several, names begin with `g1-`, `g2-` …. Equal reports give equal bytes.
+    Errors: RunError where a file cannot be written.
+    """
+    home = folder / FOLDER
+    files.make_folder(home)
+    written = []
+    for number, group in enumerate(report.groups[:GROUPS], 1):
+        prefix = f"g{number}-" if len(report.groups) > 1 else ""
+        for name, figure in draw_group(group):
+            for suffix in (".png", ".svg"):
+                written.append(home / f"{prefix}{name}{suffix}")
+                style.save(figure, written[-1])
+    with files.writing(home):
+        for path in home.iterdir():
+            if path.suffix in (".png", ".svg") and path not in written and not path.is_dir():
+                path.unlink()
+    return written
+
+
+def draw_group(group: Group) -> Iterator[tuple[str, Figure]]:
+    """The figures of a group that apply, each with its file's name without a suffix."""
+    score = score_column(group)
+    for column in (score, loss_column(group)):
+        figure = draw_curves(group, column)
+        if figure is not None:
+            yield column.partition("_")[2], figure
+    scored = [each for each in group.configurations if group.monitor in each.metrics]
+    taken: set[str] = set()
+    for key in group.keys[:KEYS]:
+        figure = draw_against(group, key, scored)
+        if figure is not None:
+            name = re.sub(r"[^A-Za-z0-9._-]", "_", key)[:60]
+            name = name if name not in taken else f"{name}-{len(taken)}"
+            taken.add(name)
+            yield f"{group.monitor}-{name}", figure
+    if len(scored) > 1:
+        yield "comparison", draw_comparison(group, scored)
+
+
+def draw_curves(group: Group, column: str) -> Figure | None:
+    """A column of metrics.csv over epochs for the leading configurations, repeats as a band of one standard deviation; None
+    where nothing can be drawn."""
+    found = [(each, bands) for each in leading(group) if (bands := band(each, column)) is not None]
+    if not found:
+        return None
+    names = [each.label + ("" if bands.finished else " (unfinished)") for each, bands in found]
+    with style.context():
+        detail = first_upper(repeats([bands.n for _, bands in found]))
+        others = len(group.configurations) - len(found)
+        detail += f"; {counted(others, 'other')} not drawn" if others else ""
+        figure, axes = frame(group, f"{metric_name(column)} over epochs", detail, len(found))
+        tops: list[float] = []
+        for (_, bands), look in zip(found, style.LINES, strict=False):
+            tops += _curve(axes, column, bands, look)
+        value_axis(axes, group, column, tops)
+        axes.set_xlabel("epoch")
+        whole_epochs(axes)
+        legend(figure, axes, names)
+        return figure
+
+
+def _curve(axes: Axes, column: str, bands: Band, look: style.Line) -> list[float]:
+    """Draws a line and its band; returns the values that the axis must show."""
+    factor = scaled(column, 1.0)
+    mean, spread = factor * bands.mean, factor * np.nan_to_num(bands.sd)
+    if np.isfinite(bands.sd).any():
+        axes.fill_between(bands.epochs, mean - spread, mean + spread, color=look.color, alpha=0.18, linewidth=0)
+    every = max(1, len(mean) // 10)
+    axes.plot(
+        bands.epochs,
+        mean,
+        color=look.color,
+        linestyle=look.dash,
+        marker=look.marker,
+        markerfacecolor=look.face,
+        markevery=every,
+    )
+    low = np.where(mean - spread > 0, mean - spread, mean)
+    return [float(value) for value in (*low, *(mean + spread)) if math.isfinite(value)]
+
+
+def draw_against(group: Group, key: str, scored: Sequence[Configuration]) -> Figure | None:
+    """The monitor metric against a key, with the 95 % interval of each mean: a line for each setting of the other keys, or, where
+    those are too many, a dot for each configuration; None where fewer than two values of the key are known."""
+    known = [each for each in scored if key in each.differs]
+    values = ordered(each.differs[key] for each in known)
+    if len(values) < 2:
+        return None
+    scale = setting_scale(values)
+    series: dict[str, list[Configuration]] = {}
+    for each in known:
+        rest = " ".join(f"{name}={setting(value)}" for name, value in each.differs.items() if name != key)
+        series.setdefault(rest, []).append(each)
+    lines = len(series) <= _SERIES
+    with style.context():
+        names = list(series) if lines and len(series) > 1 else []
+        detail = _over_seeds(group, known) if lines else "One dot per configuration; the bar is their mean"
+        figure, axes = frame(group, f"{metric_name(group.monitor)} against {plain(key)}", detail, len(names))
+        tops: list[float] = []
+        if lines:
+            for index, members in enumerate(series.values()):
+                tops += _with_intervals(axes, group, key, scale, members, style.LINES[index], (index, len(series)))
+        else:
+            tops += _dots(axes, group, key, scale, known, values)
+        value_axis(axes, group, group.monitor, tops)
+        setting_axis(axes, key, scale, values)
+        if names:
+            legend(figure, axes, names)
+        return figure
+
+
+def _over_seeds(group: Group, known: Sequence[Configuration]) -> str:
+    repeated = any(each.metrics[group.monitor].n > 1 for each in known)
+    return "Mean over seeds with its 95 % interval" if repeated else "One run each"
+
+
+def _at(scale: Scale, value: Any) -> float:
+    """Where a setting is drawn: its own size, or the number of its category."""
+    return round(scale.places[setting(value)] * len(scale.places) - 0.5) if scale.kind == "category" else float(value)
+
+
+def _with_intervals(
+    axes: Axes,
+    group: Group,
+    key: str,
+    scale: Scale,
+    members: Sequence[Configuration],
+    look: style.Line,
+    place: tuple[int, int],
+) -> list[float]:
+    factor = scaled(group.monitor, 1.0)
+    shift = 0.09 * (place[0] - (place[1] - 1) / 2) if scale.kind == "category" else 0.0
+    points = []
+    for each in members:
+        summary = each.metrics[group.monitor]
+        ends = [end if end is not None else summary.mean for end in (summary.low, summary.high)]
+        points.append((_at(scale, each.differs[key]) + shift, summary.mean, *ends))
+    x, mean, low, high = np.array(sorted(points)).T * np.array([1.0, factor, factor, factor])[:, None]
+    axes.errorbar(
+        x,
+        mean,
+        yerr=(mean - low, high - mean),
+        color=look.color,
+        linestyle=look.dash if scale.kind != "category" else "none",
+        marker=look.marker,
+        markerfacecolor=look.face,
+        capsize=3.0,
+        elinewidth=1.0,
+    )
+    limits = (0.0, 100.0) if is_percent(group.monitor) else (-math.inf, math.inf)
+    return [min(max(float(value), limits[0]), limits[1]) for value in (*mean, *low, *high)]
+
+
+def _dots(axes: Axes, group: Group, key: str, scale: Scale, known: Sequence[Configuration], values: Sequence[Any]) -> list[float]:
+    factor = scaled(group.monitor, 1.0)
+    x = [_at(scale, each.differs[key]) for each in known]
+    y = [factor * each.metrics[group.monitor].mean for each in known]
+    axes.plot(x, y, linestyle="none", marker="o", color=style.BLUE, markerfacecolor="white", markersize=3.5)
+    middles = [(place, [b for a, b in zip(x, y, strict=True) if a == place]) for place in (_at(scale, value) for value in values)]
+    means = [sum(found) / len(found) for _, found in middles]
+    axes.plot([place for place, _ in middles], means, linestyle="none", marker="_", color=style.INK, markersize=18)
+    return y
+
+
+def draw_comparison(group: Group, scored: Sequence[Configuration]) -> Figure:
+    """The configurations one under another: each run a small dot, the mean with its 95 % interval, n and the verdict."""
+    shown = list(scored[:ROWS])
+    reference = group.reference
+    if reference is not None and reference in scored and reference not in shown:
+        shown[-1] = reference
+    metric, factor = group.monitor, scaled(group.monitor, 1.0)
+    with style.context():
+        detail = _over_seeds(group, shown)
+        detail += f"; the first {len(shown)} of {len(scored):,}" if len(shown) < len(scored) else ""
+        detail += "; small dots are single runs"
+        labels = [wrapped(each.label, _LABEL) for each in shown]
+        longest = max(width(line, style.TICK) for label in labels for line in label.splitlines())
+        left, right = round(style.MARGIN + 14 + style.DPI * longest), 216
+        top = style.heading_height(detail) + 12
+        figure = style.new_figure(left + right + 400, top + _ROW * len(shown) + 72)
+        axes = style.place(figure, left, top, 400, _ROW * len(shown))
+        style.heading(figure, first_upper(f"{metric_name(metric)}, {group.data.get('name')}"), detail)
+        tops: list[float] = []
+        for row, each in enumerate(shown):
+            summary = each.metrics[metric]
+            runs = [factor * run.metrics[metric] for run in each.completed if metric in run.metrics]
+            is_reference = each is reference
+            axes.plot(runs, [row + 0.2] * len(runs), linestyle="none", marker=".", color=style.GREY, markersize=4)
+            mean = factor * summary.mean
+            ends = [mean if end is None else factor * end for end in (summary.low, summary.high)]
+            axes.errorbar(
+                [mean],
+                [row],
+                xerr=([mean - ends[0]], [ends[1] - mean]),
+                color=style.VERMILLION if is_reference else style.BLUE,
+                marker="D" if is_reference else "o",
+                markerfacecolor="white" if each.verdict == "worse" else None,
+                capsize=3.0,
+                elinewidth=1.2,
+            )
+            words = f"{mean_and_sd(metric, summary)}\n{each.verdict}, n = {each.count}"
+            axes.annotate(
+                words, (1.0, row), (10, 0), ("axes fraction", "data"), textcoords="offset points", va="center", size=style.SMALL
+            )
+            tops += [*runs, mean, *(min(end, 100.0) if is_percent(metric) else end for end in ends)]
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_yticks(range(len(shown)), labels)
+        scale = value_scale(tops, ceiling=100.0 if is_percent(metric) else math.inf)
+        axes.set_xlim(scale.low, scale.high)
+        axes.xaxis.set_major_formatter(style.tick_numbers())
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(True, axis="x")
+        axes.set_xlabel(metric_label(metric, group))
+        return figure

@@ -1,0 +1,116 @@
+"""Why runs failed or diverged, and what to try: read from their run.json and from how their siblings fared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mlp_cli.report.model import WRONG, Configuration, Failure, Group, Run
+from mlp_cli.report.wording import setting
+
+_DIVERGED = re.compile(
+    r"diverged: (?P<what>.{1,200}?) in epoch (?P<epoch>\d{1,9}), step (?P<step>\d{1,12}) \(\d{1,15} in all\); "
+    r"layer (?P<layer>\w{1,60}) had the largest gradient \(\|d(?P<parameter>\w{1,60})\| = (?P<gradient>[-+.\w]{1,30})\), "
+    r"learning rate (?P<rate>[-+.\w]{1,30})(?:; (?P<dead>\d{1,3}) % of the ReLU units are dead)?"
+)
+_LONGEST = 300
+
+
+def triage(group: Group) -> list[Failure]:
+    """One entry for each run of a group that failed or diverged, in the order of the configurations and seeds."""
+    found: list[Failure] = []
+    for each in group.configurations:
+        for run in each.runs:
+            if run.status in WRONG:
+                found.append(_diverged(run, each, group) if run.status == "diverged" else _failed(run, each))
+    return found
+
+
+def _diverged(run: Run, each: Configuration, group: Group) -> Failure:
+    rate = _rate(each)
+    stable = _stable(each, group.configurations)
+    text = _first_line(run)
+    match = _DIVERGED.match(text)
+    override, advice = _advice(rate, stable)
+    if match is None:
+        return Failure(run, each.label, text, rate, stable=stable, override=override, advice=advice)
+    gradient = _number(match["gradient"])
+    cause = (
+        f"{match['what']} in epoch {match['epoch']}, step {match['step']}; layer {match['layer']} had the largest gradient "
+        f"(norm {match['gradient']})"
+    )
+    dead = None if match["dead"] is None else int(match["dead"]) / 100
+    if dead is not None:
+        cause += f"; {match['dead']} % of the ReLU units were 0 for the whole batch"
+    return Failure(
+        run,
+        each.label,
+        cause,
+        rate,
+        epoch=int(match["epoch"]),
+        step=int(match["step"]),
+        layer=match["layer"],
+        parameter=match["parameter"],
+        gradient=gradient,
+        dead=dead,
+        stable=stable,
+        override=override,
+        advice=advice,
+    )
+
+
+def _advice(rate: float | None, stable: tuple[float, float] | None) -> tuple[str | None, str]:
+    """The override to try against divergence, and the sentence with it."""
+    if rate is None:
+        return None, "try a smaller learning rate"
+    if stable is not None and stable[1] < rate:
+        override = f"learning_rate={setting(stable[1])}"
+        seen = f"from {setting(stable[0])} to {setting(stable[1])}" if stable[0] < stable[1] else f"at {setting(stable[1])}"
+        return override, f"learning rate {setting(rate)} is above the range that was stable here ({seen}); try {override}"
+    override = f"learning_rate={rate / 10:.3g}"
+    if stable is not None:
+        return override, f"learning rates up to {setting(stable[1])} were stable elsewhere, but not here; try {override}"
+    return override, f"no learning rate was stable here; try {override}"
+
+
+def _stable(each: Configuration, configurations: Sequence[Configuration]) -> tuple[float, float] | None:
+    """The smallest and the largest learning rate of the configurations that completed at every seed: of those that differ from
+    this one in nothing else, or, where there are none, of all."""
+    sound = [other for other in configurations if other.n and not other.failed and not other.unfinished and not other.pruned]
+    alike = [other for other in sound if _without_rate(other) == _without_rate(each)]
+    rates = [rate for other in alike or sound if (rate := _rate(other)) is not None]
+    return (min(rates), max(rates)) if rates else None
+
+
+def _without_rate(each: Configuration) -> dict[str, Any]:
+    return {key: value for key, value in each.config.items() if key != "learning_rate"}
+
+
+def _rate(each: Configuration) -> float | None:
+    rate = each.config.get("learning_rate")
+    return float(rate) if rate is not None else None
+
+
+def _failed(run: Run, each: Configuration) -> Failure:
+    text = _first_line(run)
+    rate = _rate(each)
+    size = each.config.get("batch_size")
+    if "MemoryError" in text or "out of memory" in text.lower() or "unable to allocate" in text.lower():
+        smaller = max(1, size // 2) if isinstance(size, int) and not isinstance(size, bool) else 128
+        override = f"batch_size={smaller}"
+        return Failure(run, each.label, text, rate, override=override, advice=f"the memory was not enough; try {override}")
+    again = "the same command starts a failed run afresh, in a sweep with --retry-failed; --debug shows where it went wrong"
+    return Failure(run, each.label, text, rate, advice=again)
+
+
+def _first_line(run: Run) -> str:
+    text = next(iter(str(run.record.get("error") or "").splitlines()), "") or "no reason was written"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

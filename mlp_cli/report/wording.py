@@ -1,0 +1,138 @@
+"""Values in words and digits: how the page and its figures name metrics and settings, and print numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from mlp_cli.plots.style import number
+from mlp_cli.report.model import Group, Summary
+
+_PARTS = {"val": "validation", "test": "test", "train": "training"}
+_SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve"}
+_UNITS = {"cross_entropy": "cross-entropy, nats per example", "mse": "mean squared error"}
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
+)
+"""Characters that cannot be seen but change what is: controls, marks of direction, tags, half of a pair."""
+
+
+def plain(text: object) -> str:
+    r"""Text whose unseen characters are spelt out (`\u202e`), so that a name reads as it is stored and nothing is turned around."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def cut(text: object, characters: int) -> str:
+    """Text of at most so many characters, cut with an ellipsis."""
+    whole = plain(text)
+    return whole if len(whole) <= characters else whole[: max(1, characters - 1)].rstrip() + "…"
+
+
+def setting(value: Any) -> str:
+    """A config value as one writes it in a config."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(setting(each) for each in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {setting(each)}" for key, each in value.items()) + "}"
+    return str(value)
+
+
+def is_percent(metric: str) -> bool:
+    """Whether a metric is shown in percent: an accuracy."""
+    return metric.endswith("accuracy")
+
+
+def scaled(metric: str, value: float) -> float:
+    """A metric's value on the scale it is shown on."""
+    return 100.0 * value if is_percent(metric) else value
+
+
+def metric_name(metric: str) -> str:
+    """`val_accuracy` as `validation accuracy`; a metric that is not known keeps its name."""
+    part, _, score = metric.partition("_")
+    if part not in _PARTS or not score:
+        return metric
+    return f"{_PARTS[part]} {_SCORES.get(score, score.replace('_', ' '))}"
+
+
+def metric_label(metric: str, group: Group) -> str:
+    """The name of a metric and its unit, for an axis or a heading."""
+    if is_percent(metric):
+        return f"{metric_name(metric)} (%)"
+    unit = loss_unit(group) if metric.endswith("_loss") else ""
+    return f"{metric_name(metric)} ({unit})" if unit else metric_name(metric)
+
+
+def loss_unit(group: Group) -> str:
+    """The unit of a group's losses; empty where its configurations do not agree on one."""
+    units = {_UNITS.get(str(each.config.get("loss", "cross_entropy")), "") for each in group.configurations}
+    return units.pop() if len(units) == 1 else ""
+
+
+def decimals(metric: str, spread: float | None) -> int:
+    """How many decimals a metric gets: as many as show two digits of its spread (already on the scale shown)."""
+    least, most = (1, 3) if is_percent(metric) else (0, 6)
+    if not spread or not math.isfinite(spread):
+        return 2 if is_percent(metric) else 4
+    return min(most, max(least, 1 - math.floor(math.log10(abs(spread)))))
+
+
+def digits(value: float | None, places: int) -> str:
+    """A number with so many decimals and a real minus sign; very large and very small ones in powers of ten; a dash for None."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return "not finite"
+    if value and not 1e-5 <= abs(value) < 1e7:
+        return number(float(f"{value:.3e}"))
+    return f"{value:.{places}f}".replace("-", "−")
+
+
+def mean_and_sd(metric: str, summary: Summary | None) -> str:
+    """`97.59 ± 0.12`, or the mean alone where there is no standard deviation; a dash without values."""
+    if summary is None:
+        return "–"
+    spread = None if summary.sd is None else scaled(metric, summary.sd)
+    places = decimals(metric, spread)
+    mean = digits(scaled(metric, summary.mean), places)
+    return mean if spread is None else f"{mean} ± {digits(spread, places)}"
+
+
+def interval(metric: str, summary: Summary | None) -> str:
+    """`97.44 to 97.74`, the 95 % interval, or nothing."""
+    if summary is None or summary.low is None or summary.high is None or summary.sd is None:
+        return ""
+    places = decimals(metric, scaled(metric, summary.sd))
+    return f"{digits(scaled(metric, summary.low), places)} to {digits(scaled(metric, summary.high), places)}"
+
+
+def p_value(p: float | None) -> str:
+    """An adjusted p-value to three decimals, `< 0.001` below."""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 run`, `1,000 runs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = [*words]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def first_upper(text: str) -> str:
+    """Text with its first letter large."""
+    return text[:1].upper() + text[1:]

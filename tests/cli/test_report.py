@@ -1,0 +1,186 @@
+"""`mlp report`, `mlp ls`, `mlp diff`: options, files, exit codes; runs that were really trained, and 1,000 that were not."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_runs import write_grid, write_run
+from small_sets import Answer
+
+Mlp = Callable[..., Answer]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """results/ with a grid of four configurations by three seeds."""
+    folder = tmp_path / "results"
+    assert len(list(write_grid(folder, (0.001, 0.1), ("adam", "sgd"), 3, epochs=3))) == 12
+    return folder
+
+
+def test_a_report_writes_its_files(mlp: Mlp, results: Path) -> None:
+    answer = mlp("report")
+    assert answer.code == 0 and "learning_rate" in answer.out and "results/report/index.html" in answer.out
+    written = {str(path.relative_to(results / "report")) for path in (results / "report").rglob("*") if path.is_file()}
+    assert {"index.html", "summary.csv", "runs.csv"} <= written and any(name.startswith("plots/") for name in written)
+    assert len((results / "report" / "runs.csv").read_text().splitlines()) == 13
+    before = {name: (results / "report" / name).read_bytes() for name in ("index.html", "summary.csv", "runs.csv")}
+    assert mlp("report").out == answer.out
+    assert all((results / "report" / name).read_bytes() == content for name, content in before.items())
+
+
+def test_where_a_report_goes(mlp: Mlp, results: Path, tmp_path: Path) -> None:
+    first, second, *_ = sorted(results.iterdir())
+    assert mlp("report", first).code == 0 and (first / "report" / "index.html").exists()
+    assert mlp("report", first, second).code == 0 and (results / "report" / "index.html").exists()
+    assert mlp("report", "results", "--out", "else/where").code == 0 and (tmp_path / "else/where/summary.csv").exists()
+    assert mlp("report", "results", "--results", "other", "--out", "elsewhere").code == 0 and not (tmp_path / "other").exists()
+
+
+def test_formats(mlp: Mlp, results: Path) -> None:
+    assert mlp("report", "--format", "csv").out == (results / "report" / "summary.csv").read_text()
+    table = mlp("report", "--format", "md").out
+    assert "| optimizer | learning\\_rate |" in table or "| optimizer | learning_rate |" in table
+    for words in (("--format", "json"), ("--json",)):
+        found = json.loads(mlp("report", *words).out)
+        assert len(found["groups"][0]["configurations"]) == 4 and found["page"].endswith("index.html")
+    assert mlp("report", "--quiet").out == ""
+
+
+def test_choosing_sorting_and_a_baseline(mlp: Mlp, results: Path) -> None:
+    def rows(*words: object) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(mlp("report", "--format", "csv", *words).out)))
+
+    assert len(rows("--where", "optimizer=adam")) == 2 and len(rows("--top", "1")) == 1
+    assert [row["learning_rate"] for row in rows("--sort", "-learning_rate")] == ["0.1", "0.1", "0.001", "0.001"]
+    based = rows("--baseline", "@best:val_accuracy", "--sort", "-val_accuracy")
+    assert [row["verdict"] for row in based].count("baseline") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nowhere",), "nowhere does not exist"),
+        (("--where", "optimiser=adam"), "did you mean optimizer?"),
+        (("--where", "optimizer=nobody"), "nothing to report"),
+        (("--sort", "val_acuracy"), "did you mean val_accuracy?"),
+        (("--baseline", "nobody"), "unknown run 'nobody'"),
+        (("--top", "0"), "--top"),
+        (("--format", "xml"), "--format"),
+    ],
+)
+def test_usage_errors(mlp: Mlp, results: Path, words: tuple[str, ...], message: str) -> None:
+    answer = mlp("report", *words)
+    assert answer.code == 2 and message in answer.err and not answer.out and not (results / "report").exists()
+
+
+def test_nothing_to_report(mlp: Mlp, tmp_path: Path) -> None:
+    (tmp_path / "results" / "empty-01234567").mkdir(parents=True)
+    answer = mlp("report")
+    assert answer.code == 2 and "nothing to report" in answer.err and "empty-01234567: empty" in answer.err
+
+
+def test_broken_folders_are_listed_and_all_others_reported(mlp: Mlp, results: Path) -> None:
+    first = min(results.iterdir())
+    (first / "run.json").write_bytes(b"\x00\xff")
+    answer = mlp("report")
+    assert answer.code == 0 and "not read: 1 folder or file" in answer.out and first.name in answer.out
+    assert len((results / "report" / "runs.csv").read_text().splitlines()) == 12
+
+
+def test_a_report_that_cannot_be_written(mlp: Mlp, results: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answer = mlp("report", "--out", "file/report")
+    assert answer.code == 1 and "cannot write" in answer.err
+
+
+def test_ls_has_one_line_a_run(mlp: Mlp, results: Path) -> None:
+    write_run(results, seed=9, status="diverged", name="wild").rename(results / "wild\x1b[31m")
+    (results / "empty").mkdir()
+    answer = mlp("ls")
+    lines = answer.out.splitlines()
+    assert answer.code == 0 and len(lines) == 14 and sum(line.startswith("completed ") for line in lines) == 12
+    assert "val_accuracy" in answer.out and "\x1b" not in answer.out
+    assert any(line.startswith("diverged") for line in lines) and any(
+        line.startswith("broken") and "empty" in line for line in lines
+    )
+    found = json.loads(mlp("ls", "--json").out)
+    assert len(found["runs"]) == 13 and len(found["broken"]) == 1
+    assert len(mlp("ls", min(results.iterdir())).out.splitlines()) == 1
+
+
+def test_ls_without_runs(mlp: Mlp, tmp_path: Path) -> None:
+    answer = mlp("ls")
+    assert answer.code == 0 and not answer.out and "no runs in results" in answer.err
+    assert mlp("ls", "nowhere").code == 2
+
+
+def test_diff_shows_only_what_differs(mlp: Mlp, tmp_path: Path) -> None:
+    one = write_run(tmp_path / "results", {"learning_rate": 0.01}, score=0.9, name="one", epochs=4)
+    two = write_run(tmp_path / "results", {"learning_rate": 0.1}, score=0.9, name="two", epochs=5, environment={"threads": 2})
+    lines = (two / "metrics.csv").read_text().splitlines()
+    (two / "metrics.csv").write_text("\n".join([*lines[:3], lines[3].replace(",0.001", ",0.002"), *lines[4:], ""]))
+    answer = mlp("diff", "one", two)
+    assert answer.code == 0 and "learning_rate  0.01  0.1" in answer.out and "threads" in answer.out
+    assert "optimizer" not in answer.out and "val_accuracy" not in answer.out
+    assert "the curves part in epoch 3: learning_rate" in answer.out
+    found = json.loads(mlp("diff", "one", two, "--json").out)
+    assert found["config"] == {"learning_rate": [0.01, 0.1]} and found["curves"]["first_epoch"] == 3 and not found["same"]
+    same = mlp("diff", one, one)
+    assert same.code == 0 and "nothing differs" in same.out
+    assert mlp("diff", "one", "nobody").code == 2
+    (two / "run.json").write_text("{")
+    broken = mlp("diff", "one", two)
+    assert broken.code == 1 and f"{two / 'run.json'} is damaged" in broken.err
+
+
+def test_names_that_are_no_text(mlp: Mlp, results: Path) -> None:
+    strange = write_run(results, seed=5, name="strange").rename(results / "strange\udcff\u202e-01234567")
+    assert "strange\\udcff\\u202e" in mlp("ls").out
+    assert f"results/{strange.name}" in [run["folder"] for run in json.loads(mlp("ls", "--json").out)["runs"]]
+    assert mlp("report").code == 0 and mlp("diff", strange, "@best:val_loss").code == 0
+
+
+def test_runs_that_were_trained(mlp: Mlp, small_config: Path) -> None:
+    for rate in ("1e-3", "1e30"):
+        for seed in range(3):
+            mlp("train", small_config, f"learning_rate={rate}", f"seed={seed}", "--no-plots", "--quiet")
+    found = json.loads(mlp("report", "--json").out)
+    (group,) = found["groups"]
+    assert group["keys"] == ["learning_rate"] and [each["n"] for each in group["configurations"]] == [3, 0]
+    assert {failure["override"] for failure in group["failures"]} == {"learning_rate=0.001"}
+    assert mlp("ls").out.count("diverged") == 3
+    parted = mlp("diff", "@last", "@best:val_accuracy")
+    assert parted.code == 0 and "learning_rate" in parted.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_thousand_runs(mlp: Mlp, tmp_path: Path) -> None:
+    """Not timed: that nothing is read twice and the whole stays small enough is seen by peak memory."""
+    rates = np.logspace(-4, -1, 50).round(6).tolist()
+    assert len(list(write_grid(tmp_path / "results", rates, ("adam", "sgd", "momentum", "rmsprop"), 5))) == 1000
+    assert len(mlp("ls").out.splitlines()) == 1000
+    code = (  # the peak of this process alone: getrusage would count what it was forked from
+        "import pathlib, sys; from mlp_cli.cli.main import run; code = run(['report', '--quiet']); "
+        "print(pathlib.Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 300 << 10
+
+
+def test_ls_imports_nothing_heavy(tmp_path: Path) -> None:
+    write_run(tmp_path / "results")
+    code = (
+        "import sys; from mlp_cli.cli.main import run; code = run(['ls']); "
+        "heavy = {'numpy', 'pandas', 'matplotlib', 'pydantic', 'yaml', 'scipy'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,360 @@
+"""The page of a report as a browser shows it: sorting, filtering, dialogs, keyboard, narrow screens, and nothing that runs or leaves."""
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_runs import write_grid, write_run
+
+from mlp_cli.report.build import make_report
+from mlp_cli.report.html import write_page
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+HOSTILE = (
+    "<script>window.hit=1</script>",
+    '"><img src=x onerror=window.hit=1>',
+    "javascript:window.hit=1",
+    "'onfocus='window.hit=1' autofocus='",
+    "</script></style><svg onload=window.hit=1>",
+    "right\u202eto left",
+    "=cmd|' /C calc'!A0",
+    "w" * 120,
+)
+
+
+def find_chromium() -> str:
+    """Chromium's program; skips where it or playwright is missing, and fails there with MLP_NO_SKIPS set."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    missing = "Chromium is missing here" if program is None else ""
+    if importlib.util.find_spec("playwright") is None:
+        missing = "the package playwright is missing here"
+    if missing and os.environ.get("MLP_NO_SKIPS"):
+        pytest.fail(f"MLP_NO_SKIPS is set, and {missing}")
+    if missing or program is None:
+        pytest.skip(missing)
+    return program
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = find_chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of 2 optimizers, 4 learning rates and 3 seeds, and of one more learning rate that diverged."""
+    folder = tmp_path_factory.mktemp("grid")
+    list(write_grid(folder / "runs", (0.0003, 0.001, 0.003, 0.01), ("adam", "sgd"), 3, epochs=5))
+    for seed in range(3):
+        write_run(
+            folder / "runs", {"learning_rate": 3.0, "optimizer": "sgd"}, seed=seed, status="diverged", error="diverged: nan"
+        )
+    return write_page(make_report([folder / "runs"]), folder)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose names, settings, errors, commands and folders try to run something or to break the layout."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for number, value in enumerate(HOSTILE):
+        for seed in range(2):
+            home = write_run(folder / "runs", {"learning_rate": 0.001 + number / 1000}, seed=seed, score=0.9 + seed / 100)
+            record = json.loads((home / "run.json").read_text())
+            record["name"] = record["data"]["name"] = value
+            record["command"] = f"mlp train {value}"
+            record["config"]["activation"] = record["config"]["tags"] = value
+            (home / "run.json").write_text(json.dumps(record))
+        write_run(folder / "runs", {"learning_rate": 1.0 + number}, status="failed", error=value)
+    broken = folder / "runs" / "<img src=x onerror=window.hit=1>"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    return write_page(make_report([folder / "runs"]), folder)
+
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Opened]:
+    """Opens a page; when the test ends, nothing may have been said on the console, requested or thrown."""
+    contexts, trouble = [], []
+
+    def load(path: Path, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: trouble.append(f"console: {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: (
+                trouble.append(f"request: {request.url}")
+                if request.url != path.as_uri() and not request.url.startswith("data:")
+                else None
+            ),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield load
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def column(page: Any, key: str) -> list[str]:
+    """The texts of a column of the first table, small print left out."""
+    return page.evaluate(  # type: ignore[no-any-return]
+        """(key) => {
+            const table = document.querySelector("table.main");
+            const index = [...table.tHead.rows[0].cells].findIndex((head) => head.dataset.key === key);
+            return [...table.tBodies[0].rows].map((row) => row.cells[index].firstChild.textContent.trim());
+        }""",
+        key,
+    )
+
+
+def heading(page: Any, key: str) -> Any:
+    return page.locator(f'table.main th[data-key="{key}"]')
+
+
+def test_sorting_by_numbers(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    heading(page, "val_accuracy").get_by_role("button").click()
+    shown = column(page, "val_accuracy")
+    scores = [float(text.split()[0]) for text in shown if text != "–"]
+    assert len(scores) == 8 and scores == sorted(scores) and shown[-1] == "–", "what has no score comes last"
+    assert heading(page, "val_accuracy").get_attribute("aria-sort") == "ascending"
+    heading(page, "val_accuracy").get_by_role("button").click()
+    shown = column(page, "val_accuracy")
+    assert [float(text.split()[0]) for text in shown[:-1]] == scores[::-1] and shown[-1] == "–", "it comes last either way"
+    assert heading(page, "val_accuracy").get_attribute("aria-sort") == "descending"
+    heading(page, "learning_rate").get_by_role("button").click()
+    rates = [float(text) for text in column(page, "learning_rate")]
+    assert rates == sorted(rates) and rates[-1] == 3.0
+    assert heading(page, "val_accuracy").get_attribute("aria-sort") is None
+    heading(page, "rank").get_by_role("button").click()
+    assert column(page, "rank") == [str(number) for number in range(1, 10)]
+
+
+def test_sorting_by_text_and_by_keyboard(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    heading(page, "optimizer").get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert column(page, "optimizer") == ["adam"] * 4 + ["sgd"] * 5
+    page.keyboard.press("Space")
+    assert column(page, "optimizer") == ["sgd"] * 5 + ["adam"] * 4
+    assert heading(page, "optimizer").get_attribute("aria-sort") == "descending"
+
+
+def test_filtering(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    field, status = page.get_by_role("searchbox"), page.get_by_role("status")
+    assert status.inner_text() == "9 configurations"
+    field.fill("adam")
+    assert column(page, "optimizer") == ["adam"] * 4 and status.inner_text() == "4 of 9 configurations"
+    field.fill("learning_rate<0.003")
+    assert sorted(column(page, "learning_rate")) == ["0.0003", "0.0003", "0.001", "0.001"]
+    field.fill("optimizer=SGD and learning_rate >= 0.01")
+    assert sorted(column(page, "learning_rate")) == ["0.01", "3"]
+    field.fill("optimizer!=sgd val_accuracy>96.5")
+    scores = [float(text.split()[0]) for text in column(page, "val_accuracy")]
+    assert scores and min(scores) > 96.5 and set(column(page, "optimizer")) == {"adam"}
+    field.fill("n=0")
+    assert column(page, "n") == ["0/3"]
+    field.fill("no such thing")
+    assert column(page, "rank") == [] and status.inner_text() == "0 of 9 configurations"
+    field.fill("")
+    assert len(column(page, "rank")) == 9
+
+
+def test_a_filter_keeps_the_order(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    heading(page, "learning_rate").get_by_role("button").click()
+    page.get_by_role("searchbox").fill("adam")
+    rates = [float(text) for text in column(page, "learning_rate")]
+    assert rates == [0.0003, 0.001, 0.003, 0.01]
+
+
+def test_opening_by_click_and_by_keyboard(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    dialog, rows = page.get_by_role("dialog"), page.locator("table.main tbody tr")
+    assert not dialog.is_visible()
+    rows.nth(1).locator("td").nth(2).click()
+    label = rows.nth(1).locator("a").get_attribute("aria-label").removeprefix("Open ")
+    assert dialog.is_visible() and dialog.locator("h2").inner_text() == label
+    assert "Against the best" in dialog.inner_text() and dialog.get_by_text("completed").count() == 3
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    link = rows.nth(2).locator("a")
+    link.focus()
+    page.keyboard.press("Enter")
+    assert dialog.is_visible() and dialog.locator("h2").inner_text() in link.get_attribute("aria-label")
+    dialog.get_by_text("Settings that all configurations share").click()
+    assert "batch_size" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible() and link.evaluate("(link) => link === document.activeElement")
+    link.click()
+    dialog.get_by_role("button", name="Close").click()
+    assert not dialog.is_visible() and page.url == grid.as_uri()
+    link.click()
+    page.mouse.click(4, 4)
+    assert not dialog.is_visible(), "a click beside it closes it"
+
+
+def test_everything_is_reached_by_keyboard(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    reached = []
+    while len(reached) < 200 and (not reached or reached.count(reached[0]) < 2):  # once around
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.tagName + ' ' + getComputedStyle(document.activeElement).outlineStyle")
+        )
+    names = [each.split()[0] for each in reached]
+    assert names.count("INPUT") == 2 and names.count("BUTTON") >= 10 and names.count("A") == 9 and names.count("SUMMARY") >= 9
+    assert all(each.endswith(" solid") for each in reached if not each.startswith("BODY")), "focus can be seen"
+
+
+def test_hostile_values_neither_run_nor_break_the_page(opened: Opened, hostile: Path) -> None:
+    for width in (1280, 390):
+        page = opened(hostile, viewport={"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        sections = page.locator("main section")
+        for number in range(sections.count()):
+            rows = sections.nth(number).locator("table.main tbody tr")
+            for row in range(rows.count()):
+                rows.nth(row).locator("a").click()
+                assert page.evaluate(
+                    "(({right, left}) => left >= 0 && right <= innerWidth)(document.querySelector('dialog').getBoundingClientRect())"
+                )
+                page.keyboard.press("Escape")
+        for field in page.get_by_role("searchbox").all():
+            if field.is_visible():
+                for value in (*HOSTILE, "(((", "a=<b", "\\", "<", "[\\d+]>"):
+                    field.fill(value)
+                field.fill("")
+        assert page.evaluate("window.hit") is None
+        assert page.evaluate("document.images.length") == 0 and page.evaluate("document.scripts.length") == 1
+        assert page.evaluate("[...document.links].every((link) => link.getAttribute('href').startsWith('#g'))")
+        text = page.evaluate("document.body.textContent")
+        assert "\u202e" not in text and all(value in text for value in HOSTILE if value.isascii())
+
+
+def test_the_policy_holds(browser: Any, grid: Path, tmp_path: Path) -> None:
+    """Were a value ever written unescaped, the browser would still refuse to run it and to load what it names."""
+    text = grid.read_text()
+    evil = (
+        "<script>window.hit=1</script><img src=x onerror=window.hit=1><img src=http://127.0.0.1:9/x><style>p{color:red}</style>"
+    )
+    (tmp_path / "index.html").write_text(text.replace("<main>", f"<main>{evil}"))
+    page = browser.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.evaluate("window.hit") is None and len(told) >= 4
+    assert "127.0.0.1" not in " ".join(told) or "violates" in " ".join(told)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_a_narrow_screen(opened: Opened, grid: Path, width: int) -> None:
+    page = opened(grid, viewport={"width": width, "height": 800}, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll("h1,h2,h3,h4,p,td,li,summary,figcaption,figure svg")].filter((each) => {
+            const {left, right, width} = each.getBoundingClientRect();
+            return width && !each.closest(".scroll:not(.cards), .inside") && (left < 0 || right > innerWidth + 1);
+        }).map((each) => each.outerHTML.slice(0, 80))"""
+    )
+    assert clipped == [] or width == 768, "a table may be scrolled sideways"
+    page.locator("table.main tbody tr").nth(1).tap()
+    assert page.get_by_role("dialog").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("Escape")
+    heading(page, "learning_rate").get_by_role("button").tap()
+    assert column(page, "learning_rate")[-1] == "3"
+
+
+LUMINANCE = """(selector) => {
+    const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const paper = light(parse(getComputedStyle(document.body).backgroundColor));
+    return [...document.querySelectorAll(selector)].map((each) => {
+        const style = getComputedStyle(each);
+        const ink = light(parse(each.closest("svg") ? style.fill : style.color));
+        return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(opened: Opened, grid: Path, scheme: str) -> None:
+    page = opened(grid, color_scheme=scheme)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 27)")
+    texts = "h1, p, td, th, small, a, li, summary, figcaption, svg text:not(.value), .is-worse, .is-best"
+    assert min(page.evaluate(LUMINANCE, texts)) >= 4.5, "what WCAG 2 AA asks for text"
+    cells = page.locator("svg .heat").evaluate_all(
+        "(all) => all.map((each) => [getComputedStyle(each).fill, each.getAttribute('fill-opacity')])"
+    )
+    assert cells, "there is a heat map"
+    strongest, paper = (tuple(map(int, text[4:-1].split(","))) for text in (cells[0][0], background))
+    ink = tuple(map(int, page.evaluate("getComputedStyle(document.querySelector('svg .value')).fill")[4:-1].split(",")))
+    for _, shade in cells:
+        mixed = [float(shade) * high + (1 - float(shade)) * low for high, low in zip(strongest, paper, strict=True)]
+        low, high = sorted((luminance(mixed), luminance(ink)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def luminance(colour: Any) -> float:
+    parts = [part / 255 for part in colour]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+def test_without_javascript(opened: Opened, grid: Path) -> None:
+    for width in (1280, 390):
+        page = opened(grid, java_script_enabled=False, viewport={"width": width, "height": 800})
+        assert page.locator("table.main tbody tr").count() == 9 and page.get_by_text("Best by mean").is_visible()
+        assert not page.get_by_role("searchbox").is_visible() and not page.get_by_text("a heading sorts").is_visible()
+        assert page.locator("table.main tbody tr").first.is_visible() and page.locator("details.sheet").count() == 9
+        sheet = page.locator("#g1-c2")
+        assert not sheet.is_visible()
+        page.locator("details.sheet summary").nth(1).click()
+        assert sheet.is_visible() and "Against the best" in sheet.inner_text()
+
+
+def test_in_print(opened: Opened, grid: Path) -> None:
+    page = opened(grid, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)", "no dark paper"
+    assert not page.get_by_role("searchbox").is_visible() and page.locator("table.main").is_visible()
+    assert page.locator(".shared dl").first.is_visible(), "what is folded on a screen is printed"
+    assert page.pdf(prefer_css_page_size=True)[:5] == b"%PDF-"
+
+
+def test_many_rows_are_shown_on_demand(opened: Opened, tmp_path: Path) -> None:
+    for number in range(130):
+        write_run(tmp_path / "runs", {"learning_rate": 0.001 + number * 1e-5}, score=0.9, epochs=1)
+    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path))
+    assert len(column(page, "rank")) == 100
+    page.get_by_role("button", name="Show all 130").click()
+    assert len(column(page, "rank")) == 130 and not page.get_by_role("button", name="Show all 130").is_visible()
+    page.locator("table.main tbody tr").nth(120).locator("a").click()
+    assert page.get_by_role("dialog").is_visible(), "its sheet is behind the fold, and opens all the same"

@@ -1,0 +1,416 @@
+"""The page of a report, read without a browser: what it says, what it is made of, and what must never be in it."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_runs import COMMAND, SHA256, write_grid, write_run
+
+from mlp_cli.errors import RunError
+from mlp_cli.report.build import make_report
+from mlp_cli.report.html import page, write_page
+from mlp_cli.report.model import Report
+
+VOID = ("meta", "link", "br", "input", "img", "path")
+
+
+class Reader(HTMLParser):
+    """A page as a list of tags, and the text below each figure and section."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == [], "tags that are never closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute twice: {tag} {attrs}"
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "path":
+            assert self._open and self._open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self._open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """What one reads, with single spaces."""
+        return " ".join("".join(self.words).split())
+
+
+def seeds(folder: Path, scores: list[float], **config: Any) -> list[Path]:
+    return [write_run(folder, config, seed=seed, score=score, epochs=4) for seed, score in enumerate(scores)]
+
+
+def two(folder: Path) -> str:
+    """Two learning rates, three seeds each: 92 ± 2 and 74 ± 4 %."""
+    seeds(folder, [0.90, 0.92, 0.94], learning_rate=0.001)
+    seeds(folder, [0.70, 0.74, 0.78], learning_rate=0.01)
+    return page(make_report([folder]))
+
+
+def figure(text: str, title: str) -> str:
+    """The figure with a title."""
+    found = [part for part in re.findall(r"<figure.*?</figure>", text, re.DOTALL) if f"<h4>{title}</h4>" in part]
+    assert len(found) == 1, (title, re.findall("<h4>(.*?)</h4>", text))
+    return found[0]
+
+
+def titles(text: str) -> list[str]:
+    return re.findall("<h4>(.*?)</h4>", text)
+
+
+def change(home: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    record = json.loads((home / "run.json").read_text())
+    edit(record)
+    (home / "run.json").write_text(json.dumps(record))
+
+
+def test_the_verdict_comes_first(tmp_path: Path) -> None:
+    text = two(tmp_path)
+    before, after = text.split('<p class="verdict">')
+    assert "<table" not in before and "<svg" not in before and "<h2" not in before
+    sentence = after.partition("</p>")[0]
+    assert sentence.startswith("Best by mean validation accuracy: learning_rate=0.001, 92.0 ± 2.0 % over 3 seeds.")
+    assert "2 configurations, 6 runs: 6 completed." in Reader(text).text
+
+
+def test_numbers_of_the_table(tmp_path: Path) -> None:
+    """The half width of the interval is t(0.975; 2) · sd / √3 = 4.303 · 2 / 1.732 = 4.97, and twice that for sd 4."""
+    text = two(tmp_path)
+    rows = re.findall(r"<tr.*?</tr>", text.split('class="main"')[1].partition("</table>")[0])
+    assert len(rows) == 3 and 'class="best"' in rows[1]
+    first, second = (re.sub("<[^>]+>", " ", row).split() for row in rows[1:])
+    assert " ".join(first).startswith("1 0.001 best 3 92.0 ± 2.0 87.0 to 97.0 ")
+    assert " ".join(second).startswith("2 0.01 worse 3 74.0 ± 4.0 64.1 to 83.9 ")
+    assert "−18.0 ± 2.0" in " ".join(second), "paired by seed: −20, −18 and −16"
+
+
+def test_the_sheet_of_a_configuration(tmp_path: Path) -> None:
+    text = two(tmp_path)
+    sheet = text.split('<div id="g1-c2"')[1].partition("</details>")[0]
+    assert re.search(r"<tr class=\"other\"><th scope=\"row\">learning_rate</th><td>0.01</td><td>0.001</td>", sheet)
+    assert sheet.count("completed") == 3 and all(score in sheet for score in ("70.0", "74.0", "78.0"))
+    assert "Against the best: worse" in sheet and "−18.0 ± 2.0 percentage points" in sheet
+    shared = text.split('class="shared"')[1].partition("</details>")[0]
+    assert "<dt>batch_size</dt><dd>128</dd>" in shared and "learning_rate" not in shared
+
+
+def test_bands_of_the_learning_curves(tmp_path: Path) -> None:
+    text = two(tmp_path)
+    names = ("Validation accuracy over epochs", "Validation loss over epochs")
+    names += ("Training and validation accuracy of the best", "Training and validation loss of the best")
+    for name in names:
+        chart = figure(text, name)
+        assert len(re.findall(r'<path class="band s\d"', chart)) == 2, name
+        assert "3 repeats" in chart and "mean and standard deviation" in chart
+    chart = figure(text, names[0])
+    assert "learning_rate=0.001</bdi>" in chart and "learning_rate=0.01</bdi>" in chart
+    value = scale_of(chart)
+    ends = [value(float(y)) for y in re.findall(r'class="line s\d" d="M[^"]+L[\d.]+ ([\d.]+)"', chart)]
+    assert ends == [pytest.approx(92, abs=0.2), pytest.approx(74, abs=0.2)]
+    band = re.findall(r"[ML][\d.]+ ([\d.]+)", re.search(r'class="band s1" d="([^"]+)"', chart)[1])  # type: ignore[index]
+    upper, lower = value(float(band[3])), value(float(band[4]))
+    assert (upper, lower) == (pytest.approx(78, abs=0.2), pytest.approx(70, abs=0.2)), "the last of four epochs, 74 ± 4"
+
+
+def scale_of(chart: str) -> Callable[[float], float]:
+    """From a height in pixels to the value there, by the ticks that a reader sees."""
+    ticks = [(float(y) - 4, float(text)) for y, text in re.findall(r'tick left" x="[\d.]+" y="([\d.]+)">([\d.]+)<', chart)]
+    (low, first), *_, (high, last) = ticks
+    return lambda pixel: first + (pixel - low) / (high - low) * (last - first)
+
+
+def test_the_metric_against_one_key(tmp_path: Path) -> None:
+    text = two(tmp_path)
+    chart = figure(text, "Validation accuracy against learning_rate")
+    value = scale_of(chart)
+    at = re.search(r'class="chosen" d="M[\d.]+ ([\d.]+)', chart)
+    other = re.search(r'class="worse" cx="[\d.]+" cy="([\d.]+)"', chart)
+    assert at is not None and value(float(at[1]) + 6) == pytest.approx(92, abs=0.3)
+    assert other is not None and value(float(other[1])) == pytest.approx(74, abs=0.3)
+    assert chart.count('class="whisker"') == 2 and chart.count('class="join"') == 1
+    assert "Mean over seeds with its 95 % interval." in chart
+    assert "parallel" not in text.lower() and "by learning_rate and" not in text, "one key has no heat map and no parallel axes"
+
+
+def test_two_keys_have_every_chart(tmp_path: Path) -> None:
+    """The cells of test_report_importance: shares 79.75 %, 19.9 %, 0 and the rest."""
+    for row, rate in enumerate((0.001, 0.01)):
+        for column, size in enumerate((64, 128)):
+            for seed in range(2):
+                score = 0.1 + 0.4 * row + 0.2 * column + (0.01 if seed else -0.01)
+                write_run(tmp_path, {"learning_rate": rate, "batch_size": size}, seed=seed, score=score, seconds=2.0 + row)
+    text = page(make_report([tmp_path]))
+    bars = figure(text, "Importance of the keys")
+    assert re.findall(r'class="share"[^>]*>([^<]+)<', bars) == ["80 %", "20 %", "0 %", "0 %"]
+    assert "the seeds&#39; own noise subtracted" in bars
+    heat = figure(text, "Validation accuracy by learning_rate and batch_size")
+    shades = {
+        shown: float(shade)
+        for shade, shown in re.findall(r'fill-opacity="([\d.]+)".*?class="value"[^>]*>([^<]+)<', heat, re.DOTALL)
+    }
+    assert sorted(shades, key=shades.__getitem__) == ["10.0", "30.0", "50.0", "70.0"]
+    lines = figure(text, "Parallel coordinates")
+    assert lines.count('class="thread"') == 3 and lines.count('class="first"') == 1
+    assert all(name in lines for name in ("learning_rate", "batch_size", "val_accuracy"))
+    for key in ("learning_rate", "batch_size"):
+        chart = figure(text, f"Validation accuracy against {key}")
+        assert chart.count('class="level"') == 2 and 'class="join"' not in chart
+    time = figure(text, "Validation accuracy against time")
+    assert "seconds per run" in time and time.count('class="chosen"') + time.count("<circle") >= 4
+
+
+def test_an_incomplete_grid_says_why_there_is_no_importance(tmp_path: Path) -> None:
+    for rate, size in ((0.001, 64), (0.01, 64), (0.01, 128)):
+        seeds(tmp_path, [0.8, 0.9], learning_rate=rate, batch_size=size)
+    text = page(make_report([tmp_path]))
+    assert "Importance of the keys" not in titles(text)
+    assert "The importance of the keys is not analysed: the runs are no complete grid: 3 of 4 combinations" in Reader(text).text
+
+
+def test_one_run(tmp_path: Path) -> None:
+    write_run(tmp_path, {})
+    text = Reader(page(make_report([tmp_path]))).text
+    assert "1 configuration, 1 run: 1 completed." in text and "The command that trained this run:" in text
+    for word in ("What the settings do", "± standard deviation", "adjusted", "What went wrong", "Could not be read", "mean ± sd"):
+        assert word not in text.partition("How it was made")[0], word
+    assert "The run" in text and "the only one that is completed" in text
+
+
+def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
+    seeds(tmp_path, [0.8, 0.9, 0.85], learning_rate=0.001)
+    for seed in range(3):
+        home = write_run(tmp_path, {"learning_rate": 0.01, "dataset": "fashion_mnist"}, seed=seed, score=0.7 + 0.01 * seed)
+        change(home, lambda record: record["data"].update(name="fashion_mnist", sha256=SHA256[::-1]))
+    text = page(make_report([tmp_path]))
+    assert text.count('<table class="main">') == 2 and "2 groups that cannot be compared" in text
+    top = text.split('<ul class="verdict">')[1].partition("</ul>")[0]
+    assert top.count("<li>") == 2 and '<a href="#g1">' in top and '<a href="#g2">' in top
+    idents = re.findall(r' id="([^"]+)"', text)
+    assert len(set(idents)) == len(idents)
+
+
+def test_failures_with_their_cause_and_a_way_out(tmp_path: Path) -> None:
+    error = "diverged: the loss is not finite in epoch 1, step 12 (12 in all); layer hidden_2 had the largest gradient (|dW2| = inf), "
+    error += "learning rate 1"
+    seeds(tmp_path, [0.9, 0.91, 0.92], learning_rate=0.01)
+    for seed in range(2):
+        write_run(tmp_path, {"learning_rate": 1.0}, seed=seed, status="diverged", error=error)
+    write_run(tmp_path, {"learning_rate": 1.0}, seed=2, status="failed", error="MemoryError: Unable to allocate 4 GiB")
+    text = page(make_report([tmp_path]))
+    part = text.split("What went wrong")[1].partition("<h3>")[0]
+    shown = Reader(part.partition("</h3>")[2]).text
+    assert "seed 0 diverged: " in shown and "seed 1 diverged: " in shown and "not finite in epoch 1, step 12" in shown
+    assert shown.count("is above the range that was stable here") == 1, "told once for both seeds"
+    assert "try learning_rate=0.01." in shown and "<code>learning_rate=0.01</code>" in part
+    assert "MemoryError: Unable to allocate 4 GiB" in shown and "<code>batch_size=64</code>" in part
+    assert "0/3" in text and "2 diverged, 1 failed" in text
+
+
+def test_broken_folders_and_commands(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path, {}, seed=seed, command=COMMAND if seed else "mlp train other.yaml --results results")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    text = page(make_report([tmp_path]))
+    shown = Reader(text).text
+    assert f"{tmp_path / 'broken'} is damaged: " in shown and "1 folder or file could not be read" in shown
+    assert shown.count(COMMAND) == 1 and "mlp train other.yaml --results results" in shown
+    assert "3 runs with mlp 0.1.0, Python 3.11.9, NumPy 2.1.0, 1 thread." in shown
+
+
+def test_many_commands_are_folded(tmp_path: Path) -> None:
+    for seed in range(20):
+        write_run(tmp_path, {}, seed=seed, command=f"mlp train base.yaml seed={seed}")
+    text = page(make_report([tmp_path]))
+    assert "<summary>8 more commands</summary>" in text and all(f"seed={seed}</code>" in text for seed in range(20))
+
+
+def png(width: int, height: int) -> bytes:
+    """A grey image."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = (b"\0" + b"\x99" * width) * height
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_figures_of_the_best_run(tmp_path: Path) -> None:
+    *_, best = seeds(tmp_path, [0.9, 0.8, 0.95], learning_rate=0.001)
+    seeds(tmp_path, [0.5, 0.6, 0.55], learning_rate=0.01)
+    text = page(make_report([tmp_path]))
+    assert "<img" not in text and f"mlp train {best / 'config.yaml'} --results {tmp_path}" in Reader(text).text
+    (best / "plots").mkdir()
+    (best / "plots" / "confusion.png").write_bytes(png(40, 30))
+    (best / "plots" / "weights.png").write_bytes(png(9, 9) + b"\0" * (700 << 10))
+    (best / "plots" / "errors.png").write_bytes(b"<svg onload=alert(1)>")
+    text = page(make_report([tmp_path]))
+    (image,) = [attributes for tag, attributes in Reader(text).tags if tag == "img"]
+    assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == png(40, 30)
+    assert (image["width"], image["height"]) == ("40", "30") and image["alt"].startswith("Confusion matrix, test set of ")
+    assert f"Too large for this page, see {best / 'plots'}: First-layer weights." in Reader(text).text
+
+
+def test_policy_and_self_containment(tmp_path: Path) -> None:
+    seeds(tmp_path, [0.9, 0.8], learning_rate=0.001)
+    text = page(make_report([tmp_path]))
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+    rules = dict(rule.strip().partition(" ")[::2] for rule in html.unescape(policy).split(";"))
+    assert rules["default-src"] == "'none'" and rules["img-src"] == "data:" and rules["base-uri"] == "'none'"
+    assert not any(word in policy for word in ("unsafe", "*", "http", "self"))
+    assert text.index("Content-Security-Policy") < text.index("<style") < text.index("<script")
+    for name in ("style", "script"):
+        (inside,) = re.findall(f"<{name}>(.*?)</{name}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert rules[f"{name}-src"] == f"'sha256-{digest}'"
+    assert_inert(text)
+
+
+def assert_inert(text: str) -> None:
+    """No outside address, no script but the page's own, no handler, no style attribute (the policy would refuse it)."""
+    tags = Reader(text).tags
+    assert sum(tag in ("script", "style", "dialog") for tag, _ in tags) == 3
+    assert not {tag for tag, _ in tags} & {
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "applet",
+        "use",
+        "image",
+        "foreignobject",
+        "animate",
+    }
+    for tag, attributes in tags:
+        assert not [
+            name for name in attributes if name.startswith("on") or name in ("style", "srcset", "action", "formaction")
+        ], tag
+        for name in ("src", "href", "xlink:href", "data", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#g", "data:,", "data:image/png;base64,")), (tag, value)
+    for style in re.findall("<style>(.*?)</style>", text, re.DOTALL):
+        assert "url(" not in style and "@import" not in style
+
+
+HOSTILE = (
+    "<script>window.hit=1</script>",
+    '"><img src=x onerror=window.hit=1>',
+    "'><svg onload=window.hit=1>",
+    "javascript:window.hit=1",
+    "</style></script><h1>x",
+    "{{ 7 * 7 }}{% raw %}",
+    "=cmd|' /C calc'!A0",
+    "left\u202eright\u200f\u2066\x00\x1b[31m",
+    "https://example.com/x.png",
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_values_are_inert(tmp_path: Path, value: str) -> None:
+    def spoil(record: dict[str, Any]) -> None:
+        record["name"] = record["command"] = value
+        record["config"]["activation"] = record["config"]["tags"] = value
+        record["data"]["name"] = value
+        record["environment"] = {"version": value, "cpu": value}
+
+    for number in range(3):
+        change(write_run(tmp_path, {"learning_rate": 0.001}, seed=number, score=0.9 + 0.01 * number), spoil)
+        write_run(tmp_path, {"learning_rate": 0.01}, seed=number, score=0.8)
+    change(write_run(tmp_path, {"learning_rate": 0.1}, status="failed", error=value), lambda record: record.update(name=value))
+    if "/" not in value and "\0" not in value:
+        home = tmp_path / value
+        home.mkdir()
+        (home / "run.json").write_text("{")
+    text = page(make_report([tmp_path]))
+    assert_inert(text)
+    assert not set("\u202e\u200f\u2066\x00\x1b") & set(text), "characters that turn or hide text"
+    shown = Reader(text).text
+    assert value.encode("unicode_escape").decode() in shown
+
+
+def test_equal_bytes_for_equal_runs(tmp_path: Path) -> None:
+    list(write_grid(tmp_path / "runs", (0.001, 0.01), ("adam", "sgd"), 3, epochs=5))
+    texts = {write_page(make_report([tmp_path / "runs"]), tmp_path).read_bytes() for _ in range(2)}
+    assert len(texts) == 1
+    assert str(tmp_path / "runs").encode() in texts.pop()
+
+
+def test_sixty_runs_are_at_most_two_megabytes(tmp_path: Path) -> None:
+    rates = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+    homes = list(write_grid(tmp_path, rates, ("adam", "sgd"), 5, epochs=20))
+    report = make_report([tmp_path])
+    assert len(homes) == 60 and len(page(report).encode()) <= 2 << 20
+    for home in homes:  # and with the largest figures that it takes
+        (home / "plots").mkdir()
+        for name in ("confusion.png", "weights.png", "errors.png"):
+            (home / "plots" / name).write_bytes(png(9, 9) + b"\0" * (360 << 10))
+    assert 1 << 20 < len(page(report).encode()) <= 2 << 20
+
+
+def test_hundreds_of_configurations(tmp_path: Path) -> None:
+    for number in range(300):
+        write_run(tmp_path, {"learning_rate": 0.001 + number * 1e-5, "batch_size": 32 + number}, score=0.9, epochs=2)
+    text = page(make_report([tmp_path]))
+    assert text.count('aria-label="Open ') == 300 and "<summary>All 300 configurations, one by one</summary>" in text
+    assert len(re.findall(r'class="line s\d"', figure(text, "Validation accuracy over epochs"))) == 12, (
+        "six, and six in the legend"
+    )
+
+
+def strange_reports(folder: Path) -> Iterator[tuple[str, Report]]:
+    yield "nothing", Report([], [], [], [])
+    only = folder / "only"
+    write_run(only, {}, status="failed", error=None, epochs=1)
+    yield "only failures", make_report([only])
+    flat = folder / "flat"
+    for rate in (0.001, 0.01, 0.1):
+        for size in (32, 64):
+            for seed in range(2):
+                write_run(flat, {"learning_rate": rate, "batch_size": size}, seed=seed, score=1.0, epochs=1, seconds=0.0)
+    yield "all alike", make_report([flat])
+    broken = folder / "broken"
+    for seed in range(2):
+        home = write_run(broken, {}, seed=seed)
+        (home / "metrics.csv").write_text("epoch,val_loss,val_accuracy\n1,,\n2,nan,inf\n3,1e300,-1e300\n")
+    yield "curves that cannot be drawn", make_report([broken])
+    odd = folder / "odd"
+    for number, value in enumerate((1e-300, 1e300, 5, None, True, "x", [1, [2]], {"a": 1})):
+        change(write_run(odd, {}, seed=number), lambda record, value=value: record["config"].update(dropout=value))  # type: ignore[misc]
+    yield "settings of all kinds", make_report([odd])
+
+
+def test_strange_reports_have_a_page(tmp_path: Path) -> None:
+    for name, report in strange_reports(tmp_path):
+        text = page(report)
+        assert_inert(text)
+        assert not re.findall(r'(?:d|x|y|cx|cy|width|height)="[^"]*(?:nan|inf|None)', text), name
+        assert "Undefined" not in text and "</html>" in text
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "index.html").mkdir()
+    with pytest.raises(RunError):
+        write_page(Report([], [], [], []), tmp_path)

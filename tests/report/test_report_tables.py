@@ -1,0 +1,164 @@
+"""Tables, CSV and JSON of a report; names that would like to be more than names."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from fake_runs import write_run
+
+from mlp_cli.errors import UsageError
+from mlp_cli.files import strict_json
+from mlp_cli.report.build import make_report
+from mlp_cli.report.frames import as_json, csv_cell, runs_csv, summary_csv
+from mlp_cli.report.model import Report
+from mlp_cli.report.tables import arrange, group_rows, markdown, table_text
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    """Three rates by three seeds, one seed diverged."""
+    for rate, scores in ((0.001, (0.90, 0.91, 0.92)), (0.01, (0.94, 0.95, 0.96)), (0.1, (0.97, 0.98))):
+        for seed, score in enumerate(scores):
+            write_run(tmp_path, {"learning_rate": rate}, seed=seed, score=score)
+    write_run(tmp_path, {"learning_rate": 0.1}, seed=2, status="diverged", error="diverged: x")
+    return make_report([tmp_path])
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_summary_csv_has_the_columns_of_the_contract(report: Report) -> None:
+    rows = rows_of(summary_csv(report))
+    assert [row["learning_rate"] for row in rows] == ["0.01", "0.001", "0.1"]
+    assert [row["verdict"] for row in rows] == ["best", "worse", "too few seeds"] or rows[1]["verdict"] == "indistinguishable"
+    best = rows[0]
+    assert best["n"] == "3" and float(best["val_accuracy_mean"]) == pytest.approx(0.95) and best["p"] == ""
+    sd, low = float(best["val_accuracy_sd"]), float(best["val_accuracy_low"])
+    assert sd == pytest.approx(0.01) and low == pytest.approx(0.95 - 4.302653 * 0.01 / 3**0.5, abs=1e-6)
+    assert (rows[2]["n"], rows[2]["failed"]) == ("2", "1") and float(rows[1]["p"]) > 0
+    for metric in ("train_loss", "val_loss", "test_accuracy"):
+        assert all(f"{metric}_{part}" in best for part in ("mean", "sd", "low", "high"))
+
+
+def test_runs_csv_has_every_run(report: Report) -> None:
+    rows = rows_of(runs_csv(report))
+    assert len(rows) == 9 and {row["status"] for row in rows} == {"completed", "diverged"}
+    assert {row["seed"] for row in rows} == {"0", "1", "2"} and all(Path(row["folder"]).is_dir() for row in rows)
+    assert len({row["configuration"] for row in rows}) == 3 and rows[0]["epochs_trained"] == "3"
+
+
+def test_the_terminal_table(report: Report) -> None:
+    text = table_text(report)
+    assert "learning_rate" in text and "95.0 ± 1.0" in text and "2/3" in text and "best" in text
+    assert "diverged" in text and "try learning_rate=0.01" in text and "test is only reported" in text
+
+
+def test_only_changed_leaves_out_equal_columns(report: Report) -> None:
+    header, _ = group_rows(report.groups[0], only_changed=True)
+    assert "parameters" not in header and "learning_rate" in header and "verdict" in header
+    assert "parameters" in group_rows(report.groups[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("sort", "rates"),
+    [
+        ("learning_rate", [0.001, 0.01, 0.1]),
+        ("-learning_rate", [0.1, 0.01, 0.001]),
+        ("val_accuracy", [0.1, 0.01, 0.001]),
+        ("-val_accuracy_mean", [0.001, 0.01, 0.1]),
+        ("val_loss", [0.1, 0.01, 0.001]),
+        ("seconds", [0.1, 0.01, 0.001]),
+        ("p", [0.001, 0.01, 0.1]),
+        ("verdict", None),
+    ],
+)
+def test_sorting(report: Report, sort: str, rates: list[float] | None) -> None:
+    arrange(report, sort)
+    found = [each.config["learning_rate"] for each in report.groups[0].configurations]
+    assert rates is None or found == rates
+
+
+def test_sorting_by_nothing_known(report: Report) -> None:
+    with pytest.raises(UsageError, match=r"unknown column 'val_acuracy'; did you mean val_accuracy\?"):
+        arrange(report, "val_acuracy")
+
+
+def test_the_top_keeps_the_verdicts(report: Report) -> None:
+    arrange(report, top=1)
+    (only,) = report.groups[0].configurations
+    assert only.verdict == "best" and not report.groups[0].failures
+    assert "1 of 3 configurations are shown" in table_text(report)
+
+
+def test_json_is_strict(report: Report) -> None:
+    found = json.loads(strict_json(as_json(report)))
+    (group,) = found["groups"]
+    assert group["best"] == group["configurations"][0]["id"] and group["configurations"][0]["metrics"]["val_accuracy"]["n"] == 3
+    assert len(group["failures"]) == 1 and found["broken"] == []
+
+
+def test_equal_input_gives_equal_bytes(report: Report) -> None:
+    again = make_report(report.paths)
+    for form in (summary_csv, runs_csv, table_text, markdown):
+        assert form(report) == form(again)
+
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-1+1",
+    "@SUM(A1)",
+    "\t=1",
+    " =1",
+    "\r=1",
+    "＝1",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "a|b\\|c [x](javascript:1) `c`",
+    "\u202egnp.exe",
+    "\x1b[31mred\x1b]0;title\x07",
+    "x\ny,z",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_values_are_inert(tmp_path: Path, value: str) -> None:
+    for seed, name in enumerate(("safe", value)):
+        home = write_run(tmp_path, seed=seed, name=f"run{seed}")
+        record = json.loads((home / "run.json").read_text())
+        record["name"] = record["error"] = record["config"]["initializer"]["name"] = record["data"]["name"] = name
+        record["config"][name] = name
+        record["status"] = "failed" if seed else "completed"
+        (home / "run.json").write_text(json.dumps(record))
+    report = make_report([tmp_path])
+    for text in (summary_csv(report), runs_csv(report)):
+        parsed = list(csv.reader(io.StringIO(text)))
+        assert len({len(row) for row in parsed}) == 1
+        for cell in (cell for row in parsed for cell in row):
+            assert not cell.startswith(("=", "+", "@", "\t", "\r", "＝")) and cell.isprintable()
+            assert not cell.startswith("-") or float(cell) < 0
+    shown = table_text(report)
+    assert all(line.isprintable() for line in shown.splitlines())
+    marked = markdown(report)
+    assert "<script" not in marked and "<img" not in marked and "](" not in marked.replace("\\](", "")
+    for line in marked.splitlines():
+        assert not line.startswith("| ") or line.replace("\\|", "").count("|") == marked.splitlines()[4].replace("\\|", "").count(
+            "|"
+        )
+
+
+def test_cells() -> None:
+    assert [csv_cell(value) for value in (None, float("nan"), 0.1, -2, -0.5, True, [300, 100], "-x", "a b")] == [
+        "",
+        "",
+        "0.1",
+        "-2",
+        "-0.5",
+        "true",
+        "[300, 100]",
+        "'-x",
+        "a b",
+    ]
