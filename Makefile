@@ -39,8 +39,8 @@ train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train
 test: setup-dev  ## run the default test suite
 	$(BIN)/python -m pytest
 
-test-chaos: setup-dev  ## run the slow proofs: kills, crash points, damage, hostile files (some 15 minutes)
-	$(BIN)/python -m pytest -m slow tests/chaos
+test-chaos: setup-dev  ## run the slow proofs: kills, crash points, damage, hostile files, sweeps under attack (some 40 minutes)
+	$(BIN)/python -m pytest -m slow
 
 lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff check .

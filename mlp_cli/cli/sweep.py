@@ -21,6 +21,7 @@ from mlp_cli.cli.options import (
     quiet_option,
     results_option,
 )
+from mlp_cli.errors import MlpError, UsageError
 
 if TYPE_CHECKING:
     from mlp_cli.sweep.crew import Listener
@@ -151,11 +152,30 @@ def sweep(
         threads=threads,
         command=shlex.join(command),
     )
+    page, broken = _report(planned, outcome, listener)
     if as_json:
-        print_json(_document(planned, outcome, command))
+        print_json(_document(planned, outcome, command) | {"report": None if page is None else str(page)})
     elif not quiet:
-        click.echo("\n".join(_lines(planned, outcome, command)))
+        click.echo("\n".join(_lines(planned, outcome, command, page)))
+    if broken is not None:
+        raise broken
     return _exit_code(outcome)
+
+
+def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[Path | None, MlpError | None]:
+    """Writes the report of the sweep's folder; after a signal none, lest it be waited for. Returns the page, and an error that
+    is raised once the sweep's own words are out."""
+    from mlp_cli.report.build import default_folder, make_report, write_report
+
+    if outcome.signal is not None:
+        return None, None
+    try:
+        return write_report(make_report([planned.folder]), default_folder([planned.folder])), None
+    except UsageError:  # no run's record can be read, as where no run could even begin
+        listener.say(f"there is no report: no run can be read in {planned.folder}")
+        return None, None
+    except MlpError as error:
+        return None, error
 
 
 def _listener(planned: SweepPlan, quiet: bool, as_json: bool) -> Listener:
@@ -173,7 +193,7 @@ def _exit_code(outcome: Outcome) -> int:
     return 1 if outcome.summary.wrong or outcome.stopped == "failures" or outcome.summary.counts.get("running") else 0
 
 
-def _lines(planned: SweepPlan, outcome: Outcome, command: list[str]) -> list[str]:
+def _lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
     """The end of a sweep: how the configurations compare, the best, the counts, the time, what failed, and how to go on."""
     from mlp_cli.sweep.progress import plural
     from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines, retry_line
@@ -183,7 +203,12 @@ def _lines(planned: SweepPlan, outcome: Outcome, command: list[str]) -> list[str
     lines = [*ranking, *([""] if ranking else []), *best_lines(summary)]
     lines.append(f"runs        {count_line(summary)}")
     trained = f"{plural(outcome.trained, 'run')} trained" if outcome.trained else "nothing was left to train"
-    lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}", *failure_lines(summary)]
+    lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}"]
+    if page is not None:
+        lines.append(f"report      {page}")
+    elif outcome.signal is not None:
+        lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
+    lines += failure_lines(summary)
     if outcome.stopped is not None:
         lines.append(f"{_STOPPED[outcome.stopped]}; {plural(summary.unfinished, 'run')} unfinished")
     retry = retry_line(summary, command)

@@ -48,6 +48,12 @@ def finished_at(root: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in (folder_of(root) / "runs").glob("*/run.json")}
 
 
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report at a sweep's end has its page and tables; drawing its figures each time would take these tests twice as long."""
+    monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
+
+
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Labels of members that raise an error when they are trained."""
@@ -69,7 +75,7 @@ def test_a_sweep_from_end_to_end(sweep: Mlp, tmp_path: Path) -> None:
     assert answer.code == 0, answer.err
     folder = folder_of(tmp_path)
     assert folder.name.startswith("small-") and len(folder.name) == len("small-") + 8
-    assert {entry.name for entry in folder.iterdir()} == {"sweep.yaml", "trials.csv", "runs", "log.txt"}
+    assert {entry.name for entry in folder.iterdir()} == {"sweep.yaml", "trials.csv", "runs", "log.txt", "report"}
     labels = {
         f"optimizer-{name}_learning_rate-{rate}_seed-{seed}"
         for name in ("sgd", "adam")
@@ -91,6 +97,24 @@ def test_a_sweep_from_end_to_end(sweep: Mlp, tmp_path: Path) -> None:
     best = next(line for line in lines if line.startswith("best "))
     assert best == "best        optimizer adam, learning_rate 0.01"
     assert "runs        8 completed" in lines and f"folder      results/{folder.name}" in lines
+    assert f"report      results/{folder.name}/report/index.html" in lines
+
+
+def test_a_sweep_ends_with_its_report(sweep: Mlp, tmp_path: Path) -> None:
+    document = json.loads(sweep("--lr", "1e-3,1e-2", "--seeds", "3", "--json").out)
+    page = tmp_path / document["report"]
+    assert page == folder_of(tmp_path) / "report" / "index.html" and "learning_rate" in page.read_text()
+    rows = list(csv.DictReader((page.parent / "summary.csv").read_text().splitlines()))
+    assert [row["n"] for row in rows] == ["3", "3"] and rows[0]["verdict"] == "best"
+    assert float(rows[0]["val_accuracy_mean"]) == pytest.approx(document["best"]["mean"])
+
+
+def test_a_report_that_cannot_be_written_is_an_error_after_the_result(sweep: Mlp, tmp_path: Path) -> None:
+    sweep("--lr", "1e-3,1e-2")
+    shutil.rmtree(folder_of(tmp_path) / "report")
+    (folder_of(tmp_path) / "report").write_text("in the way")
+    answer = sweep("--lr", "1e-3,1e-2")
+    assert answer.code == 1 and "runs        2 completed" in answer.out and "cannot" in answer.err and "report" in answer.err
 
 
 def test_a_member_has_the_bytes_of_the_same_run_alone(sweep: Mlp, mlp: Mlp, tmp_path: Path) -> None:
@@ -378,6 +402,7 @@ def test_a_signal_stops_the_workers_and_says_how_to_go_on(
     lines = out.splitlines()
     assert "interrupted; 3 runs unfinished" in lines and "Traceback" not in out
     assert lines[-1].startswith("to go on: mlp sweep small.yaml epochs=100000")
+    assert any(line.startswith("report      none yet; any time: mlp report results/small-") for line in lines)
     assert {row["status"] for row in table(tmp_path).values()} == {"interrupted"}
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

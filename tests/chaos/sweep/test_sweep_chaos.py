@@ -1,0 +1,235 @@
+"""Sweeps under attack: workers and drivers killed at random, members of every bad kind. Small here by default, large with `-m slow`."""
+
+import importlib.util
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from small_sets import make_idx_set
+from sweep_jobs import (
+    children_of,
+    drive,
+    folder_of,
+    hashes_of,
+    is_alive,
+    job_line,
+    log_of,
+    make_job,
+    make_jobs,
+    poison,
+    trained_alone,
+)
+
+from mlp_cli import runs
+from mlp_cli.sweep.executors import Job, open_executor
+from mlp_cli.sweep.processes import Processes
+
+SCRIPT = Path(__file__).parent / "driver_script.py"
+LARGE = pytest.mark.slow
+
+
+def calm_hashes(images: Path, folder: Path, count: int, **keys: object) -> list[str]:
+    """The hashes of the same members in a sweep that nobody disturbs."""
+    jobs = make_jobs(images, folder / "calm", count, **keys)
+    with Processes(2) as executor:
+        assert {result.status for result in drive(executor, jobs).values()} == {"completed"}
+    return hashes_of(jobs)
+
+
+class Killer:
+    """Kills a random worker now and then, from a thread, until it leaves its `with`."""
+
+    def __init__(self, executor: Processes, shortest: float, longest: float) -> None:
+        self.executor, self.pause = executor, (shortest, longest)
+        self.random, self.over, self.killed = random.Random(7), threading.Event(), 0
+        self.thread = threading.Thread(target=self._kill)
+
+    def _kill(self) -> None:
+        while not self.over.wait(self.random.uniform(*self.pause)):
+            crew = list(self.executor._crew)
+            if crew:
+                self.random.choice(crew).process.kill()
+                self.killed += 1
+
+    def __enter__(self) -> "Killer":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize(
+    ("count", "workers", "shortest", "longest"), [(16, 2, 0.2, 0.6), pytest.param(200, 4, 0.5, 2.0, marks=LARGE)]
+)
+def test_workers_killed_at_random(
+    count: int, workers: int, shortest: float, longest: float, idx_set: Path, tmp_path: Path
+) -> None:
+    expected = calm_hashes(idx_set, tmp_path, count, epochs=8)
+    jobs = make_jobs(idx_set, tmp_path / "runs", count, epochs=8)
+    with Processes(workers) as executor, Killer(executor, shortest, longest) as killer:
+        found = drive(executor, jobs, attempts=100)
+    assert {result.status for result in found.values()} == {"completed"}
+    assert len(found) == count
+    assert killer.killed
+    assert sum(result.attempt - 1 for result in found.values()) <= killer.killed
+    for job in jobs:
+        assert log_of(job).count("SIGKILL") == found[job.label].attempt - 1, "only who was killed is charged"
+    assert hashes_of(jobs) == expected
+
+
+@pytest.mark.parametrize("good", [8, pytest.param(43, marks=LARGE)])
+def test_poison_among_members(good: int, monkeypatch: pytest.MonkeyPatch, idx_set: Path, tmp_path: Path) -> None:
+    poison(monkeypatch)
+    results = tmp_path / "runs"
+    results.mkdir()
+    names = ("segfault", "exception", "memory", "endless", "exit0")
+    bad = [make_job(idx_set, results, name) for name in names]
+    bad += [make_job(idx_set, results, "diverges", learning_rate=1e30), make_job(idx_set, results, "unwritable")]
+    folder_of(bad[-1]).write_text("no folder can be made here")
+    jobs = make_jobs(idx_set, results, good)
+    order = [*jobs, *bad]
+    random.Random(3).shuffle(order)
+    with Processes(2, timeout=10.0) as executor:
+        found = drive(executor, order)
+    assert {job.label: found[job.label].status for job in jobs} == {job.label: "completed" for job in jobs}
+    assert {job.label: found[job.label].attempt for job in jobs} == {job.label: 1 for job in jobs}
+    assert {job.label: found[job.label].status for job in bad} == dict.fromkeys(names, "failed") | {
+        "diverges": "diverged",
+        "unwritable": "failed",
+    }
+    causes = {"segfault": "SIGSEGV", "exception": "ZeroDivisionError", "memory": "MemoryError", "endless": "timed out"}
+    causes |= {"exit0": "exit code 0", "diverges": "diverged:", "unwritable": "cannot write"}
+    for job in bad:
+        assert causes[job.label] in str(found[job.label].error)
+        if job.label != "unwritable":
+            record = runs.read_record(folder_of(job))
+            assert record is not None
+            assert (record["status"], record["error"]) == (found[job.label].status, found[job.label].error)
+    assert hashes_of(jobs) == calm_hashes(idx_set, tmp_path, good)
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(12, marks=LARGE)])
+def test_the_same_bytes_in_every_company(count: int, idx_set: Path, tmp_path: Path) -> None:
+    keys = {"dropout": 0.2, "hidden_sizes": [32, 16]}
+    alone = [trained_alone(job, tmp_path / "alone") for job in make_jobs(idx_set, tmp_path / "alone", count, **keys)]
+    kinds = [("processes", 1), ("processes", 2), ("processes", 4), ("serial", 1)]
+    if importlib.util.find_spec("distributed"):
+        kinds.append(("dask", 2))
+    for name, workers in kinds:
+        jobs = make_jobs(idx_set, tmp_path / f"{name}-{workers}", count, **keys)
+        with open_executor(name, workers=workers) as executor:
+            drive(executor, jobs)
+        assert hashes_of(jobs) == alone, f"{name} with {workers} workers"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("count", "kills"), [(10, 3), pytest.param(60, 20, marks=LARGE)])
+def test_the_driver_killed_again_and_again(count: int, kills: int, idx_set: Path, tmp_path: Path) -> None:
+    expected = calm_hashes(idx_set, tmp_path, count, epochs=12)
+    jobs = make_jobs(idx_set, tmp_path / "runs", count, epochs=12)
+    (tmp_path / "jobs").write_text("".join(f"{job_line(job)}\n" for job in jobs))
+    generator = random.Random(11)
+    finished: dict[str, int] = {}
+    for _ in range(kills):
+        with subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path / "jobs")]) as driver:
+            with suppress(subprocess.TimeoutExpired):
+                driver.wait(generator.uniform(1.0, 4.0))
+            children = children_of(driver.pid)
+            driver.kill()
+        end = time.monotonic() + 3.0
+        while any(map(is_alive, children)):
+            assert time.monotonic() < end, "a child outlived its driver"
+            time.sleep(0.02)
+        now = stamps(jobs)
+        assert finished.items() <= now.items(), "a finished member was touched"
+        finished = now
+    assert subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "jobs")], check=False).returncode == 0
+    assert finished.items() <= stamps(jobs).items()
+    assert hashes_of(jobs) == expected
+
+
+def stamps(jobs: list[Job]) -> dict[str, int]:
+    """When the records of the completed members were written."""
+    found = {}
+    for job in jobs:
+        record = runs.read_record(folder_of(job))
+        if record is not None and record["status"] == "completed":
+            found[job.run_id] = (folder_of(job) / "run.json").stat().st_mtime_ns
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("early", "late"), [pytest.param(100, 1000, marks=LARGE)])
+def test_a_long_sweep_needs_no_more_than_a_short_one(early: int, late: int, idx_set: Path, tmp_path: Path) -> None:
+    """The driver's memory (to 2 MiB), descriptors and threads, and the workers' memory (to 4 MiB), are flat."""
+
+    def counts() -> tuple[int, int, int, int]:
+        workers = max((memory(worker.process.pid, "Pss:") for worker in executor._crew), default=0)
+        return memory(os.getpid(), "Rss:"), len(os.listdir("/proc/self/fd")), threading.active_count(), workers
+
+    jobs = deque(range(late))
+    done = 0
+    measured = {}
+    with Processes(2) as executor:
+        for _ in range(4):
+            executor.submit(make_job(idx_set, tmp_path / "runs", f"seed-{jobs[0]}", seed=jobs.popleft(), epochs=1))
+        while done < late:
+            for result in executor.results(5.0):
+                assert result.status == "completed"
+                done += 1
+                if done in (early, late - 4):
+                    measured[done] = counts()
+                if jobs:
+                    executor.submit(make_job(idx_set, tmp_path / "runs", f"seed-{jobs[0]}", seed=jobs.popleft(), epochs=1))
+    print(measured)
+    first, last = measured[early], measured[late - 4]
+    assert last[0] - first[0] < 2048
+    assert last[1:3] == first[1:3]
+    assert last[3] - first[3] < 4096
+
+
+def memory(pid: int, field: str) -> int:
+    """A figure of /proc/PID/smaps_rollup, in KiB."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1])
+    return 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_what_an_extra_worker_costs(tmp_path: Path) -> None:
+    """At most 90 MB of proportional set size, on images of MNIST's size and number that all workers map."""
+    images = make_idx_set(tmp_path / "large", train=60_000, test=10_000, side=28)
+    peaks = {}
+    for workers in (1, 2, 3):
+        keys = {"hidden_sizes": [300], "batch_size": 128, "epochs": 10_000}
+        jobs = make_jobs(images, tmp_path / f"runs-{workers}", workers, **keys)
+        with Processes(workers) as executor:
+            for job in jobs:
+                executor.submit(job)
+            end = time.monotonic() + 120
+            while not all((folder_of(job) / "checkpoint.npz").exists() for job in jobs):
+                assert executor.results(0.05) == []
+                assert time.monotonic() < end
+            samples = []
+            for _ in range(20):
+                samples.append(sum(memory(worker.process.pid, "Pss:") for worker in executor._crew))
+                executor.results(0.1)
+            peaks[workers] = max(samples)
+            for worker in executor._crew:
+                os.kill(worker.process.pid, signal.SIGKILL)
+    print(peaks)
+    assert peaks[2] - peaks[1] < 90_000
+    assert peaks[3] - peaks[2] < 90_000
