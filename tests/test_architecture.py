@@ -19,8 +19,9 @@ LEVELS = {
     "config training plots": 2,
     "runs find model build estimate figures job": 3,
     "experiment": 4,
-    "bench report sweep": 5,
-    "cli": 6,
+    "report sweep": 5,
+    "bench": 6,
+    "cli": 7,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
 
@@ -29,6 +30,7 @@ ONLY_IN = {
     "click": "cli",
     "torch": "bench",
     "sklearn": "bench",
+    "joblib": "bench",
     "PIL": "data",
     "markupsafe": "report",
     "optuna": "sweep",
