@@ -114,8 +114,26 @@ def _report_again(planned: Plan, record: dict[str, Any], dataset: Dataset | None
         if dataset.sha256 != record["data"]["sha256"]:
             raise data_changed(planned.folder, record["data"]["sha256"], dataset.sha256)
         if plots and figures_missing(planned.folder):
-            trainer = build(planned.config, dataset)
-            load_weights(planned.folder, trainer.network)
-            history = read_history(planned.folder, SCORE_NAMES[dataset.task])
-            draw_figures(planned.folder, record, trainer, dataset, history, test(trainer, dataset)[1])
+            _draw(planned.config, record, dataset, planned.folder, planned.folder)
     return Outcome(record, planned.folder, trained=False)
+
+
+def draw(config: Config, folder: Path, target: Path) -> None:
+    """Draws the figures of a completed run, which lies in `folder`, into target/plots, from its weights and its data.
+
+    Errors: DataError where the data is gone or has changed; RunError where something cannot be read or written.
+    """
+    record = runs.read_record(folder)
+    dataset = load_data(config, lambda text: None)
+    if record is None or record.get("data") is None:
+        raise RunError(f"{folder} is no completed run")
+    if dataset.sha256 != record["data"]["sha256"]:
+        raise data_changed(folder, record["data"]["sha256"], dataset.sha256)
+    _draw(config, record, dataset, folder, target)
+
+
+def _draw(config: Config, record: dict[str, Any], dataset: Dataset, folder: Path, target: Path) -> None:
+    trainer = build(config, dataset)
+    load_weights(folder, trainer.network)
+    history = read_history(folder, SCORE_NAMES[dataset.task])
+    draw_figures(target, record, trainer, dataset, history, test(trainer, dataset)[1])

@@ -166,11 +166,14 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
     """Writes the report of the sweep's folder; after a signal none, lest it be waited for. Returns the page, and an error that
     is raised once the sweep's own words are out."""
     from mlp_cli.report.build import default_folder, make_report, write_report
+    from mlp_cli.report.winner import draw_winners
 
     if outcome.signal is not None:
         return None, None
     try:
-        return write_report(make_report([planned.folder]), default_folder([planned.folder])), None
+        report = make_report([planned.folder])
+        draw_winners(report, listener.say)
+        return write_report(report, default_folder([planned.folder])), None
     except UsageError:  # no run's record can be read, as where no run could even begin
         listener.say(f"there is no report: no run can be read in {planned.folder}")
         return None, None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mlp_cli import files
 from mlp_cli.errors import RunError
+from mlp_cli.figures import figures_missing
 from mlp_cli.report.model import Group, Run, higher_is_better
 from mlp_cli.report.wording import metric_name
 
@@ -52,6 +54,16 @@ def best_run(group: Group) -> Run | None:
     return min(runs, key=lambda run: (sign * run.metrics[group.monitor], run.id), default=None)
 
 
+def places(run: Run) -> tuple[Path, ...]:
+    """The folders whose plots/ may hold a run's figures: its own, and, for a sweep's winner, one in the sweep's report."""
+    return run.folder, run.folder.parent.parent / "report" / "best" / run.id
+
+
+def present(place: Path) -> bool:
+    """Whether a run's figures were drawn there, to the end."""
+    return not figures_missing(place)
+
+
 def gallery(group: Group, room: int) -> Gallery | None:
     """The figures of a group's best run, of at most `room` bytes together; None where no run is best."""
     run = best_run(group)
@@ -64,11 +76,12 @@ def gallery(group: Group, room: int) -> Gallery | None:
         found = Gallery(run, "The best run", f"best {metric_name(group.monitor)} of the best configuration's runs")
     too_large: list[str] = []
     missing: list[str] = []
+    home = next(filter(present, places(run)), run.folder) / "plots"
     for name, caption in FIGURES.items():
         try:
-            content = files.read_bytes(run.folder / "plots" / name, min(LARGEST, room), RunError)
+            content = files.read_bytes(home / name, min(LARGEST, room), RunError)
         except RunError:
-            (too_large if (run.folder / "plots" / name).is_file() else missing).append(caption)
+            (too_large if (home / name).is_file() else missing).append(caption)
             continue
         if content[:8] != _PNG or content[12:16] != b"IHDR":
             missing.append(caption)
@@ -78,7 +91,7 @@ def gallery(group: Group, room: int) -> Gallery | None:
         source = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
         found.pictures.append(Picture(caption, min(width, 100_000), min(height, 100_000), source))
     if too_large:
-        found.note = f"Too large for this page, see {run.folder / 'plots'}: {', '.join(too_large)}."
+        found.note = f"Too large for this page, see {home}: {', '.join(too_large)}."
     elif not found.pictures and missing:
         found.note = (
             "This run has no figures of its own: a sweep draws none for its members. This draws them, without training again; "

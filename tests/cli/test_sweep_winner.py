@@ -1,0 +1,69 @@
+"""The figures at a sweep's end: those of the report, and those of the best run, which the page shows."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_sets import Answer
+
+Mlp = Callable[..., Answer]
+WORDS = ("sweep", "small.yaml", "--lr", "1e-5,1e-2", "--executor", "serial")
+
+
+@pytest.fixture
+def folder(mlp: Mlp, small_config: Path, tmp_path: Path) -> Path:
+    """The folder of a sweep of two rates, of which the second is far better."""
+    answer = mlp(*WORDS)
+    assert answer.code == 0, answer.err
+    (found,) = (tmp_path / "results").iterdir()
+    return found
+
+
+def pictures(folder: Path) -> int:
+    return (folder / "report" / "index.html").read_text().count('src="data:image/png;base64,')
+
+
+def test_the_page_shows_the_best_runs_figures(folder: Path) -> None:
+    (best,) = (folder / "report" / "best").iterdir()
+    assert best.name.startswith("learning_rate-0.01_seed-0-")
+    drawn = {path.name for path in (best / "plots").iterdir()}
+    assert {"loss.png", "accuracy.png", "confusion.png", "weights.png"} == drawn and pictures(folder) == 2, "it makes no error"
+    assert not list((folder / "runs").glob("*/plots")), "members have none"
+    assert {path.suffix for path in (folder / "report" / "plots").iterdir()} == {".png", ".svg"}
+
+
+def test_they_are_those_of_the_same_run_alone(folder: Path, mlp: Mlp) -> None:
+    (best,) = (folder / "report" / "best").iterdir()
+    assert mlp("train", folder / "runs" / best.name / "config.yaml", "--results", "alone").code == 0
+    for path in (best / "plots").iterdir():
+        assert path.read_bytes() == (folder.parents[1] / "alone" / best.name / "plots" / path.name).read_bytes(), path.name
+
+
+def test_a_new_winner_takes_the_place_of_the_old_one(folder: Path, mlp: Mlp) -> None:
+    (old,) = (folder / "report" / "best").iterdir()
+    assert mlp(*WORDS[:3], "1e-5,1e-2,2e-2,5e-2", "--executor", "serial").code == 0
+    (new,) = (folder / "report" / "best").iterdir()
+    scores = {
+        path.parent.name: json.loads(path.read_text())["metrics"]["val_accuracy"] for path in folder.glob("runs/*/run.json")
+    }
+    assert scores[new.name] == max(scores.values()) and pictures(folder) == 2
+    assert (new == old) == (scores[old.name] == max(scores.values()))
+
+
+def test_a_report_of_any_other_kind_finds_them(folder: Path, mlp: Mlp) -> None:
+    assert mlp("report", "--out", "other").code == 0
+    assert pictures(folder) == (folder.parents[1] / "other" / "index.html").read_text().count('src="data:image/png;base64,') == 2
+
+
+def test_without_the_data_there_is_a_note(folder: Path, tmp_path: Path) -> None:
+    from mlp_cli.report.build import make_report
+    from mlp_cli.report.winner import draw_winners
+
+    shutil.rmtree(folder / "report")
+    (tmp_path / "shapes").rename(tmp_path / "moved")
+    said: list[str] = []
+    draw_winners(make_report([folder]), said.append)
+    assert len(said) == 1 and said[0].startswith("the figures of the best run are not drawn: ")
+    assert not (folder / "report" / "best").exists()
