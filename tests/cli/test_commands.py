@@ -145,6 +145,6 @@ def test_bench_compares_with_the_matmul_floor(mlp: Mlp, monkeypatch: pytest.Monk
     from mlp_cli.bench import timing
 
     monkeypatch.setattr(timing, "ROWS", 128)
-    entries = json.loads(mlp("bench", "--rounds", "1", "--json").out)
+    entries = json.loads(mlp("bench", "--rounds", "1", "--sweep-rounds", "0", "--json").out)
     for entry in entries:
         assert entry["microseconds"]["mlp, adam"] > 0 and entry["ratios"]["Adam / matmuls"] > 0
