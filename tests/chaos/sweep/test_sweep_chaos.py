@@ -36,10 +36,10 @@ SCRIPT = Path(__file__).parent / "driver_script.py"
 LARGE = pytest.mark.slow
 
 
-def calm_hashes(images: Path, folder: Path, count: int, **keys: object) -> list[str]:
+def calm_hashes(images: Path, folder: Path, count: int, workers: int = 2, **keys: object) -> list[str]:
     """The hashes of the same members in a sweep that nobody disturbs."""
     jobs = make_jobs(images, folder / "calm", count, **keys)
-    with Processes(2) as executor:
+    with Processes(workers) as executor:
         assert {result.status for result in drive(executor, jobs).values()} == {"completed"}
     return hashes_of(jobs)
 
@@ -69,15 +69,19 @@ class Killer:
 
 
 @pytest.mark.parametrize(
-    ("count", "workers", "shortest", "longest"), [(16, 2, 0.2, 0.6), pytest.param(200, 4, 0.5, 2.0, marks=LARGE)]
+    ("count", "epochs", "workers", "shortest", "longest"),
+    [(16, 8, 2, 0.2, 0.6), pytest.param(200, 100, 4, 0.5, 2.0, marks=LARGE)],
 )
 def test_workers_killed_at_random(
-    count: int, workers: int, shortest: float, longest: float, idx_set: Path, tmp_path: Path
+    count: int, epochs: int, workers: int, shortest: float, longest: float, idx_set: Path, tmp_path: Path
 ) -> None:
-    expected = calm_hashes(idx_set, tmp_path, count, epochs=8)
-    jobs = make_jobs(idx_set, tmp_path / "runs", count, epochs=8)
+    started = time.monotonic()
+    expected = calm_hashes(idx_set, tmp_path, count, workers, epochs=epochs)
+    calm, started = time.monotonic() - started, time.monotonic()
+    jobs = make_jobs(idx_set, tmp_path / "runs", count, epochs=epochs)
     with Processes(workers) as executor, Killer(executor, shortest, longest) as killer:
         found = drive(executor, jobs, attempts=100)
+    print(f"{count} runs, {killer.killed} kills: {time.monotonic() - started:.1f} s, in calm {calm:.1f} s")
     assert {result.status for result in found.values()} == {"completed"}
     assert len(found) == count
     assert killer.killed
