@@ -19,7 +19,7 @@ import numpy as np
 from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.dataset import Dataset
-from mlp_cli.errors import RunError
+from mlp_cli.errors import Interrupted, RunError
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import run_sweep
 from mlp_cli.sweep.executors import open_executor
@@ -70,7 +70,7 @@ def _mapping(text: str) -> dict[str, Any]:
 def ours(task: Task, workers: int) -> Timed:
     """One sweep as `mlp sweep` runs it, its worker processes' start included, in a folder that is taken away afterwards.
 
-    Errors: RunError where a run went wrong, which would make the time worthless.
+    Errors: RunError where a run went wrong, which would make the time worthless; Interrupted after SIGINT or SIGTERM.
     """
     with tempfile.TemporaryDirectory(prefix="mlp-bench-") as folder:
         path = Path(folder) / "bench.yaml"
@@ -89,6 +89,8 @@ def ours(task: Task, workers: int) -> Timed:
         seconds = time.perf_counter() - started
         own = _processor_seconds(resource.RUSAGE_SELF) - before
         theirs = _processor_seconds(resource.RUSAGE_CHILDREN) - children
+    if outcome.signal is not None:
+        raise Interrupted("interrupted in the middle of a sweep", exit_code=128 + outcome.signal)
     if outcome.summary.counts != {"completed": len(RATES) * task.seeds}:
         raise RunError(f"a sweep of the benchmark did not complete: {dict(outcome.summary.counts)}")
     return Timed(seconds, own / (own + theirs))

@@ -1,7 +1,9 @@
 """Timing whole sweeps: that the right things are run and told, on a small set; never how long they take."""
 
 import json
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from small_sets import Answer
 
 from mlp_cli.bench import sweeping
-from mlp_cli.errors import RunError
+from mlp_cli.errors import Interrupted, RunError
 
 Mlp = Callable[..., Answer]
 
@@ -29,6 +31,19 @@ def test_a_sweep_that_goes_wrong_is_no_measurement(small: sweeping.Task, monkeyp
     monkeypatch.setattr(sweeping, "RATES", (1e30, 1e-3))
     with pytest.raises(RunError, match="did not complete"):
         sweeping.ours(small, 1)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_has_its_own_exit_code(
+    small: sweeping.Task, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    real = sweeping.run_sweep
+    monkeypatch.setattr(
+        sweeping, "run_sweep", lambda *words, **keys: replace(real(*words, **keys), signal=number, stopped="signal")
+    )
+    with pytest.raises(Interrupted) as caught:
+        sweeping.ours(small, 1)
+    assert caught.value.exit_code == code
 
 
 def test_the_peer_fits_the_same_runs(small: sweeping.Task, monkeypatch: pytest.MonkeyPatch) -> None:
