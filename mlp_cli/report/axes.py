@@ -1,4 +1,4 @@
-"""The axes of a report's figures: room for headings and legends, limits, ticks and labels, as the page's charts have them."""
+"""The axes of a report's figures: room for headings and legends, limits, ticks and names, as the page's charts have them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit, width
-from mlp_cli.report.model import Group
+from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.scales import Scale, value_scale
-from mlp_cli.report.wording import first_upper, is_percent, metric_label, plain, setting
+from mlp_cli.report.wording import cut, first_upper, is_percent, metric_label, plain, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,36 +18,82 @@ if TYPE_CHECKING:
 
 WIDE = 720
 """Pixels of every figure's width."""
+LEAST_R2 = -1.0
+"""Where an axis of R² is cut: a poor start may be far below, and would leave no room for the rest."""
 _ENTRY = 24  # pixels of a legend's line
-_LEFT, _TALL = 116, 330  # pixels left of the axes, and of their height
+_LEFT, _TALL = 130, 330  # pixels left of the axes, and of their height
+_SECOND = 20  # pixels of a second row of names under the axes
+_SHORT = ((4, 2, 24), (6, 3, 40), (9, 5, 70))
+"""Digits of a number in a name, entries at both ends of a list, characters of a text: the first of these with which no two read the
+same."""
 
 
-def frame(group: Group, title: str, detail: str, entries: int) -> tuple[Figure, Axes]:
-    """A figure with a heading and empty axes, and room for so many legend entries under them."""
+def frame(
+    group: Group, title: str, detail: str, entries: Sequence[str] = (), *, names: Sequence[str] = ()
+) -> tuple[Figure, Axes]:
+    """A figure with a heading and empty axes, and room under them for a legend of these entries, and for two rows of tick names
+    where `names` of categories need them."""
     top = style.heading_height(detail) + 14
-    figure = style.new_figure(WIDE, top + _TALL + 64 + _ENTRY * entries + (8 if entries else 0))
+    lines = sum(entry.count("\n") + 1 for entry in entries)
+    below = 64 + _ENTRY * lines + (8 if entries else 0) + (_SECOND if _are_staggered(names) else 0)
+    figure = style.new_figure(WIDE, top + _TALL + below)
     axes = style.place(figure, _LEFT, top, WIDE - _LEFT - style.MARGIN, _TALL)
-    style.heading(figure, first_upper(f"{title}, {group.data.get('name')}"), detail)
+    style.heading(figure, first_upper(f"{title}, {plain(group.data.get('name'))}"), detail)
     axes.grid(True)
     return figure, axes
 
 
-def wrapped(text: str, inches: float) -> str:
-    """Text on two lines of at most so many inches, cut where it is longer still; on one where it fits."""
-    whole = clean(text)
-    if width(whole, style.LABEL) <= inches:
-        return whole
-    words = whole.split()
-    count = max((k for k in range(1, len(words)) if width(" ".join(words[:k]), style.LABEL) <= inches), default=0)
-    if not count:
-        return fit(whole, inches, style.LABEL)
-    return f"{' '.join(words[:count])}\n{fit(' '.join(words[count:]), inches, style.LABEL)}"
+def short_names(group: Group, shown: Sequence[Configuration], without: str = "") -> list[str]:
+    """The labels of configurations, but for one key: numbers with few digits and long lists cut, as far as the values of a key
+    stay different from each other; without differing keys the whole label."""
+    short = {key: _short([each.differs[key] for each in group.configurations if key in each.differs]) for key in group.keys}
+    named = (
+        " ".join(f"{plain(key)}={short[key][setting(value)]}" for key, value in each.differs.items() if key != without)
+        for each in shown
+    )
+    return [name or ("" if without else plain(each.label)) for name, each in zip(named, shown, strict=True)]
+
+
+def _short(values: Sequence[Any]) -> dict[str, str]:
+    distinct = {setting(value): value for value in values}
+    for digits, ends, characters in _SHORT:
+        found = {text: _shortened(value, digits, ends, characters) for text, value in distinct.items()}
+        if len(set(found.values())) == len(found):
+            return found
+    return {text: plain(text) for text in distinct}
+
+
+def _shortened(value: Any, digits: int, ends: int, characters: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, list | tuple):
+        kept = [setting(each) for each in value]
+        kept = [*kept[:ends], "…", *kept[-ends:]] if len(kept) > 2 * ends + 1 else kept
+        return plain(f"[{', '.join(kept)}]")
+    return cut(setting(value), characters)
+
+
+def wrapped(text: str, inches: float, points: float = style.LABEL, lines: int = 2) -> str:
+    """Text on so many lines of at most so many inches, the last one cut where it is longer still; on one where it fits."""
+    words = clean(text).split()
+    done: list[str] = []
+    while len(done) < lines - 1 and width(" ".join(words), points) > inches:
+        count = max((k for k in range(1, len(words)) if width(" ".join(words[:k]), points) <= inches), default=0)
+        if not count:
+            break
+        done.append(" ".join(words[:count]))
+        words = words[count:]
+    return "\n".join([*done, fit(" ".join(words), inches, points)])
 
 
 def value_axis(axes: Axes, group: Group, metric: str, values: Sequence[float]) -> None:
     """The vertical axis, with the limits and the kind of scale that the page's charts have."""
     percent = is_percent(metric)
     loss = metric.endswith("_loss")
+    remark = ""
+    if metric.endswith("_r2") and min(values, default=0.0) < LEAST_R2:
+        values = [max(value, LEAST_R2) for value in values]
+        remark = f", cut at {style.number(LEAST_R2)}"
     scale = value_scale(values, least=0.2 if percent else 1e-9, ceiling=100.0 if percent else math.inf, log=loss)
     label = metric_label(metric, group)
     if scale.kind == "log":
@@ -59,22 +105,22 @@ def value_axis(axes: Axes, group: Group, metric: str, values: Sequence[float]) -
             [10 ** (scale.low + tick.at * (scale.high - scale.low)) for tick in scale.ticks],
             [tick.text for tick in scale.ticks],
         )
-        label += ", log scale"
+        remark = ", log scale"
     else:
         axes.set_ylim(scale.low, scale.high)
         axes.yaxis.set_major_formatter(style.tick_numbers())
-    axes.set_ylabel(wrapped(label, _TALL / style.DPI))
+    axes.set_ylabel(wrapped(label + remark, _TALL / style.DPI))
 
 
 def setting_axis(axes: Axes, key: str, scale: Scale, values: Sequence[Any]) -> None:
     """The horizontal axis of a key: numbers on a linear or logarithmic one, everything else evenly placed."""
+    room = (WIDE - _LEFT - style.MARGIN) / style.DPI
     if scale.kind == "category":
-        room = (WIDE - _LEFT - style.MARGIN) / len(values) / style.DPI - 0.06
-        _ticks(
-            axes, "x", [float(place) for place in range(len(values))], [fit(setting(value), room, style.TICK) for value in values]
-        )
+        names = category_names(values)
+        lines = _staggered(names) if _are_staggered(names) else [clean(name) for name in names]
+        _ticks(axes, "x", [float(place) for place in range(len(values))], lines)
         axes.set_xlim(-0.5, len(values) - 0.5)
-        axes.set_xlabel(plain(key))
+        axes.set_xlabel(fit(plain(key), room, style.LABEL))
         return
     logarithmic = scale.kind == "log"
     places = [scale.low + tick.at * (scale.high - scale.low) for tick in scale.ticks]
@@ -84,7 +130,33 @@ def setting_axis(axes: Axes, key: str, scale: Scale, values: Sequence[Any]) -> N
     else:
         axes.set_xlim(scale.low, scale.high)
     _ticks(axes, "x", [10**place if logarithmic else place for place in places], [tick.text for tick in scale.ticks])
-    axes.set_xlabel(plain(key) + (", log scale" if logarithmic else ""))
+    axes.set_xlabel(fit(plain(key), room - 0.7, style.LABEL) + (", log scale" if logarithmic else ""))
+
+
+def category_names(values: Sequence[Any]) -> list[str]:
+    """The settings of an axis by category, as its ticks are named before they are fitted."""
+    short = _short(values)
+    return [short[setting(value)] for value in values]
+
+
+def _room(count: int) -> float:
+    """Inches that each of so many names has beside its neighbours."""
+    return (WIDE - _LEFT - style.MARGIN) / max(1, count) / style.DPI - 0.06
+
+
+def _staggered(names: Sequence[str]) -> list[str]:
+    """Names on two rows by turns, each with twice the room; the first and the last as far as the figure's edge."""
+    lines = []
+    for index, name in enumerate(names):
+        edge = style.MARGIN if index == len(names) - 1 else _LEFT
+        room = min(2 * _room(len(names)), _room(len(names)) + 2 * (edge - 8) / style.DPI)
+        lines.append("\n" * (index % 2) + fit(name, room, style.TICK, both_ends=True))
+    return lines
+
+
+def _are_staggered(names: Sequence[str]) -> bool:
+    """Whether the names of an axis go on two rows by turns, as they do not fit on one."""
+    return any(width(clean(name), style.TICK) > _room(len(names)) for name in names)
 
 
 def _ticks(axes: Axes, side: str, places: Sequence[float], names: Sequence[str]) -> None:
@@ -105,14 +177,18 @@ def whole_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
 
 
+def entries(names: Sequence[str]) -> list[str]:
+    """The names of lines as the legend's entries, long ones on up to three lines."""
+    return [wrapped(name, (WIDE - _LEFT - style.MARGIN) / style.DPI - 0.5, style.TICK, 3) for name in names]
+
+
 def legend(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
-    """The names of the lines under the axes, one a line, so that long ones have room."""
+    """The entries of the lines under the axes, one under another, so that long ones have room."""
     handles: Sequence[Any] = axes.containers or axes.get_lines()
-    room = (WIDE - _LEFT - style.MARGIN) / style.DPI - 0.5
     whole = style.size(figure)[1]
     axes.legend(
         handles,
-        [fit(name, room, style.TICK) for name in names],
+        names,
         loc="lower left",
         bbox_to_anchor=(_LEFT / WIDE, 6 / whole),
         bbox_transform=figure.transFigure,
@@ -120,3 +196,11 @@ def legend(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
         borderpad=0.0,
         labelspacing=0.25,
     )
+
+
+def value_ticks(axes: Axes, values: Sequence[float], *, percent: bool) -> None:
+    """The horizontal axis of measured values, with limits around them and the ticks that the page's charts have."""
+    scale = value_scale(values, ceiling=100.0 if percent else math.inf, ticks=6)
+    axes.set_xlim(scale.low, scale.high)
+    places = [scale.low + tick.at * (scale.high - scale.low) for tick in scale.ticks]
+    _ticks(axes, "x", places, [tick.text for tick in scale.ticks])

@@ -13,11 +13,22 @@ import numpy as np
 from mlp_cli import files
 from mlp_cli.plots import style
 from mlp_cli.plots.text import width
-from mlp_cli.report.axes import frame, legend, setting_axis, value_axis, whole_epochs, wrapped
+from mlp_cli.report.axes import (
+    category_names,
+    entries,
+    frame,
+    legend,
+    setting_axis,
+    short_names,
+    value_axis,
+    value_ticks,
+    whole_epochs,
+    wrapped,
+)
 from mlp_cli.report.bands import Band, band, loss_column, repeats, score_column
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.panels import KEYS, leading
-from mlp_cli.report.scales import Scale, ordered, setting_scale, value_scale
+from mlp_cli.report.scales import Scale, ordered, setting_scale
 from mlp_cli.report.wording import (
     counted,
     first_upper,
@@ -37,7 +48,7 @@ if TYPE_CHECKING:
 FOLDER = "plots"
 GROUPS = 12  # of a report that get figures
 ROWS = 12  # of the comparison
-_ROW, _LABEL = 46, 2.2  # pixels of a row's height, inches of its label's width
+_LINE, _LABEL = 22, 2.2  # pixels of a line of a row's label, inches of its width
 _SERIES = len(style.LINES)
 
 
@@ -76,8 +87,9 @@ def draw_group(group: Group) -> Iterator[tuple[str, Figure]]:
         figure = draw_against(group, key, scored)
         if figure is not None:
             name = re.sub(r"[^A-Za-z0-9._-]", "_", key)[:60]
-            name = name if name not in taken else f"{name}-{len(taken)}"
-            taken.add(name)
+            while name.lower() in taken:  # there are file systems to which a and A are one
+                name += "_"
+            taken.add(name.lower())
             yield f"{group.monitor}-{name}", figure
     if len(scored) > 1:
         yield "comparison", draw_comparison(group, scored)
@@ -89,12 +101,15 @@ def draw_curves(group: Group, column: str) -> Figure | None:
     found = [(each, bands) for each in leading(group) if (bands := band(each, column)) is not None]
     if not found:
         return None
-    names = [each.label + ("" if bands.finished else " (unfinished)") for each, bands in found]
+    labels = short_names(group, [each for each, _ in found])
+    names = entries(
+        [label + ("" if bands.finished else " (unfinished)") for label, (_, bands) in zip(labels, found, strict=True)]
+    )
     with style.context():
         detail = first_upper(repeats([bands.n for _, bands in found]))
         others = len(group.configurations) - len(found)
         detail += f"; {counted(others, 'other')} not drawn" if others else ""
-        figure, axes = frame(group, f"{metric_name(column)} over epochs", detail, len(found))
+        figure, axes = frame(group, f"{metric_name(column)} over epochs", detail, names)
         tops: list[float] = []
         for (_, bands), look in zip(found, style.LINES, strict=False):
             tops += _curve(axes, column, bands, look)
@@ -134,14 +149,15 @@ def draw_against(group: Group, key: str, scored: Sequence[Configuration]) -> Fig
         return None
     scale = setting_scale(values)
     series: dict[str, list[Configuration]] = {}
-    for each in known:
-        rest = " ".join(f"{name}={setting(value)}" for name, value in each.differs.items() if name != key)
+    for rest, each in zip(short_names(group, known, without=key), known, strict=True):
         series.setdefault(rest, []).append(each)
     lines = len(series) <= _SERIES
     with style.context():
-        names = list(series) if lines and len(series) > 1 else []
+        names = entries(list(series)) if lines and len(series) > 1 else []
+        categories = category_names(values) if scale.kind == "category" else []
         detail = _over_seeds(group, known) if lines else "One dot per configuration; the bar is their mean"
-        figure, axes = frame(group, f"{metric_name(group.monitor)} against {plain(key)}", detail, len(names))
+        title = f"{metric_name(group.monitor)} against {plain(key)}"
+        figure, axes = frame(group, title, detail, names, names=categories)
         tops: list[float] = []
         if lines:
             for index, members in enumerate(series.values()):
@@ -174,14 +190,11 @@ def _with_intervals(
     look: style.Line,
     place: tuple[int, int],
 ) -> list[float]:
-    factor = scaled(group.monitor, 1.0)
     shift = 0.09 * (place[0] - (place[1] - 1) / 2) if scale.kind == "category" else 0.0
     points = []
     for each in members:
-        summary = each.metrics[group.monitor]
-        ends = [end if end is not None else summary.mean for end in (summary.low, summary.high)]
-        points.append((_at(scale, each.differs[key]) + shift, summary.mean, *ends))
-    x, mean, low, high = np.array(sorted(points)).T * np.array([1.0, factor, factor, factor])[:, None]
+        points.append((_at(scale, each.differs[key]) + shift, *_interval(each, group.monitor)))
+    x, mean, low, high = np.array(sorted(points)).T
     axes.errorbar(
         x,
         mean,
@@ -194,13 +207,19 @@ def _with_intervals(
         elinewidth=1.0,
     )
     limits = (0.0, 100.0) if is_percent(group.monitor) else (-math.inf, math.inf)
-    return [min(max(float(value), limits[0]), limits[1]) for value in (*mean, *low, *high)]
+    return [min(max(float(value), limits[0]), limits[1]) for value in (*mean, *low, *high) if math.isfinite(value)]
+
+
+def _interval(each: Configuration, metric: str) -> tuple[float, float, float]:
+    """Mean and both ends of its interval as they are drawn; the ends are NaN, and not drawn, where there is none."""
+    summary = each.metrics[metric]
+    low, high = (math.nan if end is None else scaled(metric, end) for end in (summary.low, summary.high))
+    return scaled(metric, summary.mean), low, high
 
 
 def _dots(axes: Axes, group: Group, key: str, scale: Scale, known: Sequence[Configuration], values: Sequence[Any]) -> list[float]:
-    factor = scaled(group.monitor, 1.0)
     x = [_at(scale, each.differs[key]) for each in known]
-    y = [factor * each.metrics[group.monitor].mean for each in known]
+    y = [_interval(each, group.monitor)[0] for each in known]
     axes.plot(x, y, linestyle="none", marker="o", color=style.BLUE, markerfacecolor="white", markersize=3.5)
     middles = [(place, [b for a, b in zip(x, y, strict=True) if a == place]) for place in (_at(scale, value) for value in values)]
     means = [sum(found) / len(found) for _, found in middles]
@@ -214,47 +233,60 @@ def draw_comparison(group: Group, scored: Sequence[Configuration]) -> Figure:
     reference = group.reference
     if reference is not None and reference in scored and reference not in shown:
         shown[-1] = reference
-    metric, factor = group.monitor, scaled(group.monitor, 1.0)
+    metric = group.monitor
     with style.context():
         detail = _over_seeds(group, shown)
         detail += f"; the first {len(shown)} of {len(scored):,}" if len(shown) < len(scored) else ""
         detail += "; small dots are single runs"
-        labels = [wrapped(each.label, _LABEL) for each in shown]
-        longest = max(width(line, style.TICK) for label in labels for line in label.splitlines())
-        left, right = round(style.MARGIN + 14 + style.DPI * longest), 216
+        labels = [wrapped(name, _LABEL, style.TICK, 5) for name in short_names(group, shown)]
+        words = [f"{mean_and_sd(metric, each.metrics[metric])}\n{each.verdict}, n = {each.count}" for each in shown]
+        left = round(style.MARGIN + 14 + style.DPI * _longest(labels, style.TICK))
+        right = round(style.MARGIN + 24 + style.DPI * _longest(words, style.SMALL))
+        row_height = 4 + _LINE * max(2, *(label.count("\n") + 1 for label in labels))
         top = style.heading_height(detail) + 12
-        figure = style.new_figure(left + right + 400, top + _ROW * len(shown) + 72)
-        axes = style.place(figure, left, top, 400, _ROW * len(shown))
-        style.heading(figure, first_upper(f"{metric_name(metric)}, {group.data.get('name')}"), detail)
+        figure = style.new_figure(left + right + 400, top + row_height * len(shown) + 72)
+        axes = style.place(figure, left, top, 400, row_height * len(shown))
+        title = f"{metric_name(metric)} of {len(shown)} configurations, {plain(group.data.get('name'))}"
+        style.heading(figure, first_upper(title), detail)
         tops: list[float] = []
         for row, each in enumerate(shown):
-            summary = each.metrics[metric]
-            runs = [factor * run.metrics[metric] for run in each.completed if metric in run.metrics]
-            is_reference = each is reference
-            axes.plot(runs, [row + 0.2] * len(runs), linestyle="none", marker=".", color=style.GREY, markersize=4)
-            mean = factor * summary.mean
-            ends = [mean if end is None else factor * end for end in (summary.low, summary.high)]
-            axes.errorbar(
-                [mean],
-                [row],
-                xerr=([mean - ends[0]], [ends[1] - mean]),
-                color=style.VERMILLION if is_reference else style.BLUE,
-                marker="D" if is_reference else "o",
-                markerfacecolor="white" if each.verdict == "worse" else None,
-                capsize=3.0,
-                elinewidth=1.2,
-            )
-            words = f"{mean_and_sd(metric, summary)}\n{each.verdict}, n = {each.count}"
+            tops += _row(axes, metric, row, each, each is reference)
             axes.annotate(
-                words, (1.0, row), (10, 0), ("axes fraction", "data"), textcoords="offset points", va="center", size=style.SMALL
+                words[row],
+                (1.0, row),
+                (10, 0),
+                ("axes fraction", "data"),
+                textcoords="offset points",
+                va="center",
+                size=style.SMALL,
             )
-            tops += [*runs, mean, *(min(end, 100.0) if is_percent(metric) else end for end in ends)]
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_yticks(range(len(shown)), labels)
-        scale = value_scale(tops, ceiling=100.0 if is_percent(metric) else math.inf)
-        axes.set_xlim(scale.low, scale.high)
-        axes.xaxis.set_major_formatter(style.tick_numbers())
-        axes.locator_params(axis="x", nbins=5)
+        value_ticks(axes, tops, percent=is_percent(metric))
         axes.grid(True, axis="x")
         axes.set_xlabel(metric_label(metric, group))
         return figure
+
+
+def _longest(texts: Sequence[str], points: float) -> float:
+    """Inches of the longest line of all texts."""
+    return max(width(line, points) for text in texts for line in text.splitlines())
+
+
+def _row(axes: Axes, metric: str, row: int, each: Configuration, is_reference: bool) -> list[float]:
+    """Draws a row of the comparison; returns the values that the axis must show."""
+    runs = [scaled(metric, run.metrics[metric]) for run in each.completed if metric in run.metrics]
+    axes.plot(runs, [row + 0.2] * len(runs), linestyle="none", marker=".", color=style.GREY, markersize=4)
+    mean, low, high = _interval(each, metric)
+    axes.errorbar(
+        [mean],
+        [row],
+        xerr=([mean - low], [high - mean]),
+        color=style.VERMILLION if is_reference else style.BLUE,
+        marker="D" if is_reference else "o",
+        markerfacecolor="white" if each.verdict == "worse" else None,
+        capsize=3.0,
+        elinewidth=1.2,
+    )
+    found = [*runs, mean, low, min(high, 100.0) if is_percent(metric) else high]
+    return [value for value in found if math.isfinite(value)]

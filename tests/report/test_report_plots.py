@@ -1,7 +1,9 @@
 """The figures of a report: what is drawn and named in them, not their pixels."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_runs import write_run
 from matplotlib.collections import PolyCollection
@@ -140,3 +142,100 @@ def test_names_that_would_be_more_than_names(tmp_path: Path) -> None:
         write_run(tmp_path / "runs", {"learning_rate": 0.1 + number}, data={"name": hostile, "sha256": "c" * 64})
     for path in write_plots(make_report([tmp_path / "runs"]), tmp_path):
         assert b"<script" not in path.read_bytes()
+    assert all("\\u202eevil" in texts(figure)[0] for figure in figures(tmp_path / "runs").values()), "spelt out"
+
+
+WIDE, WIDER = [1024] * 7 + [64], [1024] * 7 + [32]
+LONG_RATES = (0.00284803586844, 0.0123284673944)
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Path:
+    """Settings too long for any figure, some of which differ at their ends alone; ten seeds each, the eleventh of one diverged."""
+    for sizes in (WIDE, WIDER):
+        for rate in LONG_RATES:
+            for optimizer in ("adam", "momentum", "nesterov"):
+                config = {"hidden_sizes": sizes, "learning_rate": rate, "optimizer": optimizer}
+                for seed in range(10):
+                    write_run(tmp_path / "runs", config, seed=seed, score=0.9 + 0.001 * seed)
+    write_run(tmp_path / "runs", config, seed=10, status="diverged", error="diverged: x")
+    return tmp_path / "runs"
+
+
+def test_long_names_stay_different(crowded: Path) -> None:
+    found = figures(crowded)
+    rows = [tick.get_text() for tick in found["comparison"].axes[0].get_yticklabels()]
+    assert len(rows) == len(set(rows)) == 12
+    for name, count in (("accuracy", 6), ("val_accuracy-hidden_sizes", 6), ("val_accuracy-optimizer", 4)):
+        entries = [text.get_text() for text in found[name].axes[0].get_legend().get_texts()]
+        assert len(entries) == len(set(entries)) == count, name
+    against = [text.get_text() for text in found["val_accuracy-hidden_sizes"].axes[0].get_legend().get_texts()]
+    assert "optimizer=momentum learning_rate=0.002848" in against, "four digits tell these apart"
+    sizes = [tick.get_text() for tick in found["val_accuracy-hidden_sizes"].axes[0].get_xticklabels()]
+    assert sizes == ["[1024, 1024, …, 1024, 32]", "[1024, 1024, …, 1024, 64]"]
+
+
+def test_names_of_categories_without_room_beside_each_other_go_on_two_rows(tmp_path: Path) -> None:
+    names = ("adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd")
+    for number, optimizer in enumerate(names):
+        write_run(tmp_path, {"optimizer": optimizer}, score=0.9 + number / 1000)
+    ticks = [tick.get_text() for tick in figures(tmp_path)["val_accuracy-optimizer"].axes[0].get_xticklabels()]
+    assert ticks == ["adam", "\nadamw", "momentum", "\nnesterov", "rmsprop", "\nsgd"]
+
+
+def test_no_text_is_clipped_or_on_another(crowded: Path) -> None:
+    for name, figure in figures(crowded).items():
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        key = axes.get_legend()
+        shown = [*figure.texts, *axes.texts, axes.xaxis.label, axes.yaxis.label, *(key.get_texts() if key else [])]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            shown += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = {text: text.get_window_extent() for text in shown if text.get_text().strip()}
+        for text, box in boxes.items():
+            inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+            assert inside, f"{name}: {text.get_text()}"
+            touched = [other.get_text() for other, place in boxes.items() if other is not text and box.overlaps(place.padded(-2))]
+            assert not touched, f"{name}: {text.get_text()} on {touched}"
+
+
+def write_regression(folder: Path, rate: float, r2: list[float], loss: list[float]) -> None:
+    home = write_run(folder, {"learning_rate": rate}, metrics={"val_loss": loss[-1], "val_r2": r2[-1]})
+    record = json.loads((home / "run.json").read_text())
+    record["config"]["loss"] = "mse"
+    (home / "run.json").write_text(json.dumps(record))
+    rows = [f"{epoch},{a},{b}" for epoch, (a, b) in enumerate(zip(loss, r2, strict=True), 1)]
+    (home / "metrics.csv").write_text("\n".join(["epoch,val_loss,val_r2", *rows]) + "\n")
+
+
+def test_regression_has_r2_cut_at_minus_one_and_losses_on_a_log_axis(tmp_path: Path) -> None:
+    write_regression(tmp_path, 0.01, [-40.0, 0.2, 0.8], [82.0, 1.6, 0.4])
+    write_regression(tmp_path, 0.02, [-3.0, 0.1, 0.7], [8.0, 1.8, 0.6])
+    found = figures(tmp_path)
+    assert set(found) == {"r2", "loss", "val_loss-learning_rate", "comparison"}
+    (axes,) = found["r2"].axes
+    assert axes.get_ylabel() == "validation R², cut at −1"
+    assert -1.3 < axes.get_ylim()[0] < -1 and 0.8 < axes.get_ylim()[1] < 1.1
+    (axes,) = found["loss"].axes
+    assert (
+        axes.get_yscale() == "log" and axes.get_ylabel().replace("\n", " ") == "validation loss (mean squared error), log scale"
+    )
+    assert axes.get_ylim()[0] < 0.4 and axes.get_ylim()[1] > 82
+
+
+def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
+    for rate in (0.001, 0.01):
+        write_run(tmp_path, {"learning_rate": rate}, score=0.9 + rate)
+    found = figures(tmp_path)
+    (axes,) = found["comparison"].axes
+    for _, _, (bars,) in axes.containers:
+        assert all(np.isnan(segment).all() for segment in bars.get_segments()), "none that would be drawn"
+    assert "One run each" in texts(found["val_accuracy-learning_rate"])
+    assert [text.get_text() for text in axes.texts] == ["91.00\nbest, n = 1", "90.10\ntoo few seeds, n = 1"]
+
+
+def test_the_largest_values_that_a_run_may_have(tmp_path: Path) -> None:
+    for rate in (0.1, 0.2):
+        write_regression(tmp_path / "runs", rate, [-9e99, 0.1], [9e99, rate * 9e99])
+    assert len(write_plots(make_report([tmp_path / "runs"]), tmp_path)) == 8
