@@ -39,7 +39,7 @@ train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train
 test: setup-dev  ## run the default test suite
 	$(BIN)/python -m pytest
 
-test-chaos: setup-dev  ## run the slow proofs: kills, crash points, damage, hostile files, sweeps under attack (some 40 minutes)
+test-chaos: setup-dev  ## run the slow proofs: kills, crash points, damage, hostile files, sweeps under attack (some 15 minutes)
 	$(BIN)/python -m pytest -m slow
 
 lint: setup-dev  ## ruff and mypy

@@ -67,3 +67,12 @@ def test_without_the_data_there_is_a_note(folder: Path, tmp_path: Path) -> None:
     draw_winners(make_report([folder]), said.append)
     assert len(said) == 1 and said[0].startswith("the figures of the best run are not drawn: ")
     assert not (folder / "report" / "best").exists()
+
+
+def test_damaged_weights_of_the_best_run_do_not_cost_the_report(folder: Path, mlp: Mlp) -> None:
+    (best,) = (folder / "report" / "best").iterdir()
+    (folder / "runs" / best.name / "model.npz").write_bytes(b"no weights")
+    shutil.rmtree(folder / "report")
+    answer = mlp(*WORDS)
+    assert answer.code == 0 and "the figures of the best run are not drawn" in answer.err and "model.npz is damaged" in answer.err
+    assert "report      " in answer.out and pictures(folder) == 0
