@@ -24,7 +24,6 @@
   };
 
   const dialog = document.querySelector("dialog");
-  let opener = null;
 
   const open = (link) => {
     const sheet = document.getElementById(link.hash.slice(1));
@@ -36,11 +35,10 @@
     const settings = shared.cloneNode(true);
     settings.open = false;
     dialog.querySelector(".content").replaceChildren(heading, copy, settings);
-    opener = link;
+    link.focus({ preventScroll: true }); // closing gives the focus back to where it was, at once
     dialog.showModal();
     dialog.scrollTop = 0;
   };
-  dialog.addEventListener("close", () => opener && opener.focus());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
   for (const section of document.querySelectorAll("main section")) {

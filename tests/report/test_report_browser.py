@@ -217,6 +217,23 @@ def test_opening_by_click_and_by_keyboard(opened: Opened, grid: Path) -> None:
     assert not dialog.is_visible(), "a click beside it closes it"
 
 
+def test_closing_takes_no_focus_from_what_has_it_since(opened: Opened, grid: Path) -> None:
+    page = opened(grid)
+    page.locator("table.main tbody tr").nth(1).locator("td").nth(2).click()
+    focused = page.evaluate(
+        """() => {
+            const dialog = document.querySelector("dialog");
+            const [, first, second] = [...document.querySelectorAll("table.main tbody a")];
+            const closed = new Promise((resolve) => dialog.addEventListener("close", () => setTimeout(resolve)));
+            dialog.close();
+            const before = document.activeElement === first;
+            second.focus();  // the event of closing comes later
+            return closed.then(() => [before, document.activeElement === second]);
+        }"""
+    )
+    assert focused == [True, True]
+
+
 def test_everything_is_reached_by_keyboard(opened: Opened, grid: Path) -> None:
     page = opened(grid)
     reached = []
