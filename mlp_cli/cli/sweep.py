@@ -208,7 +208,8 @@ def _lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path 
     trained = f"{plural(outcome.trained, 'run')} trained" if outcome.trained else "nothing was left to train"
     lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}"]
     if page is not None:
-        lines.append(f"report      {page}")
+        others = f", with {plural(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""
+        lines.append(f"report      {page}{others}")
     elif outcome.signal is not None:
         lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
     lines += failure_lines(summary)
@@ -235,7 +236,9 @@ def _document(planned: SweepPlan, outcome: Outcome, command: list[str]) -> dict[
         "trained": outcome.trained,
         "counts": dict(summary.counts),
         "unfinished": summary.unfinished,
+        "earlier": outcome.earlier,
         "best": asdict(summary.best) if summary.best else None,
+        "winners": [asdict(winner) for winner in summary.winners],
         "configurations": [asdict(result) for result in summary.results],
         "failed": [
             {"id": trial.id, "label": trial.label, "status": trial.status, "error": trial.error, "attempts": trial.attempts}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlp_cli import files, runs
+from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError
 from mlp_cli.find import scan
 from mlp_cli.report.flatten import flatten
@@ -22,6 +24,8 @@ STATUSES = ("running", "completed", "interrupted", "failed", "diverged", "pruned
 METRICS = "metrics.csv"
 
 _HUGE = 1e100
+_SWEEP_LIMIT = 4 << 20
+_METRIC = re.compile(r"^(metric|mode): ((?:(?:val|train)_)?[a-z0-9]+)$", re.MULTILINE)
 _CURVES_LIMIT = 64 << 20
 _MOST_METRICS = 200
 _LONGEST_NAME = 100
@@ -55,6 +59,19 @@ def collect(paths: Iterable[Path], *, curves: bool = True) -> tuple[list[Run], l
                 broken.append(Broken(folder.folder / METRICS, f"{reason}; the run's scores are reported, its curves are not"))
         found.append(run)
     return found, broken
+
+
+def metric_of_sweep(runs_folder: Path) -> str | None:
+    """What chooses the winner of the sweep whose members' folders are in `runs_folder`, by its sweep.yaml; None where that says
+    nothing, or the folder is no sweep's."""
+    try:
+        text = files.read_bytes(runs_folder.parent / "sweep.yaml", _SWEEP_LIMIT, RunError).decode("utf-8", "replace")
+    except RunError:
+        return None
+    found = dict(_METRIC.findall(text)) if runs_folder.name == "runs" else {}
+    metric = found.get("metric")
+    usual = metric is not None and found.get("mode") == ("max" if higher_is_better(metric) else "min")
+    return metric if usual else None
 
 
 def read_run(folder: Path) -> Run:

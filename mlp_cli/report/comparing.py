@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlp_cli.report.model import Configuration, Group, higher_is_better
-from mlp_cli.report.statistics import LEAST_SEEDS, games_howell, paired, verdict
+from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, ranking
+from mlp_cli.report.model import Configuration, Group
+from mlp_cli.report.statistics import games_howell, paired, verdict
 from mlp_cli.report.wording import counted, is_percent, mean_and_sd, metric_name
 
 _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
@@ -14,21 +15,23 @@ _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
 def compare(group: Group, baseline: Configuration | None = None) -> None:
     """Fills in, in place: best, reference, p, verdicts, paired differences, the order and the sentence.
 
-    The best is the configuration with the best mean of the monitor metric, among those without failed or diverged seeds.
-    baseline: a configuration of this group that all others are compared with instead.
+    The best is chosen by `choosing.best_of`. baseline: a configuration of this group that all others are compared with instead.
+    Where there is nothing to compare with, only `too few seeds` is told.
     """
     higher = higher_is_better(group.monitor)
-    ranked = sorted(group.configurations, key=lambda each: _rank(each, group.monitor, higher))
-    group.best = next((each for each in ranked if each.failed == 0 and group.monitor in each.metrics), None)
+    standings = [_standing(each, group.monitor) for each in group.configurations]
+    best = best_of(standings, higher)
+    group.best = None if best is None else group.configurations[best]
     group.baseline = baseline is not None
-    group.reference = reference = baseline or group.best
-    group.configurations = [each for each in ranked if each is group.best] + [each for each in ranked if each is not group.best]
-    if reference is None or group.monitor not in reference.metrics:
+    group.reference = baseline or group.best
+    order = sorted(ranking(standings, higher), key=lambda index: index != best)
+    group.configurations = [group.configurations[index] for index in order]
+    if group.reference is not None and group.monitor in group.reference.metrics:
+        _judge(group, group.reference, higher)
+    else:
         group.reference = None
         for each in group.configurations:
-            each.verdict = "too few seeds"
-    else:
-        _judge(group, reference, higher)
+            each.verdict = "too few seeds" if each.n < LEAST_SEEDS else ""
     if _is_liberal(group.configurations):
         group.notes.append(
             "With so many configurations and so few seeds the test is a little bold: where nothing differs at all, the chance "
@@ -37,10 +40,16 @@ def compare(group: Group, baseline: Configuration | None = None) -> None:
     group.sentence = sentence(group)
 
 
-def _rank(each: Configuration, monitor: str, higher: bool) -> tuple[bool, bool, float, str]:
-    summary = each.metrics.get(monitor)
-    mean = 0.0 if summary is None else summary.mean
-    return summary is None, each.failed > 0, -mean if higher else mean, each.label
+def _standing(each: Configuration, monitor: str) -> Standing:
+    summary, loss = each.metrics.get(monitor), each.metrics.get("val_loss")
+    return Standing(
+        each.label,
+        None if summary is None else summary.mean,
+        0 if summary is None else summary.n,
+        each.failed,
+        each.pruned,
+        None if loss is None else loss.mean,
+    )
 
 
 def _judge(group: Group, reference: Configuration, higher: bool) -> None:
@@ -75,6 +84,10 @@ def sentence(group: Group) -> str:
     unit = " %" if is_percent(group.monitor) else ""
     score = f"{mean_and_sd(group.monitor, summary)}{unit} over {counted(summary.n, 'seed')}"
     parts = [f"Best by mean {metric_name(group.monitor)}: {best.label}, {score}."]
+    thin = _thin_leader(group, best)
+    if thin is not None:
+        lead = f"{mean_and_sd(group.monitor, thin.metrics[group.monitor])}{unit}"
+        parts.append(f"{thin.label} has {lead}, but over {counted(thin.n, 'seed')} only: too few to be named the best.")
     others = [each for each in group.configurations if each is not group.reference]
     if not others:
         return f"{parts[0]} There is no other configuration to compare it with."
@@ -92,6 +105,18 @@ def sentence(group: Group) -> str:
         if count:
             parts.append(f"{count:,} of {counted(len(others), 'other')} {'is' if count == 1 else 'are'} {telling}.")
     return " ".join(parts)
+
+
+def _thin_leader(group: Group, best: Configuration) -> Configuration | None:
+    """A sound configuration of fewer seeds than it takes to be the best, with the best mean of such, better than the best's."""
+    sign = 1.0 if higher_is_better(group.monitor) else -1.0
+
+    def lead(each: Configuration) -> float:
+        return sign * (each.metrics[group.monitor].mean - best.metrics[group.monitor].mean)
+
+    scored = [each for each in group.configurations if group.monitor in each.metrics and not each.failed and not each.pruned]
+    ahead = [each for each in scored if each.metrics[group.monitor].n < LEAST_SEEDS and lead(each) > 0]
+    return max(ahead, key=lead, default=None)
 
 
 def _no_best(group: Group) -> str:

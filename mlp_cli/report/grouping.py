@@ -8,13 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mlp_cli.choosing import ROWS_KEYS
+from mlp_cli.report.collect import metric_of_sweep
 from mlp_cli.report.flatten import MISSING, differing, identity, value_of
 from mlp_cli.report.model import UNFINISHED, WRONG, Configuration, Group, Run
 from mlp_cli.report.statistics import summarize
 from mlp_cli.report.wording import cut, setting
-
-SPLIT_KEYS = ("dataset.split", "dataset.split_seed", "dataset.validation")
-"""Keys that decide the split: they make groups, not configurations."""
 
 SCORES = {"classification": "accuracy", "regression": "r2"}
 MONITORS = {"classification": "val_accuracy", "regression": "val_loss"}
@@ -61,11 +60,11 @@ def _data_key(run: Run) -> Key:
 
 
 def _split_of(run: Run) -> tuple[str, str]:
-    return tuple(setting(value_of(run.config, key)) for key in SPLIT_KEYS[:2])  # type: ignore[return-value]
+    return tuple(setting(value_of(run.config, key)) for key in ROWS_KEYS[:2])  # type: ignore[return-value]
 
 
 def _dataset_of(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in run.config.items() if key == "dataset" or key in SPLIT_KEYS}
+    return {key: value for key, value in run.config.items() if key == "dataset" or key in ROWS_KEYS}
 
 
 def _home(run: Run, keyed: Mapping[Key, Sequence[Run]]) -> Key:
@@ -84,9 +83,9 @@ def _group(key: Key, runs: Sequence[Run]) -> Group:
     data = next((run.record["data"] for run in runs if run.record.get("data")), {"name": setting(runs[0].config.get("dataset"))})
     by_identity: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        by_identity[identity(run.config, ("seed", *SPLIT_KEYS))].append(run)
+        by_identity[identity(run.config, ("seed", *ROWS_KEYS))].append(run)
     configs = [{name: value for name, value in members[0].config.items() if name != "seed"} for members in by_identity.values()]
-    keys = [name for name in differing(configs) if name not in SPLIT_KEYS]
+    keys = [name for name in differing(configs) if name not in ROWS_KEYS]
     configurations = [
         _configuration(text + repr(key), config, members, keys)
         for (text, members), config in zip(by_identity.items(), configs, strict=True)
@@ -94,7 +93,7 @@ def _group(key: Key, runs: Sequence[Run]) -> Group:
     words = f"{split}, split_seed {split_seed}"
     name = cut(data.get("name"), _MOST_LABEL)
     title = f"{name}, {validation:,} validation rows ({words})" if sha256 else f"{name}, data unknown"
-    group = Group(title, dict(data), words, validation, task, MONITORS[task], keys, configurations)
+    group = Group(title, dict(data), words, validation, task, _monitor(task, runs), keys, configurations)
     copies = sum(len(each.copies) for each in configurations)
     if copies:
         group.notes.append(
@@ -102,6 +101,13 @@ def _group(key: Key, runs: Sequence[Run]) -> Group:
             "once: the same run again is no repeat."
         )
     return group
+
+
+def _monitor(task: str, runs: Sequence[Run]) -> str:
+    """The metric that chooses: the task's; for runs that all belong to one sweep, that sweep's."""
+    homes = {run.folder.parent for run in runs}
+    metric = metric_of_sweep(homes.pop()) if len(homes) == 1 else None
+    return metric if metric is not None and any(metric in run.metrics for run in runs) else MONITORS[task]
 
 
 def _tell_apart(groups: Sequence[Group]) -> None:

@@ -6,18 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-HIGHER_IS_BETTER = ("accuracy", "r2", "f1", "precision", "recall", "auc")
-"""Endings of metrics of which more is better; of all others, such as a loss, less is."""
-
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
 
 Column = list[float | None]
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric (`val_accuracy`) is better."""
-    return metric.endswith(HIGHER_IS_BETTER)
 
 
 @dataclass(frozen=True)

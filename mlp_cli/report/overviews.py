@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from mlp_cli.choosing import higher_is_better
 from mlp_cli.report.charts import Chart, Shape, path
-from mlp_cli.report.model import Configuration, Group, higher_is_better
+from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.panels import monitor_scale
 from mlp_cli.report.scales import Scale, Tick, category, ordered, setting_scale
 from mlp_cli.report.wording import (

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mlp_cli.choosing import higher_is_better
 from mlp_cli.report.bands import Array, Band, band, loss_column, repeats, score_column
 from mlp_cli.report.charts import Chart, Shape, path, ribbon, whisker
-from mlp_cli.report.model import Configuration, Group, Summary, higher_is_better
+from mlp_cli.report.model import Configuration, Group, Summary
 from mlp_cli.report.scales import Scale, epoch_scale, is_number, setting_scale, value_scale
 from mlp_cli.report.wording import (
     counted,

@@ -239,7 +239,10 @@ def draw_comparison(group: Group, scored: Sequence[Configuration]) -> Figure:
         detail += f"; the first {len(shown)} of {len(scored):,}" if len(shown) < len(scored) else ""
         detail += "; small dots are single runs"
         labels = [wrapped(name, _LABEL, style.TICK, 5) for name in short_names(group, shown)]
-        words = [f"{mean_and_sd(metric, each.metrics[metric])}\n{each.verdict}, n = {each.count}" for each in shown]
+        words = [
+            f"{mean_and_sd(metric, each.metrics[metric])}\n{each.verdict}{', ' if each.verdict else ''}n = {each.count}"
+            for each in shown
+        ]
         left = round(style.MARGIN + 14 + style.DPI * _longest(labels, style.TICK))
         right = round(style.MARGIN + 24 + style.DPI * _longest(words, style.SMALL))
         row_height = 4 + _LINE * max(2, *(label.count("\n") + 1 for label in labels))

@@ -125,7 +125,7 @@ def _cell(group: Group, each: Configuration, column: Column, number: int) -> Cel
     if key == "name" and not group.keys:
         return Cell(each.label, head, _length(each.label))
     if key == "verdict":
-        return Cell(each.verdict, head, f"short {_VERDICTS.get(each.verdict, '')}".strip())
+        return Cell(each.verdict or "–", head, f"short {_VERDICTS.get(each.verdict, '')}".strip())
     if key in group.keys:
         value = setting(each.differs[key]) if key in each.differs else "–"
         return Cell(value, head, _length(value) if key in each.differs else "empty")
@@ -184,7 +184,7 @@ def _standing(each: Configuration) -> str:
 
 
 def _verdict(group: Group, each: Configuration) -> str:
-    if group.reference is None or each is group.reference:
+    if group.reference is None or each is group.reference or not each.verdict:
         return f"Verdict: {each.verdict}." if each.verdict else ""
     words = f"Against the {_name(group)}: {each.verdict}"
     if each.p is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from mlp_cli.choosing import LEAST_SEEDS, mean, sd
 from mlp_cli.report.model import Summary
 
-LEAST_SEEDS = 3
 LEVEL = 0.05
 
 
@@ -21,12 +20,12 @@ def summarize(values: Sequence[float]) -> Summary | None:
     n = len(values)
     if not n:
         return None
-    mean = _mean(values)
+    middle = mean(values)
     if n == 1:
-        return Summary(mean, None, None, None, 1)
-    sd = _sd(values)
-    reach = _t_quantile(n - 1) * sd / math.sqrt(n)
-    return Summary(mean, sd, mean - reach, mean + reach, n)
+        return Summary(middle, None, None, None, 1)
+    spread = sd(values)
+    reach = _t_quantile(n - 1) * spread / math.sqrt(n)
+    return Summary(middle, spread, middle - reach, middle + reach, n)
 
 
 def paired(values: Mapping[int, float], reference: Mapping[int, float]) -> Summary | None:
@@ -61,7 +60,7 @@ def games_howell(samples: Sequence[Sequence[float]], reference: int) -> list[flo
     taking_part = [index for index, sample in enumerate(samples) if len(sample) >= LEAST_SEEDS]
     if reference not in taking_part:
         return found
-    mean, variance, n = _moments(samples[reference])
+    middle, variance, n = _moments(samples[reference])
     ranges: list[tuple[int, float, float]] = []
     for index in taking_part:
         if index == reference:
@@ -69,11 +68,11 @@ def games_howell(samples: Sequence[Sequence[float]], reference: int) -> list[flo
         other_mean, other_variance, other_n = _moments(samples[index])
         spread = variance + other_variance
         if spread == 0:
-            found[index] = 1.0 if mean == other_mean else 0.0
+            found[index] = 1.0 if middle == other_mean else 0.0
             continue
         share, other_share = variance / spread, other_variance / spread
         freedom = 1 / (share * share / (n - 1) + other_share * other_share / (other_n - 1))
-        ranges.append((index, abs(mean - other_mean) / math.sqrt(spread / 2), freedom))
+        ranges.append((index, abs(middle - other_mean) / math.sqrt(spread / 2), freedom))
     if ranges:
         values = survival([q for _, q, _ in ranges], len(taking_part), [freedom for _, _, freedom in ranges])
         for (index, _, _), p in zip(ranges, values.tolist(), strict=True):
@@ -93,20 +92,7 @@ def verdict(p: float | None, difference: float, higher_is_better: bool) -> str:
 def _moments(values: Sequence[float]) -> tuple[float, float, int]:
     """Mean, variance of the mean, n."""
     n = len(values)
-    return _mean(values), _sd(values) ** 2 / n, n
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean; exactly the value itself where all are equal."""
-    return values[0] if min(values) == max(values) else statistics.fmean(values)
-
-
-def _sd(values: Sequence[float]) -> float:
-    """The standard deviation with n − 1; exactly zero where all values are equal."""
-    if min(values) == max(values):
-        return 0.0
-    mean = statistics.fmean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return mean(values), sd(values) ** 2 / n, n
 
 
 @lru_cache(maxsize=1024)

@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mlp_cli import files, runs
+from mlp_cli.choosing import ROWS_KEYS
 from mlp_cli.sweep.crew import Crew, Limits, Listener
 from mlp_cli.sweep.executors import Executor
 from mlp_cli.sweep.halving import Bracket, Halving
+from mlp_cli.sweep.labels import value_of
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.preflight import Preflight
 from mlp_cli.sweep.resolved import sweep_yaml
 from mlp_cli.sweep.samplers import ROUND, Score
 from mlp_cli.sweep.space import Candidate, Member
-from mlp_cli.sweep.summary import DONE, WRONG, Summary, count_line, summarize
+from mlp_cli.sweep.summary import DONE, WRONG, Standings, Summary, count_line, summarize
 from mlp_cli.sweep.trials import Trial, Trials, metric_at
 from mlp_cli.training.stop import stop_on_signals
 
@@ -28,7 +30,7 @@ class Outcome:
     """How a sweep ended.
 
     stopped: `signal`, `budget` or `failures` where it was stopped; signal: the number of the first. trained: members that were
-    given to a worker. seconds: since the start of this command.
+    given to a worker. seconds: since the start of this command. earlier: runs in the folder that this command does not ask for.
     """
 
     summary: Summary
@@ -36,6 +38,7 @@ class Outcome:
     signal: int | None
     trained: int
     seconds: float
+    earlier: int = 0
 
 
 def run_sweep(
@@ -75,7 +78,8 @@ def run_sweep(
             number, stop.signal = stop.signal, None  # heeded
             summary = driver.summary()
             claim.log(count_line(summary))
-            return Outcome(summary, crew.stopped, number, len(crew.trained), time.monotonic() - started)
+            earlier = len(trials.rows.keys() - trials.current)
+            return Outcome(summary, crew.stopped, number, len(crew.trained), time.monotonic() - started, earlier)
 
 
 class _Driver:
@@ -116,12 +120,14 @@ class _Driver:
 
     def summary(self) -> Summary:
         """Where the current members stand."""
-        standing: dict[str, list[Trial | None]] = {}
+        standings: dict[str, Standings] = {}
         for candidate in self.candidates.values():
             label = candidate.label or self.planned.name
-            name = f"{label} ({candidate.members[0].hash[:8]})" if label in standing else label
-            standing[name] = self._rows(candidate)
-        return summarize(standing, self.planned.metric, self.planned.mode)
+            name = f"{label} ({candidate.members[0].hash[:8]})" if label in standings else label
+            config = candidate.members[0].config
+            rows = repr([value_of(config, key) for key in ROWS_KEYS])
+            standings[name] = Standings(name, self._rows(candidate), rows)
+        return summarize(list(standings.values()), self.planned.metric, self.planned.mode)
 
     def _begin(self, candidates: Sequence[Candidate], workers: int | None, threads: int | str | None) -> None:
         files.write_text(self.planned.folder / "sweep.yaml", sweep_yaml(self.planned))

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic_core import PydanticCustomError
 
 from mlp_cli import runs
+from mlp_cli.choosing import higher_is_better
 from mlp_cli.config import Config, Document
 from mlp_cli.config.block import NOWHERE, Problem, config_error
 from mlp_cli.config.values import run_name
@@ -125,7 +126,7 @@ def default_metric(config: Config | None) -> str:
 
 def usual_mode(metric: str) -> str:
     """Whether the largest or the smallest value of a metric is best."""
-    return "min" if metric.endswith("_loss") else "max"
+    return "max" if higher_is_better(metric) else "min"
 
 
 def _own_name(base: Document) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlp_cli.choosing import Standing, best_of, mean, ranking, sd
 from mlp_cli.sweep.trials import Trial
 
 DONE = ("completed", "failed", "diverged")
@@ -20,11 +20,24 @@ _MOST_FAILURES = 20
 
 
 @dataclass(frozen=True)
+class Standings:
+    """A configuration's members, one a seed, in the order of the seeds; None for one that never began.
+
+    rows: what says which rows it is scored on besides the data itself: configurations that differ in it are not compared.
+    """
+
+    label: str
+    members: Sequence[Trial | None]
+    rows: str = ""
+
+
+@dataclass(frozen=True)
 class Result:
     """A configuration's standing: the metric's mean and standard deviation (n − 1; None for one seed) over n seeds.
 
     label, values: of the configuration. completed, planned: its seeds. wrong: seeds that failed or diverged; with any of them
-    it is never the best. metrics: the means of all metrics over the same seeds.
+    it is never the best. pruned: seeds that halving paused. metrics: the means of all metrics over the same seeds. group: 0, 1 …:
+    configurations of equal data, split and task.
     """
 
     label: str
@@ -33,21 +46,28 @@ class Result:
     completed: int
     planned: int
     wrong: int
+    pruned: int
     mean: float | None
     deviation: float | None
     metrics: Mapping[str, float]
+    group: int = 0
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All configurations, the best of them (None while there is none), counts by status, and the members that went wrong."""
+    """All configurations, the best of each group that has one, counts by status, and the members that went wrong."""
 
     results: tuple[Result, ...]
-    best: Result | None
+    winners: tuple[Result, ...]
     counts: Mapping[str, int]
     wrong: tuple[Trial, ...]
     metric: str
     mode: str
+
+    @property
+    def best(self) -> Result | None:
+        """The best configuration; None while there is none, and where several groups have one each."""
+        return self.winners[0] if len(self.winners) == 1 else None
 
     @property
     def unfinished(self) -> int:
@@ -55,68 +75,61 @@ class Summary:
         return sum(count for status, count in self.counts.items() if status not in (*DONE, "pruned", "unreadable"))
 
 
-def summarize(configurations: Mapping[str, Sequence[Trial | None]], metric: str, mode: str) -> Summary:
-    """Weighs the current members of a sweep.
-
-    configurations: for each label the members, one a seed, in the same order of seeds for all; None for one that never began.
-    A configuration is weighed on its completed seeds; while seeds are unfinished, on those that all of them have completed, so
-    that a sweep that was stopped compares like with like. Pruned members are left out.
-    """
-    complete = {
-        label: {number for number, trial in enumerate(trials) if trial is not None and trial.status == "completed"}
-        for label, trials in configurations.items()
-    }
-    fair = _common_seeds(configurations, complete)
-    results = [
-        _result(label, trials, [trials[number] for number in sorted(complete[label] & fair or complete[label])], metric)
-        for label, trials in configurations.items()
-    ]
-    eligible = [result for result in results if result.mean is not None and not result.wrong]
-    sign = -1.0 if mode == "max" else 1.0
-    best = min(eligible, key=lambda result: sign * (result.mean or 0.0)) if eligible else None
-    members = [trial for trials in configurations.values() for trial in trials]
+def summarize(configurations: Sequence[Standings], metric: str, mode: str) -> Summary:
+    """Weighs the current members of a sweep. Each configuration is weighed on its completed seeds, and the best is chosen as a
+    report chooses it (`choosing.best_of`), among those of equal data, split and task."""
+    groups: dict[tuple[str | None, ...], list[int]] = {}
+    for number, each in enumerate(configurations):
+        groups.setdefault((each.rows, *_data_and_task(each.members)), []).append(number)
+    results: dict[int, Result] = {}
+    winners: list[Result] = []
+    for group, numbers in enumerate(groups.values()):
+        found = [_result(configurations[number], metric, group) for number in numbers]
+        results |= zip(numbers, found, strict=True)
+        best = best_of([_standing(result) for result in found], mode == "max")
+        winners += [] if best is None else [found[best]]
+    members = [trial for each in configurations for trial in each.members]
     counts = Counter("not started" if trial is None else trial.status for trial in members)
     wrong = tuple(trial for trial in members if trial is not None and trial.status in WRONG)
     ordered = {status: counts[status] for status in _ORDER if counts[status]}
-    return Summary(tuple(results), best, ordered, wrong, metric, mode)
+    return Summary(tuple(results[number] for number in sorted(results)), tuple(winners), ordered, wrong, metric, mode)
 
 
-def _common_seeds(configurations: Mapping[str, Sequence[Trial | None]], complete: Mapping[str, set[int]]) -> set[int]:
-    """The numbers of the seeds that all sound configurations have completed which have completed any; of all where there is
-    no such seed."""
-    everything = {number for trials in configurations.values() for number in range(len(trials))}
-    sound = [
-        complete[label]
-        for label, trials in configurations.items()
-        if complete[label] and not any(trial is not None and trial.status in WRONG for trial in trials)
-    ]
-    return everything.intersection(*sound) or everything
+def _data_and_task(members: Sequence[Trial | None]) -> tuple[str | None, str | None]:
+    """SHA-256 of the data, and the score that tells the task, as far as members have got."""
+    began = [trial for trial in members if trial is not None]
+    scores = [name for trial in began for name in trial.metrics if not name.endswith("_loss")]
+    return next((trial.data for trial in began if trial.data), None), scores[0].partition("_")[2] if scores else None
 
 
-def _result(label: str, trials: Sequence[Trial | None], weighed: Sequence[Trial | None], metric: str) -> Result:
-    present = [trial for trial in trials if trial is not None]
-    measured = [trial.metrics for trial in weighed if trial is not None]
-    scores = [metrics.get(metric) for metrics in measured]
-    sound = [score for score in scores if score is not None and math.isfinite(score)]
-    names = list(measured[0]) if measured else []
-    means = {name: _mean([metrics.get(name) for metrics in measured]) for name in names}
-    whole = bool(sound) and len(sound) == len(scores)
+def _standing(result: Result) -> Standing:
+    return Standing(result.label, result.mean, result.n, result.wrong, result.pruned, result.metrics.get("val_loss"))
+
+
+def _result(standings: Standings, metric: str, group: int) -> Result:
+    present = [trial for trial in standings.members if trial is not None]
+    completed = [trial.metrics for trial in present if trial.status == "completed"]
+    scores = [score for metrics in completed if (score := metrics.get(metric)) is not None and math.isfinite(score)]
+    names = list(completed[0]) if completed else []
+    means = {name: _mean([metrics.get(name) for metrics in completed]) for name in names}
     return Result(
-        label,
+        standings.label,
         present[0].values if present else {},
-        len(sound),
-        sum(trial.status == "completed" for trial in present),
-        len(trials),
+        len(scores),
+        len(completed),
+        len(standings.members),
         sum(trial.status in WRONG for trial in present),
-        statistics.fmean(sound) if whole else None,
-        statistics.stdev(sound) if whole and len(sound) > 1 else None,
+        sum(trial.status == "pruned" for trial in present),
+        mean(scores) if scores else None,
+        sd(scores) if len(scores) > 1 else None,
         {name: value for name, value in means.items() if value is not None},
+        group,
     )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     found = [value for value in values if value is not None]
-    return statistics.fmean(found) if found and len(found) == len(values) else None
+    return mean(found) if found and len(found) == len(values) else None
 
 
 def metric_name(metric: str) -> str:
@@ -134,44 +147,51 @@ def value_text(metric: str, mean: float, deviation: float | None = None) -> str:
 
 
 def best_lines(summary: Summary) -> list[str]:
-    """The best configuration in words; or why there is none."""
-    best = summary.best
-    if best is None or best.mean is None:
+    """The best configuration in words, one for each of several data sets or splits; or why there is none."""
+    if not summary.winners:
         if not summary.counts.get("completed"):
             return ["best        none: no run is completed"]
         if all(result.mean is None for result in summary.results):
             return [f"best        none: the runs have no {metric_name(summary.metric)}; set dataset.validation"]
         return ["best        none: each configuration has failed or diverged runs"]
-    what = ", ".join(f"{key} {value}" for key, value in best.values.items()) or best.label or "the only configuration"
-    lines = [f"best        {what}"]
-    seeds = f"mean of {best.n} seeds" if best.n > 1 else "1 seed"
-    lines.append(f"            {metric_name(summary.metric)} {value_text(summary.metric, best.mean, best.deviation)} ({seeds})")
-    test = f"test_{summary.metric.partition('_')[2]}"
-    if test in best.metrics:
-        lines[-1] += f", test {test[5:]} {value_text(test, best.metrics[test])}"
-    if best.n < best.planned:
-        lines.append(f"            weighed on {best.n} of {best.planned} seeds, the rest is unfinished")
+    several = len({result.group for result in summary.results if result.mean is not None}) > 1
+    lines = ["the runs differ in their data, split or task: the best of each"] if several else []
+    for best in summary.winners:
+        lines += _winner_lines(summary.metric, best)
+    unscored = sum(result.completed > 0 and result.mean is None for result in summary.results)
+    if unscored:
+        who = "1 configuration has" if unscored == 1 else f"{unscored:,} configurations have"
+        lines.append(f"            {who} no {metric_name(summary.metric)} and could not be weighed")
     return lines
+
+
+def _winner_lines(metric: str, best: Result) -> list[str]:
+    what = ", ".join(f"{key} {value}" for key, value in best.values.items()) or best.label or "the only configuration"
+    seeds = f"mean of {best.n} seeds" if best.n > 1 else "1 seed"
+    score = f"            {metric_name(metric)} {value_text(metric, best.mean or 0.0, best.deviation)} ({seeds})"
+    test = f"test_{metric.partition('_')[2]}"
+    if test in best.metrics:
+        score += f", test {test[5:]} {value_text(test, best.metrics[test])}"
+    rest = f"            weighed on {best.n} of {best.planned} seeds, the rest is unfinished"
+    return [f"best        {what}", score, *([rest] if best.n < best.planned else [])]
 
 
 def ranking_lines(summary: Summary, most: int = 10) -> list[str]:
     """The best configurations in order, one line each: mean ± standard deviation, and the completed seeds where some are missing.
 
-    Those with failed seeds come last, whatever their mean.
+    Those with failed seeds come last, whatever their mean; the groups one after another.
     """
-    sign = -1.0 if summary.mode == "max" else 1.0
-    ranked = sorted(
-        (result for result in summary.results if result.mean is not None),
-        key=lambda result: (result.wrong > 0, sign * (result.mean or 0.0)),
-    )
-    if len(summary.results) < 2 or not ranked:
+    order = ranking([_standing(result) for result in summary.results], summary.mode == "max")
+    scored = [result for number in order if (result := summary.results[number]).mean is not None]
+    scored.sort(key=lambda result: result.group)
+    if len(summary.results) < 2 or not scored:
         return []
-    width = max(len("configuration"), *(len(result.label) for result in ranked[:most]))
+    width = max(len("configuration"), *(len(result.label) for result in scored[:most]))
     lines = [f"{'configuration':{width}}  {metric_name(summary.metric)}"]
-    for result in ranked[:most]:
+    for result in scored[:most]:
         seeds = f"   {result.completed}/{result.planned}" if result.completed < result.planned else ""
         lines.append(f"{result.label:{width}}  {value_text(summary.metric, result.mean or 0.0, result.deviation)}{seeds}")
-    rest = len(ranked) - most
+    rest = len(scored) - most
     return [*lines, *([f"and {rest:,} more; see trials.csv"] if rest > 0 else [])]
 
 

@@ -8,9 +8,12 @@ from fake_runs import SHA256, write_run
 
 from mlp_cli.config.resolving import NOT_HASHED
 from mlp_cli.errors import UsageError
+from mlp_cli.experiment import FILES
 from mlp_cli.report.build import make_report
 from mlp_cli.report.flatten import IGNORED, flatten, identity, value_of
 from mlp_cli.report.model import Configuration, Group
+from mlp_cli.sweep.summary import Standings, summarize
+from mlp_cli.sweep.trials import Trial, Trials
 
 
 def group_of(folder: Path, **options: Any) -> Group:
@@ -227,3 +230,43 @@ def test_the_order_of_the_folders_does_not_matter(tmp_path: Path) -> None:
     folders = sorted(tmp_path.iterdir())
     one, other = make_report(folders).groups, make_report(folders[::-1]).groups
     assert one == other and one[0].configurations[0].label == "learning_rate=0.001"
+
+
+def test_one_lucky_seed_is_not_the_best_where_others_have_three(tmp_path: Path) -> None:
+    write_seeds(tmp_path, 0.01, [0.9, 0.91, 0.92])
+    write_seeds(tmp_path, 0.02, [0.5, 0.51, 0.52])
+    write_seeds(tmp_path, 0.1, [0.99])
+    group = group_of(tmp_path)
+    assert {rate: each.verdict for rate, each in by_rate(group).items()} == {0.01: "best", 0.02: "worse", 0.1: "too few seeds"}
+    assert "learning_rate=0.1 has 99.00 %, but over 1 seed only: too few to be named the best." in group.sentence
+
+
+def test_with_nothing_to_compare_with_only_few_seeds_are_told(tmp_path: Path) -> None:
+    for rate in (0.1, 0.2):
+        write_seeds(tmp_path, rate, [0.9, 0.91, 0.92])
+        write_run(tmp_path, {"learning_rate": rate}, seed=8, status="diverged", error="diverged: loss is nan")
+    write_run(tmp_path, {"learning_rate": 0.3}, seed=0, status="diverged", error="diverged: loss is nan")
+    assert {rate: each.verdict for rate, each in by_rate(group_of(tmp_path)).items()} == {0.1: "", 0.2: "", 0.3: "too few seeds"}
+
+
+def test_a_sweep_and_its_report_choose_by_the_same_metric_and_rule(tmp_path: Path) -> None:
+    """The accuracy is best at 0.01, the loss at 0.1; a single seed at 0.5 leads in both."""
+    for rate, scores, loss in ((0.01, [0.9, 0.91, 0.92], 0.4), (0.1, [0.8, 0.81, 0.82], 0.2), (0.5, [0.99], 0.1)):
+        for seed, score in enumerate(scores):
+            metrics = {"val_accuracy": score, "val_loss": loss + 0.01 * seed}
+            home = write_run(tmp_path / "runs", {"learning_rate": rate}, seed=seed, score=score, metrics=metrics)
+            for name in FILES:
+                (home / name).touch()
+    trials = Trials(tmp_path, ["learning_rate"])
+    trials.scan()
+    rows: dict[str, list[Trial | None]] = {}
+    for row in trials.rows.values():
+        rows.setdefault(row.values["learning_rate"], []).append(row)
+    for metric, mode, best in (("val_accuracy", "max", 0.01), ("val_loss", "min", 0.1)):
+        (tmp_path / "sweep.yaml").write_text(f"name: x\nmetric: {metric}\nmode: {mode}\n")
+        group = group_of(tmp_path)
+        found = summarize([Standings(label, members) for label, members in rows.items()], metric, mode).best
+        assert found is not None and float(found.label) == best and group.best is by_rate(group)[best]
+        assert group.monitor == metric and group.best.metrics[metric].mean == found.mean
+    (tmp_path / "sweep.yaml").write_text("metric: val_loss\nmode: max\n")
+    assert group_of(tmp_path).monitor == "val_accuracy", "the worst is never called the best"

@@ -1,18 +1,22 @@
 """The end of a sweep, worked by hand."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from mlp_cli.sweep.summary import (
+    Standings,
+    Summary,
     best_lines,
     count_line,
     failure_lines,
     ranking_lines,
     retry_line,
-    summarize,
     value_text,
 )
+from mlp_cli.sweep.summary import summarize as weigh
 from mlp_cli.sweep.trials import Trial
 
 
@@ -20,6 +24,10 @@ def trial(label: str, score: float | None, status: str = "completed", seed: int 
     metrics = {} if score is None else {"val_accuracy": score, "val_loss": 1 - score, "test_accuracy": score - 0.1}
     values = dict(part.split("-", 1) for part in label.split("_"))
     return Trial(f"{label}-x", f"{label}_seed-{seed}", values, seed, status, metrics=metrics, **more)  # type: ignore[arg-type]
+
+
+def summarize(configurations: Mapping[str, Sequence[Trial | None]], metric: str, mode: str) -> Summary:
+    return weigh([Standings(label, members) for label, members in configurations.items()], metric, mode)
 
 
 def row(label: str, *scores: float) -> list[Trial | None]:
@@ -51,8 +59,11 @@ def test_the_smallest_loss() -> None:
     assert best_lines(found)[1] == "            validation loss 0.1000 (1 seed)"
 
 
-def test_of_equals_the_first() -> None:
+def test_of_equal_means_the_lower_loss_and_then_the_label() -> None:
     found = summarize({"a-2": row("a-2", 0.5), "a-1": row("a-1", 0.5)}, "val_accuracy", "max")
+    assert found.best is not None and found.best.label == "a-1"
+    sure = [replace(each, metrics={**each.metrics, "val_loss": 0.1}) for each in row("a-2", 0.5) if each is not None]
+    found = summarize({"a-1": row("a-1", 0.5), "a-2": sure}, "val_accuracy", "max")
     assert found.best is not None and found.best.label == "a-2"
 
 
@@ -67,20 +78,48 @@ def test_a_configuration_with_failed_seeds_is_never_the_best() -> None:
     assert retry_line(found, ["mlp", "sweep", "c.yaml"]) is None, "a diverged run diverges again"
 
 
-def test_a_stopped_sweep_compares_like_with_like() -> None:
-    """Seed 0 is complete everywhere: the second seed, which only the worse one has, does not count."""
-    worse = [trial("a-1", 0.6), trial("a-1", 1.0, seed=1)]
-    better = [trial("a-2", 0.7), trial("a-2", None, "interrupted", 1)]
-    found = summarize({"a-1": worse, "a-2": better, "a-3": [None, None]}, "val_accuracy", "max")
-    assert found.best is not None and found.best.label == "a-2" and found.best.n == 1
-    assert best_lines(found)[-1] == "            weighed on 1 of 2 seeds, the rest is unfinished"
-    assert found.unfinished == 3 and count_line(found) == "3 completed, 1 interrupted, 2 not started"
+def test_a_stopped_sweep_names_no_lucky_seed() -> None:
+    """The first has the best mean over its one seed; three seeds are enough to be told apart, and win."""
+    lucky = [trial("a-1", 0.99), None, None]
+    steady = row("a-2", 0.9, 0.8, 0.7)
+    found = summarize({"a-1": lucky, "a-2": steady, "a-3": [None, None, None]}, "val_accuracy", "max")
+    assert found.best is not None and found.best.label == "a-2" and found.best.n == 3
+    assert found.unfinished == 5 and count_line(found) == "4 completed, 5 not started"
     assert retry_line(found, ["mlp", "sweep", "my file.yaml"]) == "to go on: mlp sweep 'my file.yaml'"
 
 
-def test_without_a_common_seed_each_is_weighed_on_its_own() -> None:
-    found = summarize({"a-1": [trial("a-1", 0.6), None], "a-2": [None, trial("a-2", 0.7, seed=1)]}, "val_accuracy", "max")
+def test_while_nobody_has_three_seeds_the_best_mean_leads() -> None:
+    found = summarize({"a-1": [*row("a-1", 0.6, 0.8), None], "a-2": [trial("a-2", 0.75), None, None]}, "val_accuracy", "max")
     assert found.best is not None and found.best.label == "a-2"
+    assert best_lines(found)[-1] == "            weighed on 1 of 3 seeds, the rest is unfinished"
+
+
+def test_a_configuration_that_halving_stopped_is_not_the_best_while_others_are_there() -> None:
+    stopped = [trial("a-1", 0.99), trial("a-1", 0.5, "pruned", 1)]
+    found = summarize({"a-1": stopped, "a-2": row("a-2", 0.6, 0.6)}, "val_accuracy", "max")
+    assert found.best is not None and found.best.label == "a-2"
+    alone = summarize({"a-1": stopped}, "val_accuracy", "max")
+    assert alone.best is not None and alone.best.label == "a-1"
+
+
+def test_each_data_set_and_split_has_its_own_best() -> None:
+    def on(data: str, *scores: float) -> list[Trial | None]:
+        return [replace(each, data=data) for each in row(f"dataset-{data}", *scores) if each is not None]
+
+    found = weigh(
+        [Standings("easy", on("easy", 0.99)), Standings("hard", on("hard", 0.6)), Standings("part", on("hard", 0.7), "classes")],
+        "val_accuracy",
+        "max",
+    )
+    assert [each.label for each in found.winners] == ["easy", "hard", "part"] and found.best is None
+    lines = best_lines(found)
+    assert lines[0] == "the runs differ in their data, split or task: the best of each" and lines[1] == "best        dataset easy"
+
+
+def test_a_configuration_without_the_metric_is_told() -> None:
+    other = [replace(trial("a-1", None), metrics={"val_loss": 0.2, "val_r2": 0.5})]
+    found = summarize({"a-1": other, "a-2": row("a-2", 0.5)}, "val_accuracy", "max")
+    assert best_lines(found)[-1].strip() == "1 configuration has no validation accuracy and could not be weighed"
 
 
 def test_pruned_members_are_left_out() -> None:
