@@ -103,8 +103,15 @@ def sentence(group: Group) -> str:
     for name, telling in tellings.items():
         count = sum(each.verdict == name for each in others)
         if count:
-            parts.append(f"{count:,} of {counted(len(others), 'other')} {'is' if count == 1 else 'are'} {telling}.")
+            parts.append(f"{_share(count, len(others))} {telling}.")
     return " ".join(parts)
+
+
+def _share(count: int, others: int) -> str:
+    """`2 of 5 others are`, `All 5 others are`, `The other is`."""
+    if count < others:
+        return f"{count:,} of {others:,} others {'is' if count == 1 else 'are'}"
+    return "The other is" if others == 1 else f"All {others:,} others are"
 
 
 def _thin_leader(group: Group, best: Configuration) -> Configuration | None:
