@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mlp_cli.choosing import ROWS_KEYS
 from mlp_cli.report.collect import metric_of_sweep
@@ -21,12 +21,23 @@ _MOST_LABEL = 160
 _SEED = re.compile(r"[_-]?seed-\d+$")
 _ORDER = {"completed": 0, "running": 1, "interrupted": 2, "pruned": 5}
 
-Key = tuple[Any, ...]
+
+class Key(NamedTuple):
+    """What runs of one group have in common. test: rows of the test part, which are set aside before those of validation."""
+
+    sha256: str
+    split: str
+    split_seed: str
+    classes: str
+    validation: int
+    test: int
+    path: str | None
+    task: str
 
 
 def make_groups(runs: Iterable[Run]) -> list[Group]:
-    """Groups of equal data hash, split, validation part and task, by title, their configurations without statistics between
-    them. A run that ended before its data was known joins the group whose runs have the same `dataset` in their config."""
+    """Groups of equal data hash, classes, split, validation part and task, by title, their configurations without statistics
+    between them. A run that ended before its data was known joins the group whose runs have the same `dataset` in their config."""
     ordered = sorted(runs, key=lambda run: (run.seed or 0, str(run.folder)))
     keyed: dict[Key, list[Run]] = defaultdict(list)
     later: list[Run] = []
@@ -35,7 +46,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
         if task is None or not run.record.get("data"):
             later.append(run)
         else:
-            keyed[(*_data_key(run), task)].append(run)
+            keyed[_key(run, task)].append(run)
     for run in later:
         keyed[_home(run, keyed)].append(run)
     groups = [_group(key, members) for key, members in keyed.items()]
@@ -52,15 +63,16 @@ def task_of(run: Run) -> str | None:
     return None
 
 
-def _data_key(run: Run) -> Key:
-    data = run.record["data"]
+def _key(run: Run, task: str) -> Key:
+    data = run.record.get("data") or {}
+    split, split_seed, classes = (
+        "" if (value := value_of(run.config, key)) in (MISSING, None) else setting(value)
+        for key in ("dataset.split", "dataset.split_seed", "dataset.classes")
+    )
     validation = run.config.get("dataset.validation")
     path = validation if isinstance(validation, str) else None
-    return (data["sha256"], *_split_of(run), int(data.get("validation") or 0), path)
-
-
-def _split_of(run: Run) -> tuple[str, str]:
-    return tuple(setting(value_of(run.config, key)) for key in ROWS_KEYS[:2])  # type: ignore[return-value]
+    rows, test = (int(data.get(part) or 0) for part in ("validation", "test"))
+    return Key(data.get("sha256", ""), split, split_seed, classes, rows, test, path, task)
 
 
 def _dataset_of(run: Run) -> dict[str, Any]:
@@ -68,18 +80,15 @@ def _dataset_of(run: Run) -> dict[str, Any]:
 
 
 def _home(run: Run, keyed: Mapping[Key, Sequence[Run]]) -> Key:
+    """The group of a run whose task or data is not known: of the runs of equal data, else of the same `dataset`, else its own."""
+    own = _key(run, "classification")
     if run.record.get("data"):
-        data_key = _data_key(run)
-        return next((key for key in keyed if key[:-1] == data_key), (*data_key, "classification"))
-    own = _dataset_of(run)
-    for key, members in keyed.items():
-        if any(_dataset_of(member) == own for member in members):
-            return key
-    return ("", *_split_of(run), 0, None, "classification")
+        return next((key for key in keyed if key._replace(task=own.task) == own), own)
+    dataset = _dataset_of(run)
+    return next((key for key, members in keyed.items() if any(_dataset_of(member) == dataset for member in members)), own)
 
 
 def _group(key: Key, runs: Sequence[Run]) -> Group:
-    sha256, split, split_seed, validation, _, task = key
     data = next((run.record["data"] for run in runs if run.record.get("data")), {"name": setting(runs[0].config.get("dataset"))})
     by_identity: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
@@ -90,10 +99,10 @@ def _group(key: Key, runs: Sequence[Run]) -> Group:
         _configuration(text + repr(key), config, members, keys)
         for (text, members), config in zip(by_identity.items(), configs, strict=True)
     ]
-    words = f"{split}, split_seed {split_seed}"
+    words = cut(f"{key.split}, split_seed {key.split_seed}{key.classes and f', classes {key.classes}'}", _MOST_LABEL)
     name = cut(data.get("name"), _MOST_LABEL)
-    title = f"{name}, {validation:,} validation rows ({words})" if sha256 else f"{name}, data unknown"
-    group = Group(title, dict(data), words, validation, task, _monitor(task, runs), keys, configurations)
+    title = f"{name}, {key.validation:,} validation rows ({words})" if key.sha256 else f"{name}, data unknown"
+    group = Group(title, dict(data), words, key.validation, key.task, _monitor(key.task, runs), keys, configurations)
     copies = sum(len(each.copies) for each in configurations)
     if copies:
         group.notes.append(
@@ -111,11 +120,18 @@ def _monitor(task: str, runs: Sequence[Run]) -> str:
 
 
 def _tell_apart(groups: Sequence[Group]) -> None:
-    """Adds the data's hash, and the task, to titles that several groups have."""
-    for addition in (lambda group: f"data {str(group.data.get('sha256'))[:8]}", lambda group: group.task):
-        counts = Counter(group.title for group in groups)
+    """Adds to titles that several groups have what these differ in: the data's hash, the size of the test part, the task."""
+    additions: tuple[Callable[[Group], str], ...] = (
+        lambda group: f"data {str(group.data.get('sha256'))[:8]}",
+        lambda group: f"{group.data.get('test') or 0:,} test rows",
+        lambda group: group.task,
+    )
+    for addition in additions:
+        found: dict[str, set[str]] = defaultdict(set)
         for group in groups:
-            if counts[group.title] > 1:
+            found[group.title].add(addition(group))
+        for group in groups:
+            if len(found[group.title]) > 1:
                 group.title += f", {addition(group)}"
 
 

@@ -116,6 +116,19 @@ def test_groups_are_by_data_split_validation_and_task(tmp_path: Path) -> None:
     assert {group.monitor for group in report.groups if group.task == "regression"} == {"val_loss"}
 
 
+def test_whatever_changes_the_validation_rows_parts_the_groups(tmp_path: Path) -> None:
+    """The hash is over the whole set: the classes that are kept, and test rows set aside before, change what is left of it."""
+    data = {"name": "mnist", "sha256": SHA256, "train": 1, "validation": 5_000, "test": 10_000}
+    for number, classes in enumerate((None, ["1", "7"], ["3", "8"])):
+        write_run(tmp_path, {"dataset": {"name": "mnist", "classes": classes}}, name=f"classes{number}")
+    write_run(tmp_path, {"learning_rate": 0.1}, name="test", data=data | {"test": 5_000})
+    groups = make_report([tmp_path]).groups
+    assert [len(group.configurations) for group in groups] == [1] * 4 and not any(group.keys for group in groups)
+    titles = [group.title for group in groups]
+    assert len(set(titles)) == 4 and sum("classes [1, 7]" in title for title in titles) == 1
+    assert sum(title.endswith("10,000 test rows") for title in titles) == 1
+
+
 def test_a_run_that_failed_before_its_data_was_read_joins_its_siblings(tmp_path: Path) -> None:
     write_run(tmp_path, seed=0)
     early = write_run(tmp_path, seed=1, status="failed", data=None, error="no memory", epochs=1)
