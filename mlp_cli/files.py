@@ -16,16 +16,17 @@ from typing import Any, BinaryIO
 
 from mlp_cli.errors import MlpError, RunError
 
+_ELSEWHERE = "choose another folder (--results DIR; --out DIR for a report)"
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space and run the same command again: what was written before stands"),
     errno.EDQUOT: ("your disk quota is used up", "free some space and run the same command again"),
-    errno.EROFS: ("the file system is read-only", "choose another folder with --results DIR"),
-    errno.EACCES: ("permission denied", "choose another folder with --results DIR, or change its permissions"),
-    errno.EPERM: ("permission denied", "choose another folder with --results DIR, or change its permissions"),
+    errno.EROFS: ("the file system is read-only", _ELSEWHERE),
+    errno.EACCES: ("permission denied", f"{_ELSEWHERE}, or change its permissions"),
+    errno.EPERM: ("permission denied", f"{_ELSEWHERE}, or change its permissions"),
     errno.ENOENT: ("the folder is gone", "was it removed while the run was under way? run the same command again"),
-    errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another folder with --results DIR"),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", _ELSEWHERE),
     errno.ELOOP: ("it is a symbolic link", "move it away: nothing is written through a link"),
-    errno.EEXIST: ("a file stands where a folder should go", "move it away, or choose another folder with --results DIR"),
+    errno.EEXIST: ("a file stands where a folder should go", f"move it away, or {_ELSEWHERE}"),
     errno.EFBIG: ("the file would be larger than is allowed", "raise the limit (ulimit -f) and run the same command again"),
     errno.EISDIR: ("a folder stands where a file should go", "move it away and run the same command again"),
     errno.EIO: ("the disk reports an input/output error", "check the disk, then run the same command again"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ _RUN_FILES = (
     runs.LOG,
 )
 _RUN_NAME = re.compile(r".+-[0-9a-f]{8}")
-_SWEEP_FILES = ("sweep.yaml", "trials.csv")
+SWEEP_FILES = ("sweep.yaml", "trials.csv")
 _DEEPEST = 32
 _LIST = 5
 _LONGEST = 200
@@ -88,11 +89,14 @@ def _walk(folder: Path, seen: set[tuple[int, int]], above: tuple[tuple[int, int]
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one; a link to nowhere counts where it has the name of a run."""
+    """Whether an entry is a folder or a link to one; a link that cannot be followed counts, one to nowhere where it has the name
+    of a run."""
     if not entry.is_symlink():
         return entry.is_dir()
     try:
-        return os.path.isdir(entry.path) or (not os.path.exists(entry.path) and _RUN_NAME.fullmatch(entry.name) is not None)
+        return stat.S_ISDIR(os.stat(entry.path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return _RUN_NAME.fullmatch(entry.name) is not None
     except OSError:
         return True
 
@@ -100,7 +104,7 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
 def _no_run(folder: Path, names: set[str], has_folders: bool) -> str | None:
     """Why a folder without run.json that should be a run's is none; None for one that only holds others, or other things."""
     looks_like_run = bool(names.intersection(_RUN_FILES)) or _RUN_NAME.fullmatch(folder.name) is not None
-    if names.intersection(_SWEEP_FILES) or (has_folders and not names.intersection(_RUN_FILES)):
+    if names.intersection(SWEEP_FILES) or (has_folders and not names.intersection(_RUN_FILES)):
         return None
     if runs.in_use(folder):
         return "a run is just starting here: no run.json yet"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notice, print_json, results_option
+from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, results_option
 
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
@@ -16,7 +16,7 @@ _WIDEST = 48
 
 
 @click.command(epilog="Example: mlp ls results")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
 @json_option
 @debug_option

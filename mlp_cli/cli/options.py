@@ -11,9 +11,20 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-results_option = click.option(
-    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of all runs."
-)
+
+class Folder(click.Path):
+    """A path, whatever is there: what cannot be read is told of later. The empty one of an unset variable is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("the path is empty; name a folder, or . for this one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+results_option = click.option("--results", type=Folder(), default=Path("results"), show_default=True, help="Folder of all runs.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, all else on stderr.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")

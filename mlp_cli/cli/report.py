@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notice, print_json, quiet_option, results_option
+from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, quiet_option, results_option
 
 
 @click.command(epilog="Example: mlp report results --where 'learning_rate<0.01 and optimizer=adam' --sort val_accuracy")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
 @click.option("--sort", metavar="COLUMN", help="Sort by a config key, metric or column; -COLUMN turns it round.  [default: best]")
 @click.option("--where", metavar="EXPR", help="Only these: comparisons of columns joined by and, or, not and parentheses.")
@@ -26,7 +26,7 @@ from mlp_cli.cli.options import debug_option, json_option, notice, print_json, q
     show_default=True,
     help="What to print; the files are written all the same.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.  [default: PATH/report or results/report]")
+@click.option("--out", type=Folder(), help="Folder to write to.  [default: PATH/report or results/report]")
 @quiet_option
 @json_option
 @debug_option

@@ -176,13 +176,13 @@ def tick_numbers() -> Formatter:
     return Numbers()
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, maker: str | None = None) -> None:
     """Writes the figure as SVG where the path ends so, else as PNG, whole or not at all; equal figures give equal bytes (no date, no
     version inside).
 
-    Errors: RunError as for every file (`files.write_atomic`).
+    maker: what made it, which then stands in the file's first kilobyte. Errors: RunError as for every file (`files.write_atomic`).
     """
     form = "svg" if str(path).endswith(".svg") else "png"
-    unsaid = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+    said = {"Date": None, "Creator": maker} if form == "svg" else {"Software": maker}
     with context():
-        write_atomic(path, lambda handle: figure.savefig(handle, format=form, dpi=DPI, metadata=unsaid))
+        write_atomic(path, lambda handle: figure.savefig(handle, format=form, dpi=DPI, metadata=said))

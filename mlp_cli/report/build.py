@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp_cli import files
 from mlp_cli.errors import UsageError
-from mlp_cli.find import find_run
+from mlp_cli.find import SWEEP_FILES, find_run
 from mlp_cli.report.collect import collect
 from mlp_cli.report.comparing import compare
 from mlp_cli.report.flatten import MISSING, value_of
@@ -16,6 +17,7 @@ from mlp_cli.report.grouping import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
 from mlp_cli.report.triage import triage
+from mlp_cli.runs import RECORD
 
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
@@ -66,12 +68,19 @@ def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Pa
 def write_report(report: Report, folder: Path) -> Path:
     """Writes index.html, summary.csv, runs.csv and plots/ into a folder, replacing those of an older report. Returns the page.
 
-    Errors: RunError where they cannot be written.
+    Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
+    written.
     """
     from mlp_cli.report.frames import runs_csv, summary_csv
     from mlp_cli.report.html import write_page
     from mlp_cli.report.plots import write_plots
 
+    for name in (RECORD, *SWEEP_FILES):
+        if os.path.lexists(folder / name):
+            raise UsageError(
+                f"a report is never written into the folder of a run or sweep, and {folder} has a {name}",
+                f"choose another folder: --out {folder / 'report'}",
+            )
     files.make_folder(folder)
     files.write_text(folder / "summary.csv", summary_csv(report))
     files.write_text(folder / "runs.csv", runs_csv(report))
@@ -164,9 +173,9 @@ def _find_baseline(groups: Sequence[Group], baseline: str, results: Path) -> Con
     named = [pair for pair in runs if pair[0].id == baseline] or [pair for pair in runs if pair[0].id.startswith(baseline)]
     if len({id(each) for _, each in named}) == 1:
         return named[0][1]
-    folder = find_run(baseline, results).resolve()
+    folder = find_run(baseline, results)
     for run, each in runs:
-        if run.folder.resolve() == folder:
+        if os.path.realpath(run.folder) == os.path.realpath(folder):
             return each
     raise UsageError(
         f"--baseline {baseline}: {folder.name} is not among the runs of this report", "name its folder as a PATH too"

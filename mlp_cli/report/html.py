@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ def _policy(css: str, js: str) -> str:
 
 
 def _title(report: Report) -> str:
-    names = [path.resolve().name or str(path) for path in report.paths]
+    names = [os.path.basename(os.path.abspath(path)) or str(path) for path in report.paths]
     return listed(names[:3] if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]) if names else "Runs"
 
 

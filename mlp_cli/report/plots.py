@@ -53,7 +53,8 @@ _SERIES = len(style.LINES)
 
 
 def write_plots(report: Report, folder: Path) -> list[Path]:
-    """Writes all figures into folder/plots, each as .png and .svg, and takes away those of an older report. Returns their paths.
+    """Writes all figures into folder/plots, each as .png and .svg, and takes away those that an older report wrote there, and
+    nothing else. Returns their paths.
 
     The first twelve groups have figures; where there are several, names begin with `g1-`, `g2-` …. Equal reports give equal bytes.
     Errors: RunError where a file cannot be written.
@@ -66,12 +67,25 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
         for name, figure in draw_group(group):
             for suffix in (".png", ".svg"):
                 written.append(home / f"{prefix}{name}{suffix}")
-                style.save(figure, written[-1])
+                style.save(figure, written[-1], _maker(written[-1]))
     with files.writing(home):
-        for path in home.iterdir():
-            if path.suffix in (".png", ".svg") and path not in written and not path.is_dir():
+        for path in sorted(home.iterdir()):
+            if path.suffix in (".png", ".svg") and path not in written and _is_ours(path):
                 path.unlink()
     return written
+
+
+def _maker(path: Path) -> str:
+    """What a figure says of its origin: its name too, so that a copy under another name is its owner's."""
+    return f"mlp report, {path.name}"
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with open(path, "rb") as handle:
+            return _maker(path).encode("utf-8", "surrogateescape") in handle.read(2048)
+    except OSError:
+        return False
 
 
 def draw_group(group: Group) -> Iterator[tuple[str, Figure]]:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -94,10 +96,50 @@ def test_broken_folders_are_listed_and_all_others_reported(mlp: Mlp, results: Pa
     assert len((results / "report" / "runs.csv").read_text().splitlines()) == 12
 
 
+def test_what_links_and_permissions_make_unreadable_is_listed(mlp: Mlp, results: Path) -> None:
+    (results / "loop").symlink_to("loop")
+    (results / "nowhere").symlink_to("gone")
+    first, *_ = (folder for folder in sorted(results.iterdir()) if not folder.is_symlink())
+    for command in ("report", "ls"):
+        answer = mlp(command)
+        assert answer.code == 0 and "results/loop: cannot be read: too many levels" in answer.out and "nowhere" not in answer.out
+        answer = mlp(command, "results/loop", first, *(("--baseline", first) if command == "report" else ()))
+        assert answer.code == 0 and "results/loop: cannot be read" in answer.out, "named as a PATH it stops nothing either"
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may read everything, and setpriv is missing"
+)
+def test_a_path_that_may_not_be_read_is_listed(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(0)
+    plain = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    command = (*plain, sys.executable, "-m", "mlp_cli", "ls", "closed", "results")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "closed").chmod(0o700)
+    assert done.returncode == 0 and "closed: cannot be read: permission denied" in done.stdout, done.stderr
+
+
+def test_a_report_overwrites_nothing_of_others(mlp: Mlp, results: Path) -> None:
+    """Its own files apart: `plots` is also where a run has its figures."""
+    first = min(results.iterdir())
+    (first / "plots").mkdir()
+    (first / "plots" / "loss.png").write_bytes(b"mine")
+    (results / "sweep.yaml").write_text("")
+    for folder, name in ((first, "run.json"), (results, "sweep.yaml")):
+        before = sorted(folder.rglob("*"))
+        answer = mlp("report", "--out", folder)
+        assert answer.code == 2 and f"{folder} has a {name}" in answer.err and f"--out {folder}/report" in answer.err
+        assert sorted(folder.rglob("*")) == before
+    assert (first / "plots" / "loss.png").read_bytes() == b"mine"
+    for words in (("--out", ""), ("",), ("--results", "")):
+        answer = mlp("report", *words)
+        assert answer.code == 2 and "the path is empty" in answer.err and not Path("index.html").exists()
+
+
 def test_a_report_that_cannot_be_written(mlp: Mlp, results: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = mlp("report", "--out", "file/report")
-    assert answer.code == 1 and "cannot write" in answer.err
+    assert answer.code == 1 and "cannot write" in answer.err and "--out DIR" in answer.err
 
 
 def test_ls_has_one_line_a_run(mlp: Mlp, results: Path) -> None:

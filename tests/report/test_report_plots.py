@@ -118,12 +118,21 @@ def test_one_run_has_curves_alone(tmp_path: Path) -> None:
 
 def test_both_formats_the_same_bytes_and_nothing_stale(grid: Path, tmp_path: Path) -> None:
     report = make_report([grid])
-    (tmp_path / "out" / "plots").mkdir(parents=True)
-    (tmp_path / "out" / "plots" / "old.png").write_bytes(b"")
-    (tmp_path / "out" / "plots" / "notes.txt").write_text("mine")
+    home = tmp_path / "out" / "plots"
+    for number, sha in enumerate(("a" * 64, "b" * 64)):
+        write_run(tmp_path / "other", seed=number, data={"name": f"set{number}", "sha256": sha})
+    stale = write_plots(make_report([tmp_path / "other"]), tmp_path / "out")
+    mine = {
+        "photo.png": b"\x89PNG mine",
+        "g1-loss.svg.bak": b"",
+        "kept.png": stale[0].read_bytes(),
+        "kept.svg": stale[1].read_bytes(),
+    }
+    for name, content in mine.items():
+        (home / name).write_bytes(content)
     written = write_plots(report, tmp_path / "out")
-    there = {path.name for path in (tmp_path / "out" / "plots").iterdir()}
-    assert there == {path.name for path in written} | {"notes.txt"} and len(written) == 10
+    assert {path.name for path in home.iterdir()} == {path.name for path in written} | set(mine) and len(written) == 10
+    assert all((home / name).read_bytes() == content for name, content in mine.items()), "only what a report wrote is taken away"
     assert {path.suffix for path in written} == {".png", ".svg"}
     before = {path: path.read_bytes() for path in written}
     assert all(path.read_bytes() == before[path] for path in write_plots(make_report([grid]), tmp_path / "out"))
