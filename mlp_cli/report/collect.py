@@ -79,6 +79,12 @@ def read_run(folder: Path) -> Run:
     record = runs.read_record(folder)
     if record is None:
         raise RunError(f"{folder / runs.RECORD} is missing, or no file")
+    written = record.get("format", FORMAT)
+    if isinstance(written, int) and written > FORMAT:
+        raise RunError(
+            f"{folder / runs.RECORD} has format {written}, of a later version of mlp than this one, which reads {FORMAT}",
+            "update mlp to read it",
+        )
     try:
         flat = _check(record)
     except (ValueError, RecursionError) as error:
@@ -88,9 +94,6 @@ def read_run(folder: Path) -> Run:
 
 def _check(record: dict[str, Any]) -> dict[str, Any]:
     """The flat config of a record whose every value has the type that others rely on. Errors: ValueError."""
-    written = record.get("format", FORMAT)
-    if isinstance(written, int) and written > FORMAT:
-        raise ValueError(f"its format is {written}, of a later version of mlp than this one, which reads {FORMAT}")
     if record["status"] not in STATUSES:
         raise ValueError(f"its status {_shown(record['status'])} is none that this version knows")
     for key in _TEXTS:
@@ -174,6 +177,18 @@ def read_curves(folder: Path) -> dict[str, Column]:
     if any(epoch is None or epoch != int(epoch) for epoch in epochs):
         raise RunError(f"{path} is damaged: an epoch is no whole number")
     return columns
+
+
+def epochs_done(run: Run) -> float | None:
+    """The epochs that a run has trained: its metrics.csv is written as it goes on, its run.json when it ends."""
+    stated: float | None = run.record.get("epochs")
+    if run.status == "completed":
+        return stated
+    try:
+        written = (run.epochs or read_curves(run.folder)).get("epoch")
+    except RunError:
+        return stated
+    return int(written[-1] or 0) if written else stated
 
 
 def _cell(text: str) -> float | None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp_cli.report.collect import read_curves, read_run
+from mlp_cli.report.collect import METRICS, epochs_done, read_curves, read_run
 from mlp_cli.report.flatten import MISSING, value_of
 from mlp_cli.report.model import Column, Run
 
 SECTIONS = ("run", "config", "environment", "data", "metrics")
-_RUN = ("status", "error", "epochs", "best_epoch", "parameters")
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,16 @@ def compare_runs(first: Path, second: Path) -> Difference:
     one, other = read_run(first), read_run(second)
     curves = read_curves(first), read_curves(second)
     sections = {
-        "run": _differing({key: one.record.get(key) for key in _RUN}, {key: other.record.get(key) for key in _RUN}),
+        "run": _differing(_run(one, curves[0]), _run(other, curves[1])),
         "config": _config(one, other),
         **{key: _differing(one.record.get(key) or {}, other.record.get(key) or {}) for key in SECTIONS[2:]},
     }
     return Difference(one, other, sections, *_parting(*curves))
+
+
+def _run(run: Run, curves: Mapping[str, Column]) -> dict[str, Any]:
+    own = {"status": run.status, "epochs": epochs_done(run), METRICS: "there" if curves else "missing"}
+    return own | {key: run.record.get(key) for key in ("error", "best_epoch", "parameters")}
 
 
 def _config(one: Run, other: Run) -> dict[str, tuple[Any, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS
+from mlp_cli.report.collect import epochs_done
 from mlp_cli.report.model import Configuration, Group, Report, Summary
 from mlp_cli.report.tables import one_line
 from mlp_cli.report.wording import setting
@@ -57,7 +58,7 @@ def runs_frame(report: Report) -> DataFrame:
             for run in (*each.runs, *each.copies):
                 record = {name: run.record.get(name) for name in ("best_epoch", "parameters", "seconds", "error")}
                 fixed = {"id": run.id, "name": run.name, "status": run.status, "seed": run.seed, "folder": str(run.folder)}
-                rows.append(own | run.metrics | record | fixed | {"epochs_trained": run.record.get("epochs")})
+                rows.append(own | run.metrics | record | fixed | {"epochs_trained": epochs_done(run)})
     return _frame(pandas, rows, columns)
 
 

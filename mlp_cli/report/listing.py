@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlp_cli.report.collect import collect
+from mlp_cli.report.collect import collect, epochs_done
 from mlp_cli.report.model import Broken, Run
 
 
@@ -25,4 +25,4 @@ def _row(run: Run) -> dict[str, Any]:
     metric = next((name for name in ("val_accuracy", "val_r2", "test_accuracy", "test_r2", "val_loss") if name in metrics), None)
     own = {"folder": str(run.folder), "id": run.id, "name": run.name, "status": run.status, "seed": run.seed}
     scores = {"metric": metric, "score": None if metric is None else metrics[metric]}
-    return own | scores | {key: run.record.get(key) for key in ("epochs", "seconds", "started", "error")}
+    return own | scores | {"epochs": epochs_done(run)} | {key: run.record.get(key) for key in ("seconds", "started", "error")}

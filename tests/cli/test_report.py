@@ -177,9 +177,38 @@ def test_diff_shows_only_what_differs(mlp: Mlp, tmp_path: Path) -> None:
     same = mlp("diff", one, one)
     assert same.code == 0 and "nothing differs" in same.out
     assert mlp("diff", "one", "nobody").code == 2
+    (two / "run.json").write_text('{"format": 2, "status": "completed", "config_hash": ""}')
+    later = mlp("diff", "one", two)
+    assert later.code == 1 and "of a later version of mlp" in later.err and "--force" not in later.err
     (two / "run.json").write_text("{")
     broken = mlp("diff", "one", two)
     assert broken.code == 1 and f"{two / 'run.json'} is damaged" in broken.err
+
+
+def test_diff_of_runs_that_are_not_whole(mlp: Mlp, tmp_path: Path) -> None:
+    whole = write_run(tmp_path / "one", name="whole")
+    for name in ("dead", "bare"):
+        shutil.copytree(whole, tmp_path / name)
+    change_record(tmp_path / "dead", status="running", epochs=0)
+    answer = mlp("diff", whole, "dead")
+    assert "status" in answer.out and "interrupted" in answer.out and "\n  epochs" not in answer.out
+    (tmp_path / "bare" / "metrics.csv").unlink()
+    answer = mlp("diff", whole, "bare")
+    assert "metrics.csv  there  missing" in answer.out and "nothing differs" not in answer.out
+
+
+def test_epochs_of_runs_that_are_not_completed(mlp: Mlp, tmp_path: Path) -> None:
+    """run.json learns of them when the run ends, if it ever does."""
+    change_record(write_run(tmp_path / "results", status="running", epochs=3), epochs=0)
+    assert " 3 epochs" in mlp("ls").out and json.loads(mlp("ls", "--json").out)["runs"][0]["epochs"] == 3
+    mlp("report")
+    (row,) = csv.DictReader((tmp_path / "results" / "report" / "runs.csv").read_text().splitlines())
+    assert row["epochs_trained"] == "3" and row["status"] == "interrupted"
+
+
+def change_record(folder: Path, **changes: object) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def test_names_that_are_no_text(mlp: Mlp, results: Path) -> None:
