@@ -190,10 +190,13 @@ def _listener(planned: SweepPlan, quiet: bool, as_json: bool) -> Listener:
 
 
 def _exit_code(outcome: Outcome) -> int:
-    """130 or 143 after a signal; 1 where a run went wrong or another process has one; 0 otherwise, a used-up budget too."""
+    """130 or 143 after a signal; 1 where a run went wrong or is unfinished for another cause than the budget, as where another
+    process has it; 0 otherwise."""
     if outcome.signal is not None:
         return 128 + outcome.signal
-    return 1 if outcome.summary.wrong or outcome.stopped == "failures" or outcome.summary.counts.get("running") else 0
+    summary = outcome.summary
+    left = outcome.stopped is None and summary.unfinished
+    return 1 if summary.wrong or left or outcome.stopped == "failures" or summary.counts.get("running") else 0
 
 
 def _lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
@@ -205,7 +208,8 @@ def _lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path 
     ranking = ranking_lines(summary)
     lines = [*ranking, *([""] if ranking else []), *best_lines(summary)]
     lines.append(f"runs        {count_line(summary)}")
-    trained = f"{plural(outcome.trained, 'run')} trained" if outcome.trained else "nothing was left to train"
+    idle = not outcome.trained and not summary.unfinished
+    trained = "nothing was left to train" if idle else f"{plural(outcome.trained, 'run')} trained"
     lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}"]
     if page is not None:
         others = f", with {plural(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""

@@ -55,7 +55,8 @@ class Listener(Protocol):
 class Crew:
     """The executor's master. `stopped` says why nothing more is trained: `signal`, `budget` or `failures`.
 
-    started: when the sweep began, on the monotonic clock. command: for each run.json.
+    started: when the sweep began, on the monotonic clock. command: for each run.json. threads: BLAS threads of each member; None
+    for what it used before, which is 1 at first. trained: the members that a worker brought to their end, or to a pause.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Crew:
         self.trials, self.limits, self.listener, self.stop = trials, limits, listener, stop
         self.started, self.command, self.open_executor = started, command, open_executor
         self.workload = Workload(1, 1, 1)
+        self.threads: int | None = None
         self.executor: Executor | None = None
         self.stopped: str | None = None
         self.stopped_at = 0.0
@@ -78,6 +80,7 @@ class Crew:
         self._tried: set[str] = set()
         self._failures = 0
         self._written = 0.0
+        self._unwritten = False
         self._members: dict[str, Member] = {}
         self._flying: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
@@ -111,6 +114,7 @@ class Crew:
             self._look_round()
             for result in done:
                 self._take(result)
+            self._write_now_and_then()
             self._look_round()
             if self.stopped is not None and time.monotonic() - self.stopped_at > _GRACE:
                 self._flying.clear()
@@ -133,7 +137,7 @@ class Crew:
             member.config.to_dict(),
             runs_folder,
             member.label,
-            threads=self.workload.threads,
+            threads=self.threads,
             until=until,
             command=self.command,
         )
@@ -147,7 +151,6 @@ class Crew:
             with runs.Claim(self.trials.folder / "runs" / job.run_id) as claim:
                 claim.clear()
         self.trials.attempts.setdefault(job.run_id, 1)
-        self.trained.add(job.run_id)
         self._flying[job.run_id] = job
         assert self.executor is not None
         self.executor.submit(job)
@@ -157,30 +160,32 @@ class Crew:
         if job is None:
             return
         row = self.trials.refresh(job.run_id)
-        if self.stopped is None and (result.lost or result.status == "interrupted") and self._again(job, result):
+        self._unwritten = True
+        cut_short = self.stopped is None and (result.lost or result.status == "interrupted")
+        if cut_short and self._again(job, result):
             return
         if self.stopped is None and result.status == "running" and self._busy.get(job.run_id, 0) < _BUSY_TRIES:
             self._busy[job.run_id] = self._busy.get(job.run_id, 0) + 1  # a driver that was killed: its workers end any moment
             self._waiting.append(job)
             return
-        failed = result.status == "failed"
-        if result.lost and self.stopped is None:
-            record_failure(job, f"{result.error}; {job.attempt} attempt{'s' if job.attempt > 1 else ''}")
-            row, failed = self.trials.refresh(job.run_id), True
+        failed = cut_short or result.status in ("failed", "diverged")
+        if cut_short:
+            record_failure(job, _how_it_ended(result))
+            row = self.trials.refresh(job.run_id)
         if failed and (row is None or row.status not in ("failed", "completed", "diverged")):
-            row = self.trials.fail(job.run_id, self._members[job.run_id].config, result.error)
+            row = self.trials.fail(job.run_id, self._members[job.run_id].config, _how_it_ended(result))
         self._tried.add(job.run_id)
         self._failures = self._failures + 1 if failed else 0
         if row is not None and row.status not in ("interrupted", "running"):
+            self.trained.add(job.run_id)
             self.listener.finished(row)
-        self._write_now_and_then()
 
     def _again(self, job: Job, result: Result) -> bool:
         """Hands a member whose worker died to another one, which goes on from the checkpoint; False after the last attempt."""
         if job.attempt >= self.limits.max_attempts:
             return False
         self.trials.attempts[job.run_id] = self.trials.attempts.get(job.run_id, 1) + 1
-        self.listener.say(f"{job.label}: {result.error or 'stopped from outside'}; trying again")
+        self.listener.say(f"{job.label}: {_how_it_ended(result)}; trying again")
         self._waiting.appendleft(replace(job, attempt=job.attempt + 1))
         return True
 
@@ -206,6 +211,13 @@ class Crew:
             self.executor.cancel_all()
 
     def _write_now_and_then(self) -> None:
-        if time.monotonic() - self._written >= WRITE_EVERY:
+        if self._unwritten and time.monotonic() - self._written >= WRITE_EVERY:
             self.trials.write()
-            self._written = time.monotonic()
+            self._written, self._unwritten = time.monotonic(), False
+
+
+def _how_it_ended(result: Result) -> str:
+    """Why an attempt did not come to its end, in words."""
+    if result.status == "interrupted" and not result.lost:
+        return f"stopped from outside: {result.error}" if result.error else "stopped from outside"
+    return result.error or "no reason was given"

@@ -145,14 +145,15 @@ class Dask:
         used = dict.fromkeys(threads, 0)
         for flight in self._flights.values():
             if flight.address in used:
-                used[flight.address] += flight.job.threads
+                used[flight.address] += flight.job.threads or 1
         while self._queue and used:
             job = self._queue[0]
             address = max(used, key=lambda name: threads[name] - used[name])
-            if used[address] and used[address] + job.threads > threads[address]:
+            needed = job.threads or 1
+            if used[address] and used[address] + needed > threads[address]:
                 return
             self._queue.popleft()
-            used[address] += job.threads
+            used[address] += needed
             self._send(job, address)
 
     def _send(self, job: Job, address: str) -> None:

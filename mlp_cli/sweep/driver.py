@@ -29,8 +29,9 @@ from mlp_cli.training.stop import stop_on_signals
 class Outcome:
     """How a sweep ended.
 
-    stopped: `signal`, `budget` or `failures` where it was stopped; signal: the number of the first. trained: members that were
-    given to a worker. seconds: since the start of this command. earlier: runs in the folder that this command does not ask for.
+    stopped: `signal`, `budget` or `failures` where it was stopped; signal: the number of the first. trained: members that a worker
+    brought to their end, or to a pause. seconds: since the start of this command.
+    earlier: runs in the folder that this command does not ask for.
     """
 
     summary: Summary
@@ -135,6 +136,7 @@ class _Driver:
             self.crew.is_wanted(member.id, self._first_rung()) for candidate in candidates for member in candidate.members
         )
         self.crew.workload = self.preflight.workload(candidates, missing, workers, threads)
+        self.crew.threads = None if threads is None else self.crew.workload.threads
         if self.crew.workload.notice and missing:
             self.listener.say(self.crew.workload.notice)
         self.listener.begin(stints(self.planned, len(candidates)), self.crew.workload)

@@ -17,7 +17,8 @@ class Job:
     """A member to train: plain values only, so that it goes through any channel.
 
     run_id: the folder's name, `<label>-<hash>`. config: the resolved config, with whatever name; it gets the label as its name.
-    results: the folder of the members' folders. threads: BLAS threads. until: pause after this epoch (None: train to the end).
+    results: the folder of the members' folders. threads: BLAS threads (None: as before, 1 at first). until: pause after this epoch
+    (None: train to the end).
     attempt: which attempt at this member it is, from 1. command: for run.json.
     """
 
@@ -25,7 +26,7 @@ class Job:
     config: dict[str, Any]
     results: str
     label: str
-    threads: int = 1
+    threads: int | None = None
     until: int | None = None
     attempt: int = 1
     command: str | None = None

@@ -461,6 +461,16 @@ def test_a_killed_worker_costs_its_run_an_attempt(small_config: Path, tmp_path: 
     assert sorted(row["attempts"] for row in table(tmp_path).values()) == ["1", "2"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the worker's process in /proc")
+def test_a_run_that_only_its_worker_was_told_to_stop_is_no_success(small_config: Path, tmp_path: Path) -> None:
+    process = start(tmp_path, "epochs=100000", "--workers", "1", "--max-attempts", "1")
+    wait_for(lambda: begun(tmp_path) >= 1)
+    os.kill(*children(process.pid), signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "stopped from outside: interrupted" in out, out
+    assert [row["status"] for row in table(tmp_path).values()] == ["failed"]
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process started and that are there still."""
     found = []

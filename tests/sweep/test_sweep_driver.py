@@ -12,12 +12,14 @@ import pytest
 from mlp_cli import runs
 from mlp_cli.config import config_from_mapping
 from mlp_cli.experiment import FILES
+from mlp_cli.sweep import crew
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import Outcome, run_sweep, stints
 from mlp_cli.sweep.executors import Job, Result
 from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.progress import Bar, Lines, Tally
+from mlp_cli.sweep.summary import reason
 from mlp_cli.sweep.trials import Trial
 
 Behave = Callable[[Job], Result | None]
@@ -126,7 +128,7 @@ def test_members_run_seed_by_seed(plan: Callable[..., SweepPlan]) -> None:
     assert executor.closed and outcome.trained == 6 and notes.stints == 6 and len(notes.lines) == 6
     assert outcome.summary.best is not None and outcome.summary.best.values == {"learning_rate": "0.3"}
     job = executor.order[0]
-    assert (job.results, job.threads, job.until, job.attempt) == (str(plan("learning_rate=0.1,0.2,0.3").runs), 1, None, 1)
+    assert (job.results, job.threads, job.until, job.attempt) == (str(plan("learning_rate=0.1,0.2,0.3").runs), None, None, 1)
 
 
 def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_p
     assert sum("trying again" in text for text in notes.said) == 2
     (wrong,) = outcome.summary.wrong
     assert (wrong.status, wrong.attempts) == ("failed", 3)
-    assert wrong.error == "the worker was killed by SIGKILL; 3 attempts"
+    assert wrong.error == "the worker was killed by SIGKILL" and reason(wrong) == f"{wrong.error} (3 attempts)"
     record = runs.read_record(plan("learning_rate=0.1,0.2,0.3").runs / wrong.id)
     assert record is not None and record["status"] == "failed", "its own folder says so"
     again, notes = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
@@ -182,20 +184,55 @@ def test_a_stop_from_outside_is_no_end(plan: Callable[..., SweepPlan]) -> None:
     assert outcome.summary.counts == {"completed": 2}
 
 
+def test_a_run_that_is_stopped_from_outside_each_time_has_failed(plan: Callable[..., SweepPlan]) -> None:
+    def behave(job: Job) -> Result:
+        return completed(job) if "0.1" in job.label else Result(job.run_id, "interrupted", None, "interrupted", job.attempt)
+
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
+    assert outcome.summary.counts == {"completed": 1, "failed": 1} and outcome.summary.unfinished == 0
+    (wrong,) = outcome.summary.wrong
+    assert (wrong.error, wrong.attempts) == ("stopped from outside: interrupted", 2)
+    record = runs.read_record(plan("learning_rate=0.1,0.2").runs / wrong.id)
+    assert record is not None and record["status"] == "failed"
+
+
+def test_threads_are_those_asked_for_or_those_of_before(plan: Callable[..., SweepPlan]) -> None:
+    asked = Pretender()
+    run_sweep(plan(), limits=Limits(), listener=Notes(), open_executor=lambda workload: asked, threads=2)
+    assert [job.threads for job in asked.order] == [2]
+
+
+def test_the_table_is_written_although_no_other_member_ends(
+    plan: Callable[..., SweepPlan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "WRITE_EVERY", 0.2)
+    planned = plan("learning_rate=0.1,0.2,0.3")
+    end = time.monotonic() + 10
+
+    def behave(job: Job) -> Result | None:
+        rows = (planned.folder / "trials.csv").read_text().splitlines() if (planned.folder / "trials.csv").exists() else []
+        if "0.3" not in job.label or len(rows) == 3:
+            return completed(job)
+        return None if time.monotonic() < end else Result(job.run_id, "failed", None, "not seen", job.attempt)
+
+    assert drive(planned, Pretender(behave))[0].summary.counts == {"completed": 3}
+
+
 def test_a_failure_without_a_record_is_tried_again_by_the_next_start(plan: Callable[..., SweepPlan]) -> None:
     outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(lambda job: Result(job.run_id, "failed", None, "disk full", 1)))
     assert outcome.summary.counts == {"failed": 2} and outcome.summary.wrong[0].error == "disk full"
     assert drive(plan("learning_rate=0.1,0.2"), Pretender())[0].summary.counts == {"completed": 2}
 
 
-def test_failures_in_a_row(plan: Callable[..., SweepPlan]) -> None:
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_failures_in_a_row(plan: Callable[..., SweepPlan], status: str) -> None:
     def behave(job: Job) -> Result:
         good = job.config["seed"] in (0, 2, 3)
-        return completed(job) if good else Result(job.run_id, "failed", None, "boom", job.attempt)
+        return completed(job, status="completed" if good else status)
 
     outcome, _ = drive(plan("learning_rate=0.1", seeds=10), Pretender(behave, workers=1), Limits(max_failures=2))
-    assert outcome.stopped == "failures" and outcome.trained <= 7
-    assert outcome.summary.counts == {"completed": 3, "failed": 3, "not started": 4}
+    assert outcome.stopped == "failures" and outcome.trained == 6
+    assert outcome.summary.counts == {"completed": 3, status: 3, "not started": 4}
 
 
 def test_a_budget(plan: Callable[..., SweepPlan]) -> None:
@@ -204,6 +241,7 @@ def test_a_budget(plan: Callable[..., SweepPlan]) -> None:
     outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), executor, Limits(budget=0.5))
     assert time.monotonic() - started < 10 and outcome.stopped == "budget" and executor.closed
     assert outcome.summary.counts == {"completed": 1, "not started": 2} and outcome.summary.unfinished == 2
+    assert outcome.trained == 1, "what was only handed out does not count"
 
 
 RATES = "learning_rate=" + ",".join(f"0.{number}" for number in (3, 9, 1, 8, 2, 5))
