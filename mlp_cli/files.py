@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any, BinaryIO
 from mlp_cli.errors import MlpError, RunError
 
 _ELSEWHERE = "choose another folder (--results DIR; --out DIR for a report)"
+PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Opening not through a link, since nothing is ever written outside the folder; and not waiting, should it be a pipe."""
+
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space and run the same command again: what was written before stands"),
     errno.EDQUOT: ("your disk quota is used up", "free some space and run the same command again"),
@@ -43,16 +47,36 @@ def writing(path: Path) -> Iterator[None]:
         raise RunError(f"cannot write {path}: {reason}", hint) from error
 
 
-def make_folder(folder: Path) -> None:
-    """Makes `folder` and its parents where they are missing, for good; RunError where that cannot be, or where `folder` is a link."""
+def make_folder(folder: Path, root: Path | None = None) -> None:
+    """Makes `folder` and its parents where they are missing, for good.
+
+    root: a folder above it that must be there already: nothing is made outside, and no link below it is gone through; what lies
+    above may be one, so that a user's results may lie on another disk. None: of the whole path `folder` alone may be no link.
+    Errors: RunError that names the folder or the link.
+    """
+    inside = [each for each in (folder, *folder.parents) if each == folder or (root is not None and root in each.parents)]
+    for each in inside:
+        refuse_link(each)
     with writing(folder):
-        if folder.is_symlink():
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
-        if missing:
-            folder.mkdir(parents=True, exist_ok=True)
+        missing = [each for each in (inside if root is not None else (folder, *folder.parents)) if not os.path.lexists(each)]
+        for each in [*reversed(missing), folder]:
+            each.mkdir(exist_ok=True)
         for each in missing:
             sync_folder(each.parent)
+
+
+def refuse_link(path: Path) -> None:
+    """Errors: RunError where `path` is a symbolic link, which what is to be written there would go through."""
+    with writing(path):
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def append(path: Path, content: bytes) -> None:
+    """Adds to the end of a file. Errors: RunError, also where it is gone from its place, or where a link stands there by now."""
+    with writing(path), open(path, "r+b", opener=lambda name, flags: os.open(name, flags | PLAIN)) as handle:
+        handle.seek(0, os.SEEK_END)
+        handle.write(content)
 
 
 def write_atomic(path: Path, fill: Callable[[BinaryIO], object], before_rename: Callable[[], object] | None = None) -> None:
@@ -118,13 +142,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_bytes(path: Path, limit: int, error: type[MlpError]) -> bytes:
-    """The content of a file of at most `limit` bytes; `error` with the path and the cause where it cannot be read."""
+def read_bytes(path: Path, limit: int, error: type[MlpError], *, pipe: bool = False) -> bytes:
+    """The content of a file of at most `limit` bytes; `error` with the path and the cause where it cannot be read.
+
+    pipe: take a pipe too, and wait for what comes through it.
+    """
+    waiting = 0 if pipe else os.O_NONBLOCK
     try:
-        with open(path, "rb") as handle:
-            # Asking for `limit` would allocate as much. What is no plain file, such as a pipe, has no size.
-            size = os.fstat(handle.fileno()).st_size or limit
-            content = handle.read(min(size, limit) + 1)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | waiting)) as handle:
+            status = os.fstat(handle.fileno())
+            plain = stat.S_ISREG(status.st_mode)
+            if not (plain or pipe):
+                raise error(f"cannot read {path}: it is not a file")
+            # Asking for `limit` would allocate as much; only what is no plain file has no size.
+            content = handle.read((min(status.st_size, limit) if plain else limit) + 1)
     except OSError as cause:
         raise error(f"cannot read {path}: {(cause.strerror or str(cause)).lower()}") from cause
     if len(content) > limit:

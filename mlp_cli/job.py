@@ -168,6 +168,7 @@ class Job:
         """Leaves the run at its checkpoint, from which the same bytes follow as if it had never paused."""
         self.record |= {"status": "pruned", "finished": runs.now(), "best_epoch": state.best.epoch}
         self.record["seconds"] = round(sum(row.seconds for row in state.history), 3)
+        self.tables.write(state.history)  # what was appended may not be on the disk yet, and whoever paused the run judges by it
         self.claim.write_record(self.record)
         return Outcome(self.record, self.plan.folder, trained=True)
 
@@ -189,6 +190,7 @@ class Job:
         def save() -> None:
             state = trainer.state
             self.record["epochs"] = state.epoch
+            self.claim.check()
             if self._is_over(state) or state.epoch == until or state.epoch % config.checkpoint_every == 0:
                 checkpoint.save(folder, trainer, identity)
 
@@ -215,6 +217,7 @@ class Job:
         started = time.perf_counter()
         scores, logits = test(trainer, dataset)
         metrics |= {"test_loss": scores.loss if scores else None, f"test_{score}": scores.score if scores else None}
+        self.claim.check()
         write_model(folder, trainer.network, trainer.train.transform, dataset, record["config"])
         self.tables.write(state.history)
         files.write_text(folder / "config.yaml", config.to_yaml())

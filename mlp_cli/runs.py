@@ -22,8 +22,6 @@ RECORD, LOG = "run.json", "log.txt"
 _RECORD_LIMIT = 64 << 20
 _LOCK_WAIT = 1.0
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
-_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Opening not through a link, since nothing is ever written outside the folder; and not waiting, should it be a pipe."""
 
 
 def run_id(name: str, config_hash: str) -> str:
@@ -61,11 +59,10 @@ class Claim:
         self.path_log = folder / LOG
         files.make_folder(folder)
         with files.writing(self.path_log):
-            self._log = os.open(self.path_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _PLAIN, 0o666)
+            self._log = os.open(self.path_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.PLAIN, 0o666)
         try:
             self._lock()
-            with files.writing(self.path_log):
-                self._check_held()
+            self.check()
         except BaseException:
             self.release()
             raise
@@ -93,16 +90,18 @@ class Claim:
         """Gives the folder back."""
         os.close(self._log)
 
-    def _check_held(self) -> None:
-        """Errors: OSError where the log.txt with the lock is gone from its place, and another process may have the folder."""
-        if not os.path.samestat(os.lstat(self.path_log), os.fstat(self._log)):
-            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    def check(self) -> None:
+        """Errors: RunError where the folder is a link by now, or its log.txt with the lock is gone: another process may have it."""
+        files.refuse_link(self.folder)
+        with files.writing(self.path_log):
+            if not os.path.samestat(os.lstat(self.path_log), os.fstat(self._log)):
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     def log(self, text: str) -> None:
         """Adds lines to log.txt, each with the time. Errors: RunError, also where the folder was removed or replaced."""
         rest = "".join(f"{now()} {line}\n" for line in text.splitlines()).encode("utf-8", "backslashreplace")
+        self.check()
         with files.writing(self.path_log):
-            self._check_held()
             while rest:
                 rest = rest[os.write(self._log, rest) :]
 
@@ -129,15 +128,14 @@ class Claim:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replaces run.json. Errors: RunError, also where the folder was removed or replaced."""
-        with files.writing(self.folder / RECORD):
-            self._check_held()
+        self.check()
         files.write_json(self.folder / RECORD, record)
 
 
 def in_use(folder: Path) -> bool:
     """Whether a living process holds the claim on a folder."""
     try:
-        log = os.open(folder / LOG, os.O_RDONLY | _PLAIN)
+        log = os.open(folder / LOG, os.O_RDONLY | files.PLAIN)
     except OSError:
         return False
     try:

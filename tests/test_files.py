@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,11 +106,56 @@ def test_reading_asks_for_no_more_than_there_is(tmp_path: Path) -> None:
 
 
 def test_reading_from_a_pipe(tmp_path: Path) -> None:
+    """Only who means it waits for a pipe."""
     reading, writing = os.pipe()
     os.write(writing, b"12345")
     os.close(writing)
-    assert files.read_bytes(Path(f"/dev/fd/{reading}"), 100, DataError) == b"12345"
+    assert files.read_bytes(Path(f"/dev/fd/{reading}"), 100, DataError, pipe=True) == b"12345"
     os.close(reading)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="it is not a file"):
+        files.read_bytes(tmp_path / "pipe", 100, DataError)
+
+
+def test_an_empty_file_takes_no_room(tmp_path: Path) -> None:
+    """Also under a limit of memory that is lower than the limit of its size."""
+    (tmp_path / "empty").touch()
+    code = (
+        "import pathlib, resource, sys; from mlp_cli import errors, files; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
+        "print(files.read_bytes(pathlib.Path(sys.argv[1]), 4 << 30, errors.DataError))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "empty")], capture_output=True, text=True, check=False)
+    assert done.stdout == "b''\n", done.stderr
+
+
+def test_folders_below_a_root(tmp_path: Path) -> None:
+    """The root may be a link, and nothing below it; a root that is gone is not made anew."""
+    disk, results = tmp_path / "disk", tmp_path / "results"
+    disk.mkdir()
+    results.symlink_to(disk)
+    files.make_folder(results / "sweep" / "runs" / "a", results)
+    assert (disk / "sweep" / "runs" / "a").is_dir()
+    (tmp_path / "outside").mkdir()
+    (disk / "sweep" / "report").symlink_to(tmp_path / "outside")
+    with pytest.raises(RunError, match=r"cannot write .*results/sweep/report: it is a symbolic link"):
+        files.make_folder(results / "sweep" / "report" / "best" / "plots", results)
+    assert not any((tmp_path / "outside").iterdir())
+    with pytest.raises(RunError, match="the folder is gone"):
+        files.make_folder(tmp_path / "gone" / "plots", tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_appending(tmp_path: Path) -> None:
+    """Only to a file that is there, and through no link."""
+    (tmp_path / "a").write_bytes(b"1")
+    files.append(tmp_path / "a", b"23")
+    assert (tmp_path / "a").read_bytes() == b"123"
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    for name, reason in (("link", "it is a symbolic link"), ("gone", "the folder is gone"), ("pipe", "cannot write")):
+        with pytest.raises(RunError, match=reason):
+            files.append(tmp_path / name, b"4")
+    assert (tmp_path / "a").read_bytes() == b"123"
 
 
 def test_new_folders_are_lasting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def _content(path: Path) -> bytes:
         raise ConfigError(f"{shown} is a folder, not a config file", hint)
     if not is_there:
         raise ConfigError(f"no such config file: {shown}", _hint_for_missing(path))
-    return read_bytes(path, MOST_BYTES, ConfigError)
+    return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)
 
 
 def _configs_in(folder: Path) -> list[str]:

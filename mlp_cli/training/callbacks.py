@@ -55,8 +55,8 @@ class TablesWriter(Callback):
         files.write_text(self.timings, _csv([["epoch", "seconds", "samples_per_second"], *timed]))
 
     def on_epoch(self, row: Row) -> None:
-        _append(self.metrics, _csv([self._metrics_row(row)]))
-        _append(self.timings, _csv([self._timings_row(row)]))
+        files.append(self.metrics, _csv([self._metrics_row(row)]).encode())
+        files.append(self.timings, _csv([self._timings_row(row)]).encode())
 
     def _metrics_row(self, row: Row) -> list[str]:
         values = (row.train_loss, row.train_score, row.val_loss, row.val_score, row.learning_rate)
@@ -102,9 +102,3 @@ def _csv(rows: list[list[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def _append(path: Path, text: str) -> None:
-    with files.writing(path), open(path, "r+b") as handle:  # "r+b": a file that was removed under way is an error, not a new one
-        handle.seek(0, 2)
-        handle.write(text.encode())

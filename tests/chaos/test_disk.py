@@ -15,6 +15,8 @@ from stopped_run import Stopped, finish
 
 from mlp_cli import experiment
 from mlp_cli.errors import RunError
+from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.state import Row
 
 DROP_CAPABILITY, OVERRIDE_PERMISSIONS = 24, 1
 
@@ -123,6 +125,36 @@ def test_nothing_is_written_through_a_link(stopped: Stopped, tmp_path: Path, nam
     assert [entry.name for entry in outside.iterdir()] == (["precious"] if target != outside else [])
     assert target == outside or target.read_text() == "precious"
     place.unlink()
+    assert digest(finish(planned).folder) == stopped.calm
+
+
+class Swap(Callback):
+    """Puts a link in the place of a file or a folder as an epoch ends; what was there lies behind it from then on."""
+
+    def __init__(self, place: Path, outside: Path) -> None:
+        self.place, self.outside = place, outside
+
+    def on_epoch(self, row: Row) -> None:
+        self.place.rename(self.outside)
+        self.place.symlink_to(self.outside)
+        self.left = contents(self.outside)
+
+
+def contents(place: Path) -> dict[Path, bytes]:
+    """Every file at a place, with its content."""
+    return {path: path.read_bytes() for path in [place, *place.rglob("*")] if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["", "metrics.csv", "timings.csv"])
+def test_a_link_that_comes_under_way(stopped: Stopped, tmp_path: Path, name: str) -> None:
+    planned, outside = stopped.copied(tmp_path / "results"), tmp_path / "outside"
+    place = planned.folder / name
+    swap = Swap(place, outside)
+    with pytest.raises(RunError, match=f"cannot write {place}: it is a symbolic link"):
+        finish(planned, callbacks=lambda score: [swap])
+    assert contents(outside) == swap.left
+    place.unlink()
+    outside.rename(place)
     assert digest(finish(planned).folder) == stopped.calm
 
 
