@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlp_cli import runs
+from mlp_cli import files, runs
 from mlp_cli.build import Say, build, check, load_data
 from mlp_cli.config import Config
 from mlp_cli.data.dataset import Dataset
@@ -51,13 +52,14 @@ def run(
     config = planned.config
     notices: list[str] = []
     dataset: Dataset | None = None
+    absent: DataError | None = None
     try:
         dataset = load_data(config, notices.append)
         check(config, dataset)
     except DataError as error:
-        if force or not _is_completed(planned.folder):
+        if force or not _is_done(planned.folder):
             raise
-        notices.append(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
+        absent = error
     with runs.Claim(planned.folder) as claim:
 
         def tell(text: str) -> None:
@@ -71,14 +73,24 @@ def run(
             claim.clear()
         before = None if force else runs.read_record(planned.folder)
         status = _check_record(planned, before)
-        if before is not None and status in ("completed", "diverged") and _is_whole(planned.folder, status, tell):
-            return _report_again(planned, before, dataset, plots and status == "completed")
-        if dataset is None:
-            raise RunError(f"{planned.folder} changed while this command started", "run the same command again")
+        if before is not None and status in ("completed", "diverged"):
+            _compare_data(planned.folder, before, dataset)
+            lost = missing_files(planned.folder) if status == "completed" else []
+            if not lost:
+                if absent is not None:
+                    tell(f"the data is not here any more, so it was not compared: {absent.message.splitlines()[0]}")
+                return _report_again(planned, claim, before, dataset, plots and status == "completed")
+            tell(f"the run was completed, but {', '.join(lost)} is gone or empty: starting over")
+        if absent is not None:
+            raise absent
+        assert dataset is not None, "or it is absent"
         if status in ("failed", "completed"):
             claim.clear()
             before = None
-        return Job(planned, claim, before, command, tell).finish(dataset, threads, plots, callbacks, until)
+        outcome = Job(planned, claim, before, command, tell).finish(dataset, threads, plots, callbacks, until)
+        if outcome.record["status"] == "completed":
+            _check_whole(claim)
+        return outcome
 
 
 def _check_record(planned: Plan, record: dict[str, Any] | None) -> str | None:
@@ -94,27 +106,44 @@ def _check_record(planned: Plan, record: dict[str, Any] | None) -> str | None:
     return "interrupted" if stated == "running" else stated  # we hold the claim: nobody else is running it
 
 
-def _is_completed(folder: Path) -> bool:
+def _is_done(folder: Path) -> bool:
     record = runs.read_record(folder)
-    return record is not None and record.get("status") == "completed"
+    return record is not None and record["status"] in ("completed", "diverged")
 
 
-def _is_whole(folder: Path, status: str, tell: Say) -> bool:
-    """Whether a run that is done has its files; a completed one that lost some is trained again."""
-    missing = [name for name in FILES if status == "completed" and not (folder / name).is_file()]
-    if missing:
-        tell(f"the run was completed, but {', '.join(missing)} is gone: starting over")
-    return not missing
+def missing_files(folder: Path) -> list[str]:
+    """Which of a completed run's files are not there, or empty: it is then trained again."""
+    return [name for name in FILES if not _is_filled(folder / name)]
 
 
-def _report_again(planned: Plan, record: dict[str, Any], dataset: Dataset | None, plots: bool) -> Outcome:
-    """A run that is done: checks that its data is still the same (None: it is not here), draws figures that are missing."""
+def _is_filled(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+def _check_whole(claim: runs.Claim) -> None:
+    """Errors: RunError where the folder was removed or lost a file while the run was being finished."""
+    claim.check()
+    if lost := missing_files(claim.folder):
+        raise RunError(f"{claim.folder}: {', '.join(lost)} is gone or empty", "run the same command again")
+
+
+def _compare_data(folder: Path, record: dict[str, Any], dataset: Dataset | None) -> None:
+    """Errors: DataError where the data is here and not the one that the run was trained on."""
+    before = (record.get("data") or {}).get("sha256")
+    if dataset is not None and before is not None and dataset.sha256 != before:
+        raise data_changed(folder, before, dataset.sha256)
+
+
+def _report_again(planned: Plan, claim: runs.Claim, record: dict[str, Any], dataset: Dataset | None, plots: bool) -> Outcome:
+    """A run that is done. Draws figures that are missing where the data is here."""
     checkpoint.remove(planned.folder)
-    if dataset is not None and record["data"] is not None:
-        if dataset.sha256 != record["data"]["sha256"]:
-            raise data_changed(planned.folder, record["data"]["sha256"], dataset.sha256)
-        if plots and figures_missing(planned.folder):
-            _draw(planned.config, record, dataset, planned.folder, planned.folder)
+    if plots and dataset is not None and figures_missing(planned.folder, dataset):
+        _draw(planned.config, record, dataset, planned.folder, planned.folder)
+        _check_whole(claim)
     return Outcome(record, planned.folder, trained=False)
 
 
@@ -125,10 +154,10 @@ def draw(config: Config, folder: Path, target: Path) -> None:
     """
     record = runs.read_record(folder)
     dataset = load_data(config, lambda text: None)
-    if record is None or record.get("data") is None:
+    if record is None or record["status"] != "completed":
         raise RunError(f"{folder} is no completed run")
-    if dataset.sha256 != record["data"]["sha256"]:
-        raise data_changed(folder, record["data"]["sha256"], dataset.sha256)
+    _compare_data(folder, record, dataset)
+    files.make_folder(target)
     _draw(config, record, dataset, folder, target)
 
 

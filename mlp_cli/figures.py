@@ -18,6 +18,7 @@ from mlp_cli.nn.metrics import confusion_matrix, softmax
 from mlp_cli.plots import curves, regions
 from mlp_cli.plots import data as data_plots
 from mlp_cli.plots import run as plots
+from mlp_cli.plots.mosaic import as_images
 from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.state import Row
 from mlp_cli.training.trainer import Trainer
@@ -25,9 +26,18 @@ from mlp_cli.training.trainer import Trainer
 FOLDER = "plots"
 
 
-def figures_missing(folder: Path) -> bool:
-    """Whether a run's figures were never drawn to the end: loss.png is the last one."""
-    return not (folder / FOLDER / "loss.png").exists()
+def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
+    """Whether figures that a run has are not there.
+
+    dataset: the run's; without it only those are looked for that every run has. One without errors has no errors.png.
+    """
+    names = ["accuracy.png", "loss.png"]
+    if dataset is not None:
+        images = as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
+        classes = dataset.task == "classification"
+        names += ["weights.png"] * images + ["confusion.png"] * (classes and dataset.test is not None)
+        names += ["classes.png", "regions.png"] * (classes and dataset.shape == (2,))
+    return not all((folder / FOLDER / name).is_file() for name in names)
 
 
 def draw_figures(
@@ -35,11 +45,12 @@ def draw_figures(
 ) -> None:
     """Draws plots/*.png of a completed run, as far as they apply.
 
-    trainer: has the evaluated weights. logits: of the test set (N, K), None without one.
+    folder: must be there; one that was removed under way is not made anew. trainer: has the evaluated weights.
+    logits: of the test set (N, K), None without one.
     Errors: RunError where a file cannot be written.
     """
     target = folder / FOLDER
-    files.make_folder(target)
+    files.make_folder(target, folder)
     # Training has gone through all of it, and drawing needs the room.
     release(dataset.train.x)
     metrics = record["metrics"]

@@ -14,7 +14,7 @@ from mlp_cli import files, runs
 from mlp_cli.config import Config, config_from_mapping
 from mlp_cli.config.writing import flow
 from mlp_cli.errors import ConfigError, RunError
-from mlp_cli.experiment import FILES
+from mlp_cli.experiment import missing_files
 from mlp_cli.sweep.labels import value_of
 
 NAME = "trials.csv"
@@ -140,8 +140,7 @@ def trial_of(folder: Path, keys: Sequence[str]) -> Trial:
 
 def _status(folder: Path, record: Mapping[str, Any]) -> str:
     status = runs.status(folder, record)
-    whole = status != "completed" or all((folder / name).is_file() for name in FILES)
-    return status if whole else "interrupted"
+    return "interrupted" if status == "completed" and missing_files(folder) else status
 
 
 def _values(mapping: Any, keys: Sequence[str]) -> tuple[dict[str, str], int | None]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,14 +25,21 @@ def record_of(folder: Path) -> dict:
 
 
 @pytest.fixture
-def changed_data(stopped: Stopped) -> Iterator[None]:
-    """Other data in the place of the run's, for one test."""
+def data(stopped: Stopped) -> Iterator[Path]:
+    """The folder of the run's data, put back after the test."""
     folder = Path(str(stopped.kept.config.dataset.path))
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    make_idx_set(folder, train=170, test=20)
-    yield
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     for path, content in before.items():
         path.write_bytes(content)
+
+
+@pytest.fixture
+def changed_data(data: Path) -> None:
+    """Other data in the place of the run's, for one test."""
+    make_idx_set(data, train=170, test=20)
 
 
 def test_other_data_is_refused_until_it_is_put_back(
@@ -100,14 +109,16 @@ def test_other_packages_are_said(stopped: Stopped, tmp_path: Path, monkeypatch: 
     assert f"numpy {np.__version__} → 0.1" in text and "blas " in text and "→ mine" in text
 
 
-@pytest.mark.parametrize("name", experiment.FILES)
-def test_a_completed_run_without_one_of_its_files_is_trained_again(stopped: Stopped, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "emptied"), [*((name, False) for name in experiment.FILES), ("model.npz", True)])
+def test_a_completed_run_without_one_of_its_files_is_trained_again(
+    stopped: Stopped, tmp_path: Path, name: str, emptied: bool
+) -> None:
     planned, heard = stopped.copied(tmp_path), []
     finish(planned)
     whole = (planned.folder / name).read_bytes()
-    (planned.folder / name).unlink()
+    os.truncate(planned.folder / name, 0) if emptied else (planned.folder / name).unlink()
     outcome = finish(planned, heard.append)
-    assert outcome.trained and heard == [f"the run was completed, but {name} is gone: starting over"]
+    assert outcome.trained and heard == [f"the run was completed, but {name} is gone or empty: starting over"]
     assert digest(planned.folder) == stopped.calm
     assert name == "timings.csv" or (planned.folder / name).read_bytes() == whole
     assert not finish(planned).trained
@@ -128,6 +139,81 @@ def test_a_file_that_vanishes_under_way_is_there_in_the_end_or_the_run_fails(sto
         finish(planned, callbacks=lambda score: [Remove()])
     assert finish(planned).record["status"] == "completed"
     assert digest(planned.folder) == stopped.calm and (planned.folder / name).exists()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_run_without_one_of_its_files_is_not_trained_on_other_data(
+    stopped: Stopped, tmp_path: Path, data: Path, gone: bool
+) -> None:
+    """Nor thrown away where its data is gone: what is left of it stands until the data is put back."""
+    planned = stopped.copied(tmp_path)
+    finish(planned)
+    (planned.folder / "model.npz").unlink()
+    before = {path: path.read_bytes() for path in planned.folder.iterdir() if path.name != runs.LOG}
+    data.rename(tmp_path / "data")
+    if not gone:
+        make_idx_set(data, train=170, test=20)
+    with pytest.raises(DataError, match="no such" if gone else "the data has changed"):
+        finish(planned)
+    assert {path: path.read_bytes() for path in planned.folder.iterdir() if path.name != runs.LOG} == before
+    shutil.rmtree(data, ignore_errors=True)
+    (tmp_path / "data").rename(data)
+    assert digest(finish(planned).folder) == stopped.calm
+
+
+def test_a_diverged_run_says_so_again_without_its_data(stopped: Stopped, tmp_path: Path, data: Path) -> None:
+    planned = stopped.copied(tmp_path)
+    record = record_of(planned.folder) | {"status": "diverged", "error": "diverged: in epoch 1"}
+    (planned.folder / "run.json").write_text(json.dumps(record))
+    shutil.rmtree(data)
+    outcome = finish(planned)
+    assert not outcome.trained and outcome.record == record
+
+
+def test_what_a_paused_run_is_judged_by_is_on_the_disk(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: dict[int, int] = {}
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        synced[status.st_ino] = status.st_size
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    planned = stopped.copied(tmp_path)
+    assert finish(planned, until=EPOCHS - 1).record["status"] == "pruned"
+    for name in ("metrics.csv", "timings.csv"):
+        status = (planned.folder / name).stat()
+        assert synced.get(status.st_ino) == status.st_size
+    assert digest(finish(planned).folder) == stopped.calm
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_folder_that_is_removed_while_figures_are_drawn(
+    stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    planned, draw = stopped.copied(tmp_path), job.draw_figures
+
+    def removed(*arguments: Any) -> None:
+        if when == "after":
+            draw(*arguments)
+        shutil.rmtree(planned.folder)
+        if when == "before":
+            draw(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="the folder is gone"):
+        patch.setattr(job, "draw_figures", removed)
+        experiment.run(planned)
+    assert not any(tmp_path.iterdir())
+    assert digest(finish(planned).folder) == stopped.calm
+
+
+def test_a_file_that_is_lost_while_figures_are_drawn(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = stopped.copied(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(RunError, match=r"model\.npz is gone"):
+        patch.setattr(job, "draw_figures", lambda *_: (planned.folder / "model.npz").unlink())
+        experiment.run(planned)
+    assert digest(finish(planned).folder) == stopped.calm
 
 
 def test_what_was_left_when_the_evaluation_was_killed(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

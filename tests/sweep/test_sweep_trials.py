@@ -28,7 +28,7 @@ def write_run(folder: Path, name: str, status: str = "completed", **more: Any) -
     path.mkdir(parents=True)
     (path / "run.json").write_text(json.dumps(record))
     for file in FILES:
-        (path / file).touch()
+        (path / file).write_text("x")
     return path.name
 
 
@@ -170,6 +170,8 @@ def test_a_run_of_another_version_is_still_a_row(tmp_path: Path) -> None:
 def test_a_completed_run_that_lost_a_file_is_not_done(tmp_path: Path, lost: str) -> None:
     folder = tmp_path / "runs" / write_run(tmp_path, "a")
     assert trial_of(folder, KEYS).status == "completed"
+    (folder / lost).write_text("")
+    assert trial_of(folder, KEYS).status == "interrupted"
     (folder / lost).unlink()
     assert trial_of(folder, KEYS).status == "interrupted"
 
