@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 
 from mlp_cli.errors import MlpError, RunError
 
-_ELSEWHERE = "choose another folder (--results DIR; --out DIR for a report)"
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Opening not through a link, since nothing is ever written outside the folder; and not waiting, should it be a pipe."""
 
+_ELSEWHERE = "choose another folder (--results DIR; --out DIR for a report)"
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space and run the same command again: what was written before stands"),
     errno.EDQUOT: ("your disk quota is used up", "free some space and run the same command again"),

@@ -172,7 +172,7 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
         return None, None
     try:
         report = make_report([planned.folder])
-        draw_winners(report, listener.say)
+        draw_winners(report, planned.folder, listener.say)
         return write_report(report, default_folder([planned.folder])), None
     except UsageError:  # no run's record can be read, as where no run could even begin
         listener.say(f"there is no report: no run can be read in {planned.folder}")

@@ -55,9 +55,13 @@ def best_run(group: Group) -> Run | None:
     return min(runs, key=lambda run: (sign * run.metrics[group.monitor], run.id), default=None)
 
 
+WINNERS = Path("report", "best")
+"""Where a sweep's folder holds the figures of its winners, each in a folder of the run's name."""
+
+
 def places(run: Run) -> tuple[Path, ...]:
     """The folders whose plots/ may hold a run's figures: its own, and, for a sweep's winner, one in the sweep's report."""
-    return run.folder, run.folder.parent.parent / "report" / "best" / run.id
+    return run.folder, run.folder.parent.parent / WINNERS / run.id
 
 
 def present(place: Path) -> bool:

@@ -67,6 +67,7 @@ def run_sweep(
         if fresh:  # whatever cannot be trained at all leaves no folder
             driver.prepare()
         with runs.Claim(planned.folder) as claim:
+            files.refuse_link(planned.runs)
             claim.tidy()
             claim.log(command or "started")
             if not fresh:

@@ -64,7 +64,7 @@ def test_without_the_data_there_is_a_note(folder: Path, tmp_path: Path) -> None:
     shutil.rmtree(folder / "report")
     (tmp_path / "shapes").rename(tmp_path / "moved")
     said: list[str] = []
-    draw_winners(make_report([folder]), said.append)
+    draw_winners(make_report([folder]), folder, said.append)
     assert len(said) == 1 and said[0].startswith("the figures of the best run are not drawn: ")
     assert not (folder / "report" / "best").exists()
 
@@ -76,3 +76,29 @@ def test_damaged_weights_of_the_best_run_do_not_cost_the_report(folder: Path, ml
     answer = mlp(*WORDS)
     assert answer.code == 0 and "the figures of the best run are not drawn" in answer.err and "model.npz is damaged" in answer.err
     assert "report      " in answer.out and pictures(folder) == 0
+
+
+@pytest.mark.parametrize("inside", ["runs", "report", "report/best"])
+def test_nothing_is_written_through_a_link_in_the_sweeps_folder(folder: Path, mlp: Mlp, tmp_path: Path, inside: str) -> None:
+    outside = tmp_path / "outside"
+    (outside / "plots").mkdir(parents=True)
+    (outside / "plots" / "mine.png").touch()
+    (outside / "mine").mkdir()
+    (folder / inside).rename(tmp_path / "away")
+    (folder / inside).symlink_to(outside)
+    answer = mlp(*WORDS[:3], "1e-5,1e-2,2e-2", "--executor", "serial")
+    assert answer.code == 1 and f"cannot write {Path('results') / folder.name / inside}: it is a symbolic link" in answer.err
+    assert sorted(str(path.relative_to(outside)) for path in outside.rglob("*")) == ["mine", "plots", "plots/mine.png"]
+
+
+def test_a_link_to_another_sweep_among_the_members_leaves_that_as_it_is(folder: Path, mlp: Mlp) -> None:
+    """Its run would be the winner; figures of it are neither drawn nor taken away."""
+    assert mlp("sweep", "small.yaml", "--lr", "1e-5,2e-5", "hidden_sizes=[3]", "--executor", "serial").code == 0
+    (other,) = (each for each in folder.parent.iterdir() if each != folder)
+    (earlier,) = (other / "report" / "best").iterdir()
+    (other / "runs" / "linked").symlink_to(folder, target_is_directory=True)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    answer = mlp("sweep", "small.yaml", "--lr", "1e-5,2e-5,3e-5", "hidden_sizes=[3]", "--executor", "serial")
+    assert answer.code == 0, answer.err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert [path.name for path in (other / "report" / "best").iterdir()] == [earlier.name]
