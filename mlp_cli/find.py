@@ -113,23 +113,32 @@ def _no_run(folder: Path, names: set[str], has_folders: bool) -> str | None:
     return f"no {runs.RECORD}" if looks_like_run else None
 
 
-def find_run(reference: str, results: Path) -> Path:
+@dataclass(frozen=True)
+class _Known:
+    """The runs that a RUN may mean, and how a person sees them."""
+
+    folders: Sequence[Path]
+    hint: str
+
+
+def find_run(reference: str, results: Path, among: Sequence[Path] | None = None) -> Path:
     """The folder of the run that a RUN means: a folder, a unique prefix of its name, `@last`, or `@best:val_accuracy`.
 
-    results: where names are looked for, in sweeps too. `@last` is the run that was started or finished last. `@best:METRIC` is
-    the completed run with the best validation or training metric. Errors: UsageError with the nearest name.
+    results: where names are looked for, in sweeps too; among: folders of runs to look among instead. `@last` is the run that was
+    started or finished last. `@best:METRIC` is the completed run with the best validation or training metric. Errors: UsageError
+    with the nearest name.
     """
     if reference.startswith("@"):
-        return _by_rank(reference, results)
+        return _by_rank(reference, _known(results, among))
     folder = Path(reference)
     try:
         if reference and (folder / runs.RECORD).is_file():
             return folder
     except (OSError, ValueError):
         pass  # no path at all, such as a name that is too long
-    known = _runs_below(results)
-    exact = [path for path in known if path.name == reference]
-    matching = exact or ([path for path in known if path.name.startswith(reference)] if reference else [])
+    known = _known(results, among)
+    exact = [path for path in known.folders if path.name == reference]
+    matching = exact or ([path for path in known.folders if path.name.startswith(reference)] if reference else [])
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -137,38 +146,37 @@ def find_run(reference: str, results: Path) -> Path:
         more = f" and {len(matching) - _LIST} more" if len(matching) > _LIST else ""
         raise UsageError(f"{reference!r} means {len(matching)} runs: {listed}{more}", "write more of the name, or the folder")
     if reference and os.path.isdir(reference):
-        raise UsageError(f"{reference} is no run: it has no {runs.RECORD}", _hint(known, results))
-    names = [name for path in known for name in (path.name, path.name.rpartition("-")[0])]
+        raise UsageError(f"{reference} is no run: it has no {runs.RECORD}", known.hint)
+    names = [name for path in known.folders for name in (path.name, path.name.rpartition("-")[0])]
     nearest = did_you_mean(reference, filter(None, names)) if len(reference) < _LONGEST else ""
-    raise UsageError(f"unknown run {reference[:_LONGEST]!r}{nearest}", _hint(known, results))
+    raise UsageError(f"unknown run {reference[:_LONGEST]!r}{nearest}", known.hint)
 
 
-def _runs_below(results: Path) -> list[Path]:
-    return [found.folder for found in scan([results]) if found.reason is None] if results.is_dir() else []
+def _known(results: Path, among: Sequence[Path] | None) -> _Known:
+    special = "@last and @best:val_accuracy are runs too"
+    if among is not None:
+        return _Known(among, f"name one of the {len(among):,} runs of this report; {special}")
+    folders = [found.folder for found in scan([results]) if found.reason is None] if results.is_dir() else []
+    if not folders:
+        return _Known(folders, f"there are no runs in {results}; another folder is named with --results DIR")
+    return _Known(folders, f"`mlp ls {results}` lists the {len(folders):,} runs there; {special}")
 
 
-def _hint(known: Sequence[Path], results: Path) -> str:
-    if not known:
-        return f"there are no runs in {results}; another folder is named with --results DIR"
-    return f"`mlp ls {results}` lists the {len(known):,} runs there; @last and @best:val_accuracy are runs too"
-
-
-def _by_rank(reference: str, results: Path) -> Path:
-    known = _runs_below(results)
+def _by_rank(reference: str, known: _Known) -> Path:
     kind, colon, metric = reference.partition(":")
     if kind not in ("@last", "@best") or (kind == "@last") == bool(colon):
         raise UsageError(f"unknown run {reference!r}", "write @last, or @best with a metric: @best:val_accuracy")
     if metric.startswith(_TEST):
         raise UsageError(f"{reference}: the test set is never used for choosing", f"write @best:val_{metric.removeprefix(_TEST)}")
-    records = [(path, record) for path in known if (record := _record(path)) is not None]
+    records = [(path, record) for path in known.folders if (record := _record(path)) is not None]
     if kind == "@last":
         if not records:
-            raise UsageError(f"no run is the last: {results} has none", _hint([], results))
+            raise UsageError("no run is the last: there is none", known.hint)
         return max(records, key=lambda pair: _when(*pair))[0]
-    return _best(metric, records, known, results)
+    return _best(metric, records, known)
 
 
-def _best(metric: str, records: Sequence[tuple[Path, dict[str, Any]]], known: Sequence[Path], results: Path) -> Path:
+def _best(metric: str, records: Sequence[tuple[Path, dict[str, Any]]], known: _Known) -> Path:
     scores: dict[str, list[tuple[float, Path]]] = {}
     for path, record in records:
         metrics = record.get("metrics")
@@ -179,7 +187,7 @@ def _best(metric: str, records: Sequence[tuple[Path, dict[str, Any]]], known: Se
     allowed = [name for name in scores if not name.startswith(_TEST)]
     if metric not in allowed:
         if not allowed:
-            raise UsageError(f"no run is the best: no completed run in {results} has scores", _hint(known, results))
+            raise UsageError("no run is the best: no completed run has scores", known.hint)
         raise UsageError(f"unknown metric {metric!r}{did_you_mean(metric, allowed)}", f"known: {', '.join(sorted(allowed))}")
     sign = 1 if metric.endswith("loss") else -1
     return min(scores[metric], key=lambda pair: sign * pair[0])[1]

@@ -13,10 +13,14 @@ from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print
 @click.command(epilog="Example: mlp report results --where 'learning_rate<0.01 and optimizer=adam' --sort val_accuracy")
 @click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
-@click.option("--sort", metavar="COLUMN", help="Sort by a config key, metric or column; -COLUMN turns it round.  [default: best]")
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    help="Sort by a config key, a metric or a column of summary.csv; -COLUMN turns it round.  [default: best]",
+)
 @click.option("--where", metavar="EXPR", help="Only these: comparisons of columns joined by and, or, not and parentheses.")
-@click.option("--only-changed", is_flag=True, help="Leave out columns that are the same in every row.")
-@click.option("--top", metavar="N", type=click.IntRange(1), help="Show the first N configurations.")
+@click.option("--only-changed", is_flag=True, help="Print no columns that are the same in every row.")
+@click.option("--top", metavar="N", type=click.IntRange(1), help="Print the first N configurations; the files have all.")
 @click.option("--baseline", metavar="RUN", help="Compare with the configuration of this run, not with the best.")
 @click.option(
     "--format",
@@ -51,18 +55,20 @@ def report(
     from mlp_cli.report.build import default_folder, make_report, write_report
     from mlp_cli.report.frames import as_json as plain_values
     from mlp_cli.report.frames import summary_csv
-    from mlp_cli.report.tables import arrange, markdown, table_text
+    from mlp_cli.report.tables import arrange, keep_top, markdown, table_text
 
     made = make_report(paths, results, where=where, baseline=baseline)
-    arrange(made, sort, top)
+    if sort is not None:
+        arrange(made, sort)
     page = write_report(made, out or default_folder(paths, results))
+    if top is not None:
+        keep_top(made, top)
     form = "json" if as_json else form
     if form == "json":
-        print_json(plain_values(made) | {"page": str(page)})
+        print_json(plain_values(made, only_changed) | {"page": str(page)})
         return 0
     if not quiet:
-        text = {"table": table_text, "md": markdown}[form](made, only_changed) if form != "csv" else summary_csv(made).rstrip()
-        click.echo(text)
+        click.echo({"table": table_text, "md": markdown, "csv": summary_csv}[form](made, only_changed).rstrip("\n"))
         if form == "table":
             click.echo(f"\nreport  {page}")
         else:

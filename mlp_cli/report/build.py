@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RUN_COLUMNS = ("id", "name", "seed", "status")
 """What --where can ask of a run besides the keys of its config."""
 
-CONFIGURATION_COLUMNS = ("n", "failed", "p", "verdict", "best_epoch", "parameters", "seconds", "label")
+CONFIGURATION_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label")
 """What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
 
 SUMMARY_PARTS = ("mean", "sd", "low", "high")
@@ -49,7 +49,7 @@ def make_report(
     if where is not None:
         runs, after = _choose(runs, where)
     groups = make_groups(runs)
-    base = None if baseline is None else _find_baseline(groups, baseline, results)
+    base = None if baseline is None else _find_baseline(groups, baseline)
     for group in groups:
         compare(group, base if base is not None and any(each is base for each in group.configurations) else None)
         group.importance, group.importance_note = weigh(group)
@@ -135,7 +135,7 @@ def _value(config: dict[str, Any], key: str) -> Any:
 
 def cell_of(each: Configuration, column: str) -> Any:
     """A configuration's value in a column: a key of its config, a metric (its mean), `<metric>_sd`, or its own; None without one."""
-    if column in CONFIGURATION_COLUMNS and column not in each.config:
+    if column in (*CONFIGURATION_COLUMNS, "id") and column not in each.config:
         return getattr(each, column)
     for name in (column, column.rpartition("_")[0]):
         if name in each.metrics and column not in each.config:
@@ -166,14 +166,14 @@ def hide(group: Group, shown: list[Configuration]) -> None:
     group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
 
 
-def _find_baseline(groups: Sequence[Group], baseline: str, results: Path) -> Configuration:
-    """The configuration of a RUN. A name that only one run of the report has, or begins with, is that run's."""
+def _find_baseline(groups: Sequence[Group], baseline: str) -> Configuration:
+    """The configuration of a RUN of the report. A prefix may mean several runs, as long as these are of one configuration."""
     configurations = [each for group in groups for each in group.configurations]
     runs = [(run, each) for each in configurations for run in (*each.runs, *each.copies)]
     named = [pair for pair in runs if pair[0].id == baseline] or [pair for pair in runs if pair[0].id.startswith(baseline)]
     if len({id(each) for _, each in named}) == 1:
         return named[0][1]
-    folder = find_run(baseline, results)
+    folder = find_run(baseline, Path(), [run.folder for run, _ in runs])
     for run, each in runs:
         if os.path.realpath(run.folder) == os.path.realpath(folder):
             return each

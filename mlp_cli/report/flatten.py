@@ -61,8 +61,13 @@ def value_of(flat: Mapping[str, Any], key: str) -> Any:
         return flat[key]
     parent, dot, option = key.rpartition(".")
     if not dot:
-        return MISSING if key in _per_layer() and flat.get("hidden_sizes") == [] else _defaults().get((key, None, ""), MISSING)
+        return MISSING if _needs_layers(key, flat) else _defaults().get((key, None, ""), MISSING)
     return _defaults().get((parent, _name(flat, parent), option), MISSING)
+
+
+def _needs_layers(key: str, flat: Mapping[str, Any]) -> bool:
+    """Whether a key is one of hidden layers, and there are none."""
+    return key in _per_layer() and flat.get("hidden_sizes") == []
 
 
 def identity(flat: Mapping[str, Any], without: Sequence[str] = ()) -> str:
@@ -75,7 +80,7 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys whose values differ, in the order in which a config is written.
 
     An option of a component differs where it does among configs with that component: the options that come and go with an
-    optimizer do not count.
+    optimizer do not count, nor do the keys that come and go with hidden layers.
     """
     order = {key: position for position, key in enumerate(_schema()["properties"])}
     keys = sorted({key for config in configs for key in config}, key=lambda key: (order.get(key.partition(".")[0], 99), key))
@@ -87,7 +92,7 @@ def _differs(key: str, configs: Sequence[Mapping[str, Any]]) -> bool:
     parent = key.rpartition(".")[0]
     for config in configs:
         value = value_of(config, key)
-        if value is not MISSING or not parent:
+        if value is not MISSING or not (parent or _needs_layers(key, config)):
             name = json.dumps(config.get(parent), sort_keys=True, default=str) if parent else ""
             found.setdefault(name, set()).add("missing" if value is MISSING else json.dumps(value, sort_keys=True, default=str))
     return any(len(values) > 1 for values in found.values())

@@ -39,7 +39,7 @@ def summary_frame(report: Report) -> DataFrame:
                 f"{name}_{part}": getattr(summary, part) for name, summary in each.metrics.items() for part in SUMMARY_PARTS
             }
             own |= {name: getattr(each, name) for name in (*CONFIGURATION_COLUMNS, "id")}
-            rows.append(own | scores | {"group": group.title, "difference": each.paired.mean if each.paired else None})
+            rows.append(own | scores | {"group": group.title})
     return _frame(pandas, rows, columns)
 
 
@@ -79,9 +79,12 @@ def _frame(pandas: Any, rows: Sequence[dict[str, Any]], columns: Sequence[str]) 
     return frame
 
 
-def summary_csv(report: Report) -> str:
-    """summary.csv (see `summary_frame`)."""
-    return _csv(summary_frame(report))
+def summary_csv(report: Report, only_changed: bool = False) -> str:
+    """summary.csv (see `summary_frame`). only_changed: leave out columns with the same cell in every row."""
+    frame = summary_frame(report)
+    if only_changed and len(frame) > 1:
+        frame = frame.loc[:, [len({csv_cell(cell) for cell in frame[name]}) > 1 for name in frame.columns]]
+    return _csv(frame)
 
 
 def runs_csv(report: Report) -> str:
@@ -109,11 +112,17 @@ def csv_cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and text.startswith(_HOSTILE) else text
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain values for a JSON document."""
+def as_json(report: Report, only_changed: bool = False) -> dict[str, Any]:
+    """The report as plain values for a JSON document. only_changed: leave out of each configuration what is the same in all of its
+    group."""
+    groups = [_group_json(group) for group in report.groups]
+    for group in groups if only_changed else ():
+        first, *others = group["configurations"]
+        same = [name for name in first if others and all(other[name] == first[name] for other in others)]
+        group["configurations"] = [{k: v for k, v in each.items() if k not in same} for each in (first, *others)]
     return {
         "paths": [str(path) for path in report.paths],
-        "groups": [_group_json(group) for group in report.groups],
+        "groups": groups,
         "broken": [{"path": str(each.path), "reason": each.reason} for each in report.broken],
         "commands": report.commands,
     }

@@ -100,6 +100,11 @@ class Configuration:
         return [run for run in self.runs if run.status == "completed"]
 
     @property
+    def difference(self) -> float | None:
+        """Mean of the paired differences."""
+        return None if self.paired is None else self.paired.mean
+
+    @property
     def count(self) -> str:
         """`5`, or `4/5` where one of five failed or diverged."""
         return f"{self.n}/{self.n + self.failed}" if self.failed else str(self.n)

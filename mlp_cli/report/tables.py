@@ -16,38 +16,44 @@ _WIDEST = 40
 _MOST_LISTED = 100
 
 
-def arrange(report: Report, sort: str | None = None, top: int | None = None) -> None:
-    """Sorts each group's configurations by a column, in place, and leaves the first `top` of them.
+def arrange(report: Report, sort: str) -> None:
+    """Sorts each group's configurations by a column, in place.
 
-    sort: a key of the config, a metric, or a configuration's own column, such as seconds; metrics go best first, all else goes
-    up; a `-` in front turns it round. Cells without a value come last. Errors: UsageError with the nearest column.
+    sort: a key of the config, a metric, or a column of summary.csv, such as seconds; metrics go best first, all else goes up;
+    `best` is the order without sorting; a `-` in front turns it round. Cells without a value come last. Errors: UsageError with
+    the nearest column.
     """
-    if sort is not None:
-        column, down = sort.removeprefix("-"), sort.startswith("-")
-        known = _columns(report)
-        if column not in known:
-            raise UsageError(
-                f"--sort: unknown column {column!r}{did_you_mean(column, known)}",
-                f"known: {one_line(', '.join(known[:_MOST_LISTED]))}",
-            )
-        metric = column.removesuffix("_mean")
-        best_first = any(metric in group.metrics for group in report.groups) and higher_is_better(metric)
-        for group in report.groups:
+    column, down = sort.removeprefix("-"), sort.startswith("-")
+    known = _columns(report)
+    if column not in known:
+        raise UsageError(
+            f"--sort: unknown column {column!r}{did_you_mean(column, known)}",
+            f"known: {one_line(', '.join(known[:_MOST_LISTED]))}",
+        )
+    if column == "group":
+        report.groups.sort(key=lambda group: group.title, reverse=down)
+        return
+    metric = column.removesuffix("_mean")
+    best_first = any(metric in group.metrics for group in report.groups) and higher_is_better(metric)
+    for group in report.groups:
+        if column != "best":
             group.configurations = _sorted(group.configurations, column, down != best_first)
-    if top is not None:
-        for group in report.groups:
-            hide(group, group.configurations[:top])
+        elif down:
+            group.configurations.reverse()
+
+
+def keep_top(report: Report, top: int) -> None:
+    """Leaves the first `top` configurations of each group in its table, in place."""
+    for group in report.groups:
+        hide(group, group.configurations[:top])
 
 
 def _columns(report: Report) -> list[str]:
     configurations = [each for group in report.groups for each in group.configurations]
     keys = dict.fromkeys(key for each in configurations for key in each.config)
     metrics = dict.fromkeys(name for group in report.groups for name in group.metrics)
-    return list(
-        dict.fromkeys(
-            [*keys, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS), *CONFIGURATION_COLUMNS]
-        )
-    )
+    scores = [*metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)]
+    return list(dict.fromkeys(["best", *keys, *scores, *CONFIGURATION_COLUMNS, "id", "group"]))
 
 
 def _sorted(configurations: Sequence[Configuration], column: str, down: bool) -> list[Configuration]:

@@ -187,8 +187,8 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _cell_number(cell: Any) -> float | None:
-    return float(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) else None
+def _cell_number(cell: Any) -> int | float | None:
+    return cell if isinstance(cell, int | float) and not isinstance(cell, bool) else None
 
 
 def _same(text: str) -> str:

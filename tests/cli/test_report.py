@@ -60,9 +60,30 @@ def test_choosing_sorting_and_a_baseline(mlp: Mlp, results: Path) -> None:
         return list(csv.DictReader(io.StringIO(mlp("report", "--format", "csv", *words).out)))
 
     assert len(rows("--where", "optimizer=adam")) == 2 and len(rows("--top", "1")) == 1
+    assert len((results / "report" / "summary.csv").read_text().splitlines()) == 5, "the files have all of them"
+    assert len(rows("--where", "difference<0")) == 3 and "parameters" not in rows("--only-changed")[0]
     assert [row["learning_rate"] for row in rows("--sort", "-learning_rate")] == ["0.1", "0.1", "0.001", "0.001"]
     based = rows("--baseline", "@best:val_accuracy", "--sort", "-val_accuracy")
     assert [row["verdict"] for row in based].count("baseline") == 1
+
+
+def test_a_baseline_is_looked_for_among_the_runs_of_the_report(mlp: Mlp, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path / "here", {"learning_rate": 0.1}, seed=seed, score=0.9, name="one")
+        write_run(tmp_path / "here", {"learning_rate": 0.2}, seed=seed, score=0.8, name="only")
+        write_run(tmp_path / "results", {"learning_rate": 0.3}, seed=seed, score=0.99, name="elsewhere")
+
+    def baseline(*words: str) -> str:
+        rows = csv.DictReader(io.StringIO(mlp("report", "here", "--format", "csv", *words).out))
+        return "".join(row.get("learning_rate", row["label"]) for row in rows if row["verdict"] == "baseline")
+
+    assert baseline("--baseline", "@best:val_accuracy") == "0.1"
+    assert baseline("--baseline", "@best:val_accuracy", "--where", "learning_rate=0.2") == "only"
+    assert baseline("--baseline", "only") == "0.2", "a prefix of several runs of one configuration"
+    answer = mlp("report", "here", "--baseline", "on")
+    assert answer.code == 2 and "'on' means 6 runs: here/one-" in answer.err
+    answer = mlp("report", "here", "--baseline", "elsewhere")
+    assert answer.code == 2 and "unknown run 'elsewhere'" in answer.err and "6 runs of this report" in answer.err
 
 
 @pytest.mark.parametrize(

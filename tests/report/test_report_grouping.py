@@ -102,6 +102,14 @@ def test_options_that_come_with_a_component_do_not_differ(tmp_path: Path) -> Non
     assert labels == {"optimizer=adam optimizer.beta_1=0.9", "optimizer=momentum", "optimizer=adam optimizer.beta_1=0.8"}
 
 
+def test_keys_of_hidden_layers_do_not_differ_where_there_are_none(tmp_path: Path) -> None:
+    write_run(tmp_path, {"hidden_sizes": []})
+    write_run(tmp_path, {"hidden_sizes": [30]})
+    assert group_of(tmp_path).keys == ["hidden_sizes"]
+    write_run(tmp_path, {"hidden_sizes": [30], "activation": "tanh"})
+    assert group_of(tmp_path).keys == ["hidden_sizes", "activation"]
+
+
 def test_groups_are_by_data_split_validation_and_task(tmp_path: Path) -> None:
     data = {"name": "mnist", "sha256": SHA256, "train": 1, "validation": 5_000, "test": 1}
     write_run(tmp_path, name="a")

@@ -13,7 +13,7 @@ from mlp_cli.files import strict_json
 from mlp_cli.report.build import make_report
 from mlp_cli.report.frames import as_json, csv_cell, runs_csv, summary_csv
 from mlp_cli.report.model import Report
-from mlp_cli.report.tables import arrange, group_rows, markdown, table_text
+from mlp_cli.report.tables import arrange, group_rows, keep_top, markdown, table_text
 
 
 @pytest.fixture
@@ -60,6 +60,10 @@ def test_only_changed_leaves_out_equal_columns(report: Report) -> None:
     header, _ = group_rows(report.groups[0], only_changed=True)
     assert "parameters" not in header and "learning_rate" in header and "verdict" in header
     assert "parameters" in group_rows(report.groups[0])[0]
+    (first, *_) = csv.reader(summary_csv(report, only_changed=True).splitlines())
+    assert "parameters" not in first and "group" not in first and {"learning_rate", "val_accuracy_mean", "verdict"} <= set(first)
+    (group,) = as_json(report, only_changed=True)["groups"]
+    assert all("parameters" not in each and "differs" in each for each in group["configurations"])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,12 @@ def test_only_changed_leaves_out_equal_columns(report: Report) -> None:
         ("val_loss", [0.1, 0.01, 0.001]),
         ("seconds", [0.1, 0.01, 0.001]),
         ("p", [0.001, 0.01, 0.1]),
+        ("difference", [0.001, 0.1, 0.01]),
+        ("best", [0.01, 0.001, 0.1]),
+        ("-best", [0.1, 0.001, 0.01]),
         ("verdict", None),
+        ("id", None),
+        ("group", None),
     ],
 )
 def test_sorting(report: Report, sort: str, rates: list[float] | None) -> None:
@@ -87,7 +96,7 @@ def test_sorting_by_nothing_known(report: Report) -> None:
 
 
 def test_the_top_keeps_the_verdicts(report: Report) -> None:
-    arrange(report, top=1)
+    keep_top(report, 1)
     (only,) = report.groups[0].configurations
     assert only.verdict == "best" and not report.groups[0].failures
     assert "1 of 3 configurations are shown" in table_text(report)

@@ -49,6 +49,11 @@ def test_conditions_that_hold(text: str) -> None:
     assert parse(text, ROW).test(ROW)
 
 
+def test_a_number_that_is_no_float() -> None:
+    huge = {"epochs": 10**400}
+    assert parse("epochs>1e300 and epochs!=1", huge).test(huge) and not parse("epochs<3", huge).test(huge)
+
+
 @pytest.mark.parametrize(
     "text",
     [
