@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mlp_cli import runs
 from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
+from mlp_cli.sweep.missing import is_missing
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.space import Member
 from mlp_cli.sweep.trials import Trial, Trials
@@ -88,14 +89,8 @@ class Crew:
 
     def is_wanted(self, run_id: str, until: int | None) -> bool:
         """Whether a member has anything left to do before it reaches the epoch `until` (None: its end)."""
-        row = self.trials.rows.get(run_id)
-        if row is None:
-            return True
-        if row.status in ("failed", "unreadable"):
-            return self.limits.retry_failed and run_id not in self._tried
-        if row.status == "pruned":
-            return until is None or row.epochs < until
-        return row.status not in ("completed", "diverged")
+        retry = self.limits.retry_failed and run_id not in self._tried
+        return is_missing(self.trials.rows.get(run_id), until, retry)
 
     def train(self, members: Sequence[Member], until: int | None) -> None:
         """Trains members in this order, as far as they need it; returns when all are over, or when it is time to stop."""

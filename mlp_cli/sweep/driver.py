@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +12,15 @@ from mlp_cli.sweep.crew import Crew, Limits, Listener
 from mlp_cli.sweep.executors import Executor
 from mlp_cli.sweep.halving import Bracket, Halving
 from mlp_cli.sweep.labels import value_of
+from mlp_cli.sweep.missing import is_missing, mean_of_all, missing_members, score_at
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.preflight import Preflight
 from mlp_cli.sweep.resolved import sweep_yaml
 from mlp_cli.sweep.samplers import ROUND, Score
-from mlp_cli.sweep.space import Candidate, Member
-from mlp_cli.sweep.summary import DONE, WRONG, Standings, Summary, count_line, summarize
-from mlp_cli.sweep.trials import Trial, Trials, metric_at
+from mlp_cli.sweep.space import Candidate, Member, unique
+from mlp_cli.sweep.summary import Standings, Summary, count_line, summarize
+from mlp_cli.sweep.trials import Trial, Trials
 from mlp_cli.training.stop import stop_on_signals
 
 
@@ -92,21 +91,20 @@ class _Driver:
         self.preflight = Preflight(planned.runs, trials, listener.say)
         self.halving = planned.halving()
         self.sampler = planned.start()
-        self.known: dict[str, str] = {}
         self.candidates: dict[str, Candidate] = {}
         self.asked: list[Candidate] = []
+        self.rounds: list[list[Candidate]] = []
 
     def prepare(self) -> None:
         """Looks at what is there, and checks the first round."""
         self.trials.scan()
-        self.known = {row.hash: row.id for row in self.trials.rows.values() if row.hash}
         self._ask()
 
     def run(self, workers: int | None, threads: int | str | None) -> None:
         """Rounds of the sampler, until it asks for nothing more or it is time to stop."""
-        self._begin(_unique(self.asked), workers, threads)
+        self._begin(unique(self.asked), workers, threads)
         while self.asked:
-            scores = self._round(_unique(self.asked))
+            scores = self._round(unique(self.asked))
             if scores is None:
                 return
             self.sampler.tell([scores[candidate.members[0].hash] for candidate in self.asked])
@@ -117,8 +115,9 @@ class _Driver:
         expansion = self.planned.space.expand(self.sampler.ask())
         for text in expansion.notices:
             self.listener.say(text)
-        self.asked = [self._adopt(candidate) for candidate in expansion.candidates]
-        self.preflight.check(_unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
+        self.asked = self.trials.adopt(expansion.candidates)
+        self.rounds.append(self.asked)
+        self.preflight.check(unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
 
     def summary(self) -> Summary:
         """Where the current members stand."""
@@ -129,13 +128,18 @@ class _Driver:
             config = candidate.members[0].config
             rows = repr([value_of(config, key) for key in ROWS_KEYS])
             standings[name] = Standings(name, self._rows(candidate), rows)
-        return summarize(list(standings.values()), self.planned.metric, self.planned.mode)
+        summary = summarize(list(standings.values()), self.planned.metric, self.planned.mode)
+        return replace(summary, unfinished=self._unfinished())
+
+    def _unfinished(self) -> int:
+        """Members that another start would train, those that the sampler has not proposed yet among them."""
+        left = {member.id for each in self.rounds for member in missing_members(self.planned, self.trials, unique(each), False)}
+        later = max(0, (self.planned.trials or 0) - sum(map(len, self.rounds)))
+        return len(left) + later * len(self.planned.space.seeds)
 
     def _begin(self, candidates: Sequence[Candidate], workers: int | None, threads: int | str | None) -> None:
         files.write_text(self.planned.folder / "sweep.yaml", sweep_yaml(self.planned))
-        missing = sum(
-            self.crew.is_wanted(member.id, self._first_rung()) for candidate in candidates for member in candidate.members
-        )
+        missing = len(missing_members(self.planned, self.trials, candidates, self.crew.limits.retry_failed))
         self.crew.workload = self.preflight.workload(candidates, missing, workers, threads)
         self.crew.threads = None if threads is None else self.crew.workload.threads
         if self.crew.workload.notice and missing:
@@ -144,17 +148,6 @@ class _Driver:
 
     def _first_rung(self) -> int | None:
         return self.planned.rungs[0] if self.planned.rungs else None
-
-    def _adopt(self, candidate: Candidate) -> Candidate:
-        """Members that are here already, under a label that another version of this program gave them, keep it."""
-
-        def known(member: Member) -> Member:
-            name = self.known.get(member.hash, member.id)
-            if name == member.id or not name.endswith(f"-{member.hash[:8]}"):
-                return member
-            return replace(member, id=name, config=member.config.model_copy(update={"name": name[:-9]}))
-
-        return replace(candidate, members=tuple(map(known, candidate.members)))
 
     def _round(self, candidates: Sequence[Candidate]) -> dict[str, Score] | None:
         """Trains one round, and scores its candidates; None where it was not brought to its end."""
@@ -178,7 +171,7 @@ class _Driver:
                 return None
             if until is None:
                 return found | {candidate.members[0].hash: Score(self._final(candidate)) for candidate in alive.values()}
-            scores = {number: self._at(candidate, until) for number, candidate in alive.items()}
+            scores = {number: score_at(self.planned, self.trials, candidate, until) for number, candidate in alive.items()}
             bracket.judge(scores)
             found |= {candidates[n].members[0].hash: Score(scores[n], until) for n in alive if n not in bracket.alive}
         return found
@@ -189,19 +182,12 @@ class _Driver:
     def _is_over(self, candidates: Sequence[Candidate], until: int | None = None) -> bool:
         """Whether every member has got as far as it should; none has, for instance, where another process has a member."""
         rows = [row for candidate in candidates for row in self._rows(candidate)]
-        return self.crew.stopped is None and all(
-            row is not None and (row.status in (*DONE, *WRONG) or (row.status == "pruned" and until is not None)) for row in rows
-        )
+        return self.crew.stopped is None and not any(is_missing(row, until, False) for row in rows)
 
     def _final(self, candidate: Candidate) -> float | None:
         """The mean over the seeds of the metric that chooses, at the evaluated epoch; None where a seed has none."""
         rows = [row for row in self._rows(candidate) if row is not None and row.status == "completed"]
-        return _mean([row.metrics.get(self.planned.metric) for row in rows], len(candidate.members))
-
-    def _at(self, candidate: Candidate, epoch: int) -> float | None:
-        """The mean over the seeds of that metric at an epoch, whatever was trained after it; None where a seed went wrong."""
-        rows = [row for row in self._rows(candidate) if row is not None and row.status not in WRONG]
-        return _mean([metric_at(self.planned.runs / row.id, self.planned.metric, epoch) for row in rows], len(candidate.members))
+        return mean_of_all([row.metrics.get(self.planned.metric) for row in rows], len(candidate.members))
 
 
 def stints(planned: SweepPlan, candidates: int) -> int:
@@ -220,16 +206,6 @@ def stints(planned: SweepPlan, candidates: int) -> int:
     return full * of(ROUND) + (of(rest) if rest else 0)
 
 
-def _unique(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Each once: two assignments may describe the same configuration."""
-    return list({candidate.members[0].hash: candidate for candidate in candidates}.values())
-
-
 def _seed_by_seed(candidates: Sequence[Candidate]) -> list[Member]:
     """The members in the order in which they are trained: all with the first seed, then all with the second."""
     return [member for row in zip(*(candidate.members for candidate in candidates), strict=True) for member in row]
-
-
-def _mean(values: Sequence[float | None], count: int) -> float | None:
-    sound = [value for value in values if value is not None and math.isfinite(value)]
-    return statistics.fmean(sound) if sound and len(sound) == count else None

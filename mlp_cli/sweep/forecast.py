@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from mlp_cli.build import load_data
 from mlp_cli.config import Config
 from mlp_cli.estimate import Estimate, estimate
+from mlp_cli.sweep.missing import missing_members
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.preflight import Preflight
-from mlp_cli.sweep.space import Candidate
+from mlp_cli.sweep.space import Candidate, unique
 from mlp_cli.sweep.trials import Trials
 
 CALIBRATED = 5
@@ -45,20 +46,14 @@ def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None,
     notices: list[str] = []
     trials = Trials(planned.folder, planned.space.swept)
     trials.scan()
-    done = {row.hash: row for row in trials.rows.values()}
     sampler = planned.start()
     expansion = planned.space.expand(sampler.ask())
     notices += expansion.notices
-    candidates = list({candidate.members[0].hash: candidate for candidate in expansion.candidates}.values())
-
-    def is_missing(digest: str) -> bool:
-        row = done.get(digest)
-        return row is None or row.status not in ("completed", "diverged", "failed") or (row.status == "failed" and retry_failed)
-
-    hashes = {member.id: member.hash for candidate in candidates for member in candidate.members}
+    candidates = unique(trials.adopt(expansion.candidates))
+    missing = {member.id for member in missing_members(planned, trials, candidates, retry_failed)}
     preflight = Preflight(planned.runs, trials, notices.append)
-    preflight.check(candidates, lambda run_id: is_missing(hashes[run_id]))
-    left = [sum(is_missing(member.hash) for member in candidate.members) for candidate in candidates]
+    preflight.check(candidates, lambda run_id: run_id in missing)
+    left = [sum(member.id in missing for member in candidate.members) for candidate in candidates]
     workload = preflight.workload(candidates, sum(left), workers, threads)
     if workload.notice:
         notices.append(workload.notice)

@@ -187,6 +187,11 @@ class _Faults:
         return f" (with {', '.join(axis.shown_with(assignments[0][axis.key]) for axis in others)})"
 
 
+def unique(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Each once: two assignments may describe the same configuration."""
+    return list({candidate.members[0].hash: candidate for candidate in candidates}.values())
+
+
 def too_many(count: int) -> UsageError:
     """The error for a sweep with more members than any machine would finish."""
     return UsageError(

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from mlp_cli.choosing import Standing, best_of, mean, ranking, sd
 from mlp_cli.sweep.trials import Trial
 
-DONE = ("completed", "failed", "diverged")
-"""A member with one of these is not trained again by itself."""
-
 WRONG = ("failed", "diverged", "unreadable")
 _ORDER = ("completed", "pruned", "interrupted", "running", *WRONG, "not started")
 _MOST_FAILURES = 20
@@ -55,7 +52,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Summary:
-    """All configurations, the best of each group that has one, counts by status, and the members that went wrong."""
+    """All configurations, the best of each group that has one, counts by status, the members that went wrong, and how many
+    another start of the same command would train (pruned ones not among them: the driver knows which of these go on)."""
 
     results: tuple[Result, ...]
     winners: tuple[Result, ...]
@@ -63,16 +61,12 @@ class Summary:
     wrong: tuple[Trial, ...]
     metric: str
     mode: str
+    unfinished: int
 
     @property
     def best(self) -> Result | None:
         """The best configuration; None while there is none, and where several groups have one each."""
         return self.winners[0] if len(self.winners) == 1 else None
-
-    @property
-    def unfinished(self) -> int:
-        """Members that another start of the same command would train."""
-        return sum(count for status, count in self.counts.items() if status not in (*DONE, "pruned", "unreadable"))
 
 
 def summarize(configurations: Sequence[Standings], metric: str, mode: str) -> Summary:
@@ -92,7 +86,8 @@ def summarize(configurations: Sequence[Standings], metric: str, mode: str) -> Su
     counts = Counter("not started" if trial is None else trial.status for trial in members)
     wrong = tuple(trial for trial in members if trial is not None and trial.status in WRONG)
     ordered = {status: counts[status] for status in _ORDER if counts[status]}
-    return Summary(tuple(results[number] for number in sorted(results)), tuple(winners), ordered, wrong, metric, mode)
+    unfinished = sum(count for status, count in counts.items() if status not in ("completed", "pruned", *WRONG))
+    return Summary(tuple(results[number] for number in sorted(results)), tuple(winners), ordered, wrong, metric, mode, unfinished)
 
 
 def _data_and_task(members: Sequence[Trial | None]) -> tuple[str | None, str | None]:

@@ -16,6 +16,7 @@ from mlp_cli.config.writing import flow
 from mlp_cli.errors import ConfigError, RunError
 from mlp_cli.experiment import missing_files
 from mlp_cli.sweep.labels import value_of
+from mlp_cli.sweep.space import Candidate, Member
 
 NAME = "trials.csv"
 _LIMIT = 256 << 20
@@ -73,6 +74,18 @@ class Trials:
         if (folder / runs.RECORD).is_file():
             self.rows[run_id] = replace(trial_of(folder, self.keys), attempts=self.attempts.get(run_id, 1))
         return self.rows.get(run_id)
+
+    def adopt(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Candidates whose members that are here already, under a label that another version of this program gave them, keep it."""
+        known = {row.hash: row.id for row in self.rows.values() if row.hash}
+
+        def adopted(member: Member) -> Member:
+            name = known.get(member.hash, member.id)
+            if name == member.id or not name.endswith(f"-{member.hash[:8]}"):
+                return member
+            return replace(member, id=name, config=member.config.model_copy(update={"name": name[:-9]}))
+
+        return [replace(candidate, members=tuple(map(adopted, candidate.members))) for candidate in candidates]
 
     def fail(self, run_id: str, config: Config, error: str | None) -> Trial:
         """Notes a failure that the member's folder does not show. config: the member's."""
@@ -179,13 +192,13 @@ def read_attempts(path: Path) -> dict[str, int]:
     return {name: int(count) for name, count in pairs if count.isdecimal() and len(count) < 10}
 
 
-def metric_at(folder: Path, metric: str, epoch: int) -> float | None:
-    """A metric at an epoch, from a run's metrics.csv; at its last one where it ended before. None where there is none."""
+def metric_at(folder: Path, metric: str, epoch: int, ended: bool) -> float | None:
+    """A metric at an epoch, from a run's metrics.csv; at its last one where it has ended before. None where there is none."""
     path = folder / "metrics.csv"
     try:
         text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
-        rows = list(csv.DictReader(io.StringIO(text)))
-        found = [row for row in rows if int(row["epoch"]) <= epoch]
-        return float(found[-1][metric]) if found and found[-1].get(metric) else None
+        rows = {int(row["epoch"]): row for row in csv.DictReader(io.StringIO(text))}
+        row = rows.get(min(epoch, max(rows)) if ended else epoch)
+        return float(row[metric]) if row is not None and row.get(metric) else None
     except (RunError, csv.Error, ValueError, KeyError, TypeError):
         return None

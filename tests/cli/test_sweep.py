@@ -52,7 +52,7 @@ def finished_at(root: Path) -> dict[str, int]:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report at a sweep's end has its page and tables; drawing its figures each time would take these tests twice as long."""
     monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
-    monkeypatch.setattr("mlp_cli.report.winner.draw_winners", lambda report, say: None)
+    monkeypatch.setattr("mlp_cli.report.winner.draw_winners", lambda *_: None)
 
 
 @pytest.fixture

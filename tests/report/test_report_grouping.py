@@ -277,7 +277,7 @@ def test_a_sweep_and_its_report_choose_by_the_same_metric_and_rule(tmp_path: Pat
             metrics = {"val_accuracy": score, "val_loss": loss + 0.01 * seed}
             home = write_run(tmp_path / "runs", {"learning_rate": rate}, seed=seed, score=score, metrics=metrics)
             for name in FILES:
-                (home / name).touch()
+                (home / name).write_bytes(b"whole")
     trials = Trials(tmp_path, ["learning_rate"])
     trials.scan()
     rows: dict[str, list[Trial | None]] = {}

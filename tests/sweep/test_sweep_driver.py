@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mlp_cli.sweep import crew
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import Outcome, run_sweep, stints
 from mlp_cli.sweep.executors import Job, Result
+from mlp_cli.sweep.forecast import forecast
 from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.progress import Bar, Lines, Tally
@@ -283,6 +284,51 @@ def test_a_wider_halving_promotes_whom_it_pruned_before(plan: Callable[..., Swee
     done = [(job.config["learning_rate"], job.until) for job in executor.order]
     assert done == [(0.05, 1), (0.06, 1), (0.07, 1), (0.2, 3)], "0.2 goes on from its pause, 0.3 is done"
     assert outcome.summary.counts == {"completed": 1, "pruned": 5}
+
+
+def test_what_fails_after_a_rung_does_not_change_its_decision(plan: Callable[..., SweepPlan]) -> None:
+    """0.9 fails at epoch 2, after it was promoted; the next start must not promote another in its place."""
+
+    def behave(job: Job) -> Result:
+        fails = job.config["learning_rate"] == 0.9 and job.until == 3
+        result = completed(replace(job, until=2) if fails else job)
+        if fails:
+            folder = Path(job.results) / job.run_id
+            (folder / "run.json").write_text(json.dumps({**(result.record or {}), "status": "failed", "error": "boom"}))
+            result = Result(job.run_id, "failed", result.record, "boom", job.attempt)
+        return result
+
+    first, _ = drive(plan(RATES, pruner="halving"), Pretender(behave))
+    assert first.summary.counts == {"completed": 1, "pruned": 4, "failed": 1} and first.summary.unfinished == 0
+    again, _ = drive(plan(RATES, pruner="halving"), Pretender())
+    assert again.trained == 0 and again.summary.counts == first.summary.counts
+
+
+def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan]) -> None:
+    """All six pause at the first rung, which is not judged when the budget ends: each of them may go on."""
+
+    def expected(seeds: int | None = None) -> int:
+        return forecast(plan(RATES, pruner="halving", seeds=seeds), 2, None, False).missing
+
+    assert expected() == 6
+    last = "0.5"
+    outcome, _ = drive(
+        plan(RATES, pruner="halving"),
+        Pretender(lambda job: None if last in job.label else completed(job)),
+        Limits(budget=1.0),
+    )
+    assert outcome.summary.counts == {"pruned": 5, "not started": 1}
+    assert outcome.summary.unfinished == 6 == expected()
+    outcome, _ = drive(plan(RATES, pruner="halving"), Pretender())
+    assert outcome.summary.unfinished == 0 == expected(), "those that were left behind are done"
+    assert expected(seeds=2) == 11, "the rung is open again: all but the one that is completed"
+
+
+def test_what_the_sampler_has_yet_to_propose_is_unfinished(plan: Callable[..., SweepPlan]) -> None:
+    pytest.importorskip("optuna", reason="the extra search is not installed")
+    planned = plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=10, seeds=2)
+    outcome, _ = drive(planned, Pretender(lambda job: None), Limits(budget=0.2))
+    assert outcome.summary.unfinished == 20
 
 
 def test_tpe_hears_of_every_round(plan: Callable[..., SweepPlan]) -> None:

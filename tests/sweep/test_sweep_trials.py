@@ -180,7 +180,9 @@ def test_the_metric_of_a_rung(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text(
         "epoch,train_loss,train_accuracy,val_loss,val_accuracy,learning_rate\n1,1,1,0.5,,1\n2,1,1,0.4,0.8,1\n3,1,1,0.3,0.9,1\n"
     )
-    assert [metric_at(tmp_path, "val_loss", epoch) for epoch in (1, 2, 3, 9, 0)] == [0.5, 0.4, 0.3, 0.3, None]
-    assert metric_at(tmp_path, "val_accuracy", 1) is None and metric_at(tmp_path, "val_r2", 1) is None
+    assert [metric_at(tmp_path, "val_loss", epoch, True) for epoch in (1, 2, 3, 9, 0)] == [0.5, 0.4, 0.3, 0.3, None]
+    assert metric_at(tmp_path, "val_loss", 9, False) is None, "it did not get there"
+    assert metric_at(tmp_path, "val_loss", 3, False) == 0.3
+    assert metric_at(tmp_path, "val_accuracy", 1, True) is None and metric_at(tmp_path, "val_r2", 1, True) is None
     (tmp_path / "metrics.csv").write_text("epoch\nx\n")
-    assert metric_at(tmp_path, "val_loss", 1) is None and metric_at(tmp_path / "none", "val_loss", 1) is None
+    assert metric_at(tmp_path, "val_loss", 1, True) is None and metric_at(tmp_path / "none", "val_loss", 1, True) is None
