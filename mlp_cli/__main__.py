@@ -4,10 +4,19 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line."""
-    from mlp_cli.cli.main import run
+    """Runs the command line. A signal ends it at any moment, with 130 or 143, one line and no traceback."""
+    from mlp_cli.training.stop import Stopped, exit_on_signals, raise_on_signals
 
-    sys.exit(run())
+    raise_on_signals()  # before the imports that take time
+    try:
+        from mlp_cli.cli.main import run
+
+        code = run()
+        exit_on_signals()
+    except Stopped as stopped:
+        stopped.tell()
+        code = stopped.exit_code
+    sys.exit(code)
 
 
 if __name__ == "__main__":

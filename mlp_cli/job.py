@@ -97,7 +97,7 @@ class Job:
                         self._train(trainer, dataset, callbacks(SCORE_NAMES[dataset.task]), stop, until)
                         if not self._is_over(trainer.state):
                             return self._pause(trainer.state)
-                        logits = self._evaluate(trainer, dataset)
+                        logits = self._evaluate(trainer, dataset, stop)
                     finally:
                         trainer.updater.close()
             except BaseException as error:
@@ -198,11 +198,9 @@ class Job:
         with files.writing(Path("the progress")):
             trainer.fit([log, self.tables, *callbacks], stop, save, until)
         if stop.signal is not None:
-            raise Interrupted(
-                f"interrupted after epoch {trainer.state.epoch}", "run the same command again to go on", 128 + stop.signal
-            )
+            raise stop.interrupted(f"after epoch {trainer.state.epoch}")
 
-    def _evaluate(self, trainer: Trainer, dataset: Dataset) -> np.ndarray | None:
+    def _evaluate(self, trainer: Trainer, dataset: Dataset, stop: StopRequest) -> np.ndarray | None:
         """Reads the test set, once, and writes the model, the tables and, last of all, the completed run.json."""
         folder, config, record, state = self.plan.folder, self.plan.config, self.record, trainer.state
         trainer.restore_best()
@@ -215,7 +213,7 @@ class Job:
             f"val_{score}": row.val_score,
         }
         started = time.perf_counter()
-        scores, logits = test(trainer, dataset)
+        scores, logits = test(trainer, dataset, stop)
         metrics |= {"test_loss": scores.loss if scores else None, f"test_{score}": scores.score if scores else None}
         self.claim.check()
         write_model(folder, trainer.network, trainer.train.transform, dataset, record["config"])
@@ -248,13 +246,15 @@ class Job:
             self.claim.write_record(self.record)
 
 
-def test(trainer: Trainer, dataset: Dataset) -> tuple[Scores | None, np.ndarray | None]:
-    """Scores and outputs (N, K) on the test set, or None and None without one."""
+def test(trainer: Trainer, dataset: Dataset, stop: StopRequest | None = None) -> tuple[Scores | None, np.ndarray | None]:
+    """Scores and outputs (N, K) on the test set, or None and None without one. Errors: Interrupted once `stop` is set."""
     if not dataset.test:
         return None, None
     dtype = trainer.network.theta.dtype
     outputs = np.empty((len(dataset.test), dataset.outputs), dtype)
-    batches = Batches(dataset.test, trainer.train.transform, ROWS, dtype)
+    batches = (stop or StopRequest()).watch(
+        Batches(dataset.test, trainer.train.transform, ROWS, dtype), "while it was evaluated on the test set"
+    )
     return evaluate(trainer.network, trainer.loss, batches, dataset.task, outputs), outputs
 
 

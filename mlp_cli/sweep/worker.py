@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from mlp_cli.errors import Interrupted
 from mlp_cli.sweep.jobs import Job
+from mlp_cli.training.stop import HINT, heeded_signals
 
 _PR_SET_PDEATHSIG = 1
 
@@ -60,7 +61,7 @@ class _Signals:
 
     def __init__(self) -> None:
         self.busy = self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in heeded_signals():
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _: object) -> None:
@@ -70,7 +71,7 @@ class _Signals:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self.asked = True
-        raise Interrupted("interrupted", "run the same command again to go on", exit_code=128 + number)
+        raise Interrupted("interrupted", HINT, exit_code=128 + number)
 
 
 class _Inbox:

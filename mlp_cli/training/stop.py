@@ -1,20 +1,79 @@
-"""Stopping on a signal: training ends within the batch in hand, and its last checkpoint stands."""
+"""Stopping on a signal: training ends within the batch in hand, and its last checkpoint stands; elsewhere the command ends."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from mlp_cli.errors import Interrupted
+
+HINT = "run the same command again to go on"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Batch = TypeVar("_Batch")
+
+
+class Stopped(BaseException):
+    """A signal that came outside of training: no error of a part of the program, so that none takes it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+    def tell(self) -> None:
+        """Says on stderr what happened."""
+        print(f"error: interrupted\n  {HINT}", file=sys.stderr)
 
 
 class StopRequest:
     """Set from outside (by a signal handler) to end training within the batch in hand."""
 
     signal: int | None = None
+
+    def interrupted(self, where: str) -> Interrupted:
+        """The error that heeds the request. where: how far the work has got, as in "after epoch 3"."""
+        return Interrupted(f"interrupted {where}", HINT, exit_code=128 + (self.signal or signal.SIGINT))
+
+    def watch(self, batches: Iterable[_Batch], where: str) -> Iterator[_Batch]:
+        """The same batches. Errors: Interrupted after the one that was in hand when the request came."""
+        for batch in batches:
+            yield batch
+            if self.signal is not None:
+                raise self.interrupted(where)
+
+
+def heeded_signals() -> list[signal.Signals]:
+    """SIGINT and SIGTERM, but for one that this process was started to ignore, as shells have it for jobs in the background."""
+    return [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def raise_on_signals() -> None:
+    """From now on SIGINT and SIGTERM raise Stopped, in the main thread; a second one ends the process at once (130, 143)."""
+
+    def stop(number: int, _: object) -> None:
+        exit_on_signals()
+        raise Stopped(number)
+
+    def unraisable(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, Stopped):  # raised where an object was being deleted, whence no error goes on
+            lost.exc_value.tell()
+            os._exit(lost.exc_value.exit_code)
+        sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = unraisable
+    for number in heeded_signals():
+        signal.signal(number, stop)
+
+
+def exit_on_signals() -> None:
+    """From now on SIGINT and SIGTERM end the process at once (130, 143): for its last moments, when nothing is left to tell."""
+    for number in heeded_signals():
+        signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 @contextmanager
@@ -31,7 +90,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     def ask(number: int, _: object) -> None:
         stop.signal = number
 
-    handlers = {number: signal.signal(number, ask) for number in _SIGNALS}
+    handlers = {number: signal.signal(number, ask) for number in heeded_signals()}
     # Python calls handlers between two of its instructions only, and a product of large matrices is one that may take a
     # minute. The bytes that the system's own handler sends here come at once, to a thread that waits for the second.
     reading, writing = os.pipe()

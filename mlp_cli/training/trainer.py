@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.batches import Batches
-from mlp_cli.errors import Diverged, Interrupted
+from mlp_cli.errors import Diverged
 from mlp_cli.nn.network import Network
 from mlp_cli.nn.schedules import multiplier
 from mlp_cli.nn.updater import Updater
@@ -83,7 +83,7 @@ class Trainer:
         try:
             with np.errstate(all="ignore"):
                 if self.epochs == 0 and not self.state.history:
-                    self._finish_epoch(self._initial_row(), callbacks, checkpoint)
+                    self._finish_epoch(self._initial_row(stop), callbacks, checkpoint)
                 while self.state.epoch < last and not self.state.best.stop:
                     self._finish_epoch(self._epoch(self.state.epoch + 1, step_hooks, stop), callbacks, checkpoint)
         finally:
@@ -129,28 +129,26 @@ class Trainer:
             for hook in step_hooks:
                 hook(number, batch_loss / len(x))
             if stop.signal is not None:
-                raise Interrupted(
-                    f"interrupted in epoch {epoch}, step {number} of {self._steps}",
-                    "run the same command again to go on",
-                    exit_code=128 + stop.signal,
-                )
-        validated = self._validate(epoch)
+                raise stop.interrupted(f"in epoch {epoch}, step {number} of {self._steps}")
+        validated = self._validate(epoch, stop)
         return Row(epoch, scores.loss, scores.score, *validated, self.current_rate, time.perf_counter() - started)
 
-    def _validate(self, epoch: int) -> tuple[float | None, float | None]:
+    def _validate(self, epoch: int, stop: StopRequest) -> tuple[float | None, float | None]:
         if self.validation is None:
             if not np.isfinite(self.network.theta).all():
                 raise self._diverged("a weight is no longer finite", epoch, self._steps)
             return None, None
-        scores = evaluate(self.network, self.loss, self.validation, self.task)
+        batches = stop.watch(self.validation, f"in epoch {epoch}, while it was validated")
+        scores = evaluate(self.network, self.loss, batches, self.task)
         if not math.isfinite(scores.loss):
             raise self._diverged(f"the validation loss became {scores.loss}", epoch, self._steps)
         return scores.loss, scores.score
 
-    def _initial_row(self) -> Row:
+    def _initial_row(self, stop: StopRequest) -> Row:
         started = time.perf_counter()
-        scores = evaluate(self.network, self.loss, self.train, self.task)
-        validated = self._validate(0)
+        batches = stop.watch(self.train, "while the initial weights were evaluated")
+        scores = evaluate(self.network, self.loss, batches, self.task)
+        validated = self._validate(0, stop)
         return Row(0, scores.loss, scores.score, *validated, 0.0, time.perf_counter() - started)
 
     def _diverged(self, what: str, epoch: int, number: int) -> Diverged:

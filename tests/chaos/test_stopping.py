@@ -36,6 +36,37 @@ def signalled(self, *arguments):
 """
 """The process sends itself a signal where a method begins."""
 
+SIGNAL_WHEN_IMPORTED = """\
+import builtins, os, signal
+real = builtins.__import__
+def signalled(name, *arguments):
+    if name == "click":
+        os.kill(os.getpid(), signal.{name})
+    return real(name, *arguments)
+builtins.__import__ = signalled
+"""
+"""The process sends itself a signal before it knows its command."""
+
+SIGNAL_IN_DELETION = """\
+import os, signal
+from mlp_cli import experiment
+real = experiment.load_data
+class Deleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+def signalled(*arguments):
+    Deleted()
+    return real(*arguments)
+experiment.load_data = signalled
+"""
+"""The process sends itself a signal where no error can be raised."""
+
+SIGNAL_AT_EXIT = """\
+import atexit, os, signal
+atexit.register(lambda: os.kill(os.getpid(), signal.{name}))
+"""
+"""The process sends itself a signal when all is done and the interpreter is about to end."""
+
 
 @pytest.fixture
 def short(site: Site) -> str:
@@ -95,20 +126,62 @@ def test_a_second_one_ends_it_at_once(site: Site, short: str, busy: bool, number
             marks=pytest.mark.slow,
         ),
         ("job", "Job", "_prepare", "True", "SIGTERM", 143, "interrupted"),
-        ("job", "Job", "_evaluate", "True", "SIGINT", 130, "completed"),
-        ("job", "Job", "_evaluate", "True", "SIGTERM", -15, "completed"),
+        ("job", "Job", "_evaluate", "True", "SIGINT", 130, "interrupted"),
+        ("runs", "Claim", "write_record", "arguments[0]['status'] == 'completed'", "SIGINT", 130, "completed"),
+        ("runs", "Claim", "write_record", "arguments[0]['status'] == 'completed'", "SIGTERM", 143, "completed"),
     ],
 )
 def test_a_signal_outside_a_step(
     site: Site, short: str, module: str, owner: str, method: str, condition: str, name: str, code: int, status: str
 ) -> None:
-    """In the last validation, before the first step, and in the evaluation, which is finished first."""
+    """In the last validation, before the first step, in the evaluation, and when the run is as good as done and is finished first."""
     results = f"{method}-{name}"
     patch = SIGNAL_IN.format(module=module, owner=owner, method=method, condition=condition, name=name)
     end = site.train(short, results, patch=patch)
     assert (end.code, record_of(site.folder(results))["status"]) == (code, status), end
-    assert "Traceback" not in end.err
+    assert "interrupted" in one_line(end)
     assert site.finish(short, results) == site.undisturbed(short)
+
+
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_before_and_after_everything(site: Site, short: str, number: str, code: int) -> None:
+    for patch in (SIGNAL_WHEN_IMPORTED, SIGNAL_IN_DELETION):
+        end = site.train(short, f"early-{number}", patch=patch.format(name=number))
+        assert (end.code, one_line(end)) == (code, "error: interrupted") and not (site.root / f"early-{number}").exists()
+    end = site.train(short, f"late-{number}", patch=SIGNAL_AT_EXIT.format(name=number))
+    assert (end.code, end.err) == (code, "")
+    assert site.finish(short, f"late-{number}") == site.undisturbed(short)
+
+
+def test_an_evaluation_is_left_within_the_batch_in_hand(site: Site, short: str) -> None:
+    """In the second of many batches of the validation part; what would follow takes minutes."""
+    slow = """\
+import os, signal, time
+from mlp_cli.nn.network import Network
+from mlp_cli.training import evaluate
+evaluate.ROWS = 10
+forward, seen = Network.forward, []
+def slow(self, x, training):
+    if not training:
+        seen.append(x)
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        elif len(seen) > 2:
+            time.sleep(120)
+    return forward(self, x, training)
+Network.forward = slow
+"""
+    end = site.train(short, "validation", patch=slow, timeout=20)
+    assert end.code == 130 and "interrupted in epoch 1, while it was validated" in one_line(end)
+    assert site.finish(short, "validation") == site.undisturbed(short)
+
+
+def test_an_ignored_signal_stays_ignored(site: Site, short: str) -> None:
+    """As a shell has it for a job in the background, which is not what Ctrl-C is meant for."""
+    patch = SIGNAL_IN.format(module="job", owner="Job", method="_evaluate", condition="True", name="SIGINT")
+    end = site.train(short, "background", patch=patch, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert end.code == 0, end
+    assert site.finish(short, "background") == site.undisturbed(short)
 
 
 def test_a_stop_that_was_decided_stays_decided(site: Site) -> None:
