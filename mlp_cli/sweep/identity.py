@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlp_cli.config import Document, resolve
+from mlp_cli.config import Document, resolve, resolving
 from mlp_cli.config.components import PerLayer
 from mlp_cli.config.reading import Node
-from mlp_cli.config.resolving import NOT_HASHED
 from mlp_cli.config.schema import Config
 from mlp_cli.errors import ConfigError
 
@@ -40,21 +39,40 @@ def sweep_hash(
 
 
 def _shared(base: Document, swept: Sequence[str]) -> dict[str, Any]:
-    """The base in its canonical form, as far as it has one without the swept keys; else as it was written.
+    """The base without the swept keys, in its canonical form.
 
-    A base need not be a whole config by itself: the data set may be swept. Members have hashes of their own, so that two bases
-    taken for one here would share a folder and no run.
+    What is left need not be a whole config: the data set may be swept. Each key is then put into its canonical form by itself,
+    as far as it has one, else taken as it was written. Members have hashes of their own, so that two bases taken for one here
+    would share a folder and no run.
     """
-    dropped = [*swept, "seed", *NOT_HASHED]
+    dropped = [*swept, "seed", *resolving.NOT_HASHED]
     bare = without(base.root, dropped)
-    for root in (bare, base.root):
-        try:
-            canonical = resolve(replace(base, root=root, name="base")).canonical()
-        except ConfigError:
-            continue
-        return _collapsed(without_paths(canonical, dropped))
-    plain: dict[str, Any] = bare.plain()
-    return plain
+    canonical = _canonical(bare)
+    if canonical is None:
+        assert isinstance(bare.value, dict)
+        canonical = {"format": resolving.FORMAT}
+        for key, node in bare.value.items():
+            canonical |= _alone(key, node)
+    return _collapsed(without_paths(canonical, dropped))
+
+
+def _alone(key: str, node: Node) -> dict[str, Any]:
+    """A key's canonical form in a config that has nothing else: empty where it is at its default."""
+    others = {"dataset": Node("mnist")}
+    if _is_per_layer(key) and isinstance(node.value, list):
+        others["hidden_sizes"] = Node([Node(1)] * len(node.value))
+    canonical = _canonical(Node({**others, key: node}))
+    if canonical is None:
+        return {key: node.plain()}
+    return {key: canonical[key]} if key in canonical else {}
+
+
+def _canonical(root: Node) -> dict[str, Any] | None:
+    """The canonical form of a config, None where it is none that is sound."""
+    try:
+        return resolve(Document("base", root, "base")).canonical()
+    except ConfigError:
+        return None
 
 
 def without(node: Node, keys: Sequence[str]) -> Node:
@@ -99,6 +117,9 @@ def _collapsed(canonical: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_uniform(key: str, value: Any) -> bool:
+    return _is_per_layer(key) and isinstance(value, list) and all(item == value[0] for item in value)
+
+
+def _is_per_layer(key: str) -> bool:
     field = Config.model_fields.get(key)
-    per_layer = field is not None and any(isinstance(mark, PerLayer) for mark in field.metadata)
-    return per_layer and isinstance(value, list) and all(item == value[0] for item in value)
+    return field is not None and any(isinstance(mark, PerLayer) for mark in field.metadata)

@@ -4,6 +4,7 @@ import pytest
 from test_sweep_plan import BASE, Planner, plan
 
 from mlp_cli.sweep.plan import Asked
+from mlp_cli.sweep.resolved import sweep_yaml
 
 __all__ = ["plan"]
 
@@ -94,6 +95,35 @@ def test_bases_that_are_whole_only_with_the_swept_keys(plan: Planner, text: str,
     assert one.space.swept == (key,)
     assert one.hash == plan(wider, text=text).hash
     assert one.hash != plan(words, "batch_size=7", text=text).hash
+    assert one.hash == plan(text=sweep_yaml(one)).hash, "its own sweep.yaml describes the same sweep"
+
+
+@pytest.mark.parametrize(
+    ("with_it", "without_it", "words"),
+    [
+        ("dataset: cifar10\nepochs: 3\n", "epochs: 3\n", "dataset=mnist,fashion_mnist"),
+        ("dataset: {path: x, validation: 5}\n", "dataset: {validation: 5}\n", "dataset.path=a,b"),
+        (
+            "dataset: mnist\noptimizer: {name: adam, beta_1: 0.8}\n",
+            "dataset: mnist\noptimizer: {beta_1: 0.8}\n",
+            "optimizer.name=adam,adamw",
+        ),
+        (
+            "dataset: mnist\nhidden_sizes: [8, 8]\nactivation: [relu, tanh]\n",
+            "dataset: mnist\nactivation: [relu, {name: tanh}]\n",
+            "hidden_sizes=[8,8],[9,9]",
+        ),
+        ("dataset: mnist\n", "dataset: {name: mnist}\n", "dataset.limit=100,200"),
+        (
+            "dataset: mnist\nearly_stopping: {patience: 9}\n",
+            "dataset: mnist\nearly_stopping: true\n",
+            "early_stopping.patience=2,3",
+        ),
+    ],
+)
+def test_the_base_s_own_value_of_a_swept_key_is_nothing(plan: Planner, with_it: str, without_it: str, words: str) -> None:
+    one = plan(words, text=with_it)
+    assert one.hash == plan(words, text=without_it).hash == plan(text=sweep_yaml(one)).hash
 
 
 def test_it_is_pinned(plan: Planner) -> None:
