@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from mlp_cli.errors import Interrupted
 from mlp_cli.sweep.jobs import Job
-from mlp_cli.training.stop import HINT, heeded_signals
+from mlp_cli.training.stop import HINT, SIGNALS
 
 _PR_SET_PDEATHSIG = 1
 
@@ -61,7 +61,7 @@ class _Signals:
 
     def __init__(self) -> None:
         self.busy = self.asked = False
-        for number in heeded_signals():
+        for number in SIGNALS:
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _: object) -> None:

@@ -14,7 +14,10 @@ from mlp_cli.errors import Interrupted
 
 HINT = "run the same command again to go on"
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What stops a command. Heeded also where the process was started to ignore them, as shells have SIGINT for jobs in the background:
+whoever sends one to a run means it, and nothing is lost by it."""
+
 _Batch = TypeVar("_Batch")
 
 
@@ -47,11 +50,6 @@ class StopRequest:
                 raise self.interrupted(where)
 
 
-def heeded_signals() -> list[signal.Signals]:
-    """SIGINT and SIGTERM, but for one that this process was started to ignore, as shells have it for jobs in the background."""
-    return [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-
-
 def raise_on_signals() -> None:
     """From now on SIGINT and SIGTERM raise Stopped, in the main thread; a second one ends the process at once (130, 143)."""
 
@@ -66,13 +64,13 @@ def raise_on_signals() -> None:
         sys.__unraisablehook__(lost)
 
     sys.unraisablehook = unraisable
-    for number in heeded_signals():
+    for number in SIGNALS:
         signal.signal(number, stop)
 
 
 def exit_on_signals() -> None:
     """From now on SIGINT and SIGTERM end the process at once (130, 143): for its last moments, when nothing is left to tell."""
-    for number in heeded_signals():
+    for number in SIGNALS:
         signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
@@ -90,7 +88,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     def ask(number: int, _: object) -> None:
         stop.signal = number
 
-    handlers = {number: signal.signal(number, ask) for number in heeded_signals()}
+    handlers = {number: signal.signal(number, ask) for number in SIGNALS}
     # Python calls handlers between two of its instructions only, and a product of large matrices is one that may take a
     # minute. The bytes that the system's own handler sends here come at once, to a thread that waits for the second.
     reading, writing = os.pipe()
@@ -115,6 +113,6 @@ def _end_on_second(reading: int) -> None:
     """Reads the numbers of signals until the other end is closed; at the second of ours the process is over."""
     seen = 0
     while byte := os.read(reading, 1):
-        seen += byte[0] in _SIGNALS
+        seen += byte[0] in SIGNALS
         if seen == 2:
             os._exit(128 + byte[0])

@@ -176,11 +176,11 @@ Network.forward = slow
     assert site.finish(short, "validation") == site.undisturbed(short)
 
 
-def test_an_ignored_signal_stays_ignored(site: Site, short: str) -> None:
-    """As a shell has it for a job in the background, which is not what Ctrl-C is meant for."""
+def test_a_signal_is_heeded_though_the_process_was_started_to_ignore_it(site: Site, short: str) -> None:
+    """As a script's shell has it for a job in the background."""
     patch = SIGNAL_IN.format(module="job", owner="Job", method="_evaluate", condition="True", name="SIGINT")
     end = site.train(short, "background", patch=patch, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
-    assert end.code == 0, end
+    assert end.code == 130, end
     assert site.finish(short, "background") == site.undisturbed(short)
 
 
