@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
         classes = dataset.task == "classification"
         names += ["weights.png"] * images + ["confusion.png"] * (classes and dataset.test is not None)
         names += ["classes.png", "regions.png"] * (classes and dataset.shape == (2,))
-    return not all((folder / FOLDER / name).is_file() for name in names)
+    return not all(os.path.isfile(folder / FOLDER / name) for name in names)
 
 
 def draw_figures(

@@ -52,7 +52,7 @@ def scan(paths: Iterable[Path]) -> Iterator[Found]:
     for path in paths:
         if not os.path.lexists(path):
             raise UsageError(f"{path} does not exist", "name a run, a sweep or a folder of results")
-        if not (path.is_dir() or path.is_symlink()):
+        if not (os.path.isdir(path) or path.is_symlink()):
             raise UsageError(f"{path} is no folder", "name a run, a sweep or a folder of results")
         yield from _walk(path, seen, ())
 
@@ -134,6 +134,8 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
     try:
         if reference and (folder / runs.RECORD).is_file():
             return folder
+    except PermissionError as error:
+        raise RunError(f"cannot read {folder}: permission denied") from error
     except (OSError, ValueError):
         pass  # no path at all, such as a name that is too long
     known = _known(results, among)
@@ -156,7 +158,7 @@ def _known(results: Path, among: Sequence[Path] | None) -> _Known:
     special = "@last and @best:val_accuracy are runs too"
     if among is not None:
         return _Known(among, f"name one of the {len(among):,} runs of this report; {special}")
-    folders = [found.folder for found in scan([results]) if found.reason is None] if results.is_dir() else []
+    folders = [found.folder for found in scan([results]) if found.reason is None] if os.path.isdir(results) else []
     if not folders:
         return _Known(folders, f"there are no runs in {results}; another folder is named with --results DIR")
     return _Known(folders, f"`mlp ls {results}` lists the {len(folders):,} runs there; {special}")
@@ -179,10 +181,9 @@ def _by_rank(reference: str, known: _Known) -> Path:
 def _best(metric: str, records: Sequence[tuple[Path, dict[str, Any]]], known: _Known) -> Path:
     scores: dict[str, list[tuple[float, Path]]] = {}
     for path, record in records:
-        metrics = record.get("metrics")
-        if record["status"] == "completed" and isinstance(metrics, dict):
-            for name, value in metrics.items():
-                if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+        if record["status"] == "completed":
+            for name, value in record["metrics"].items():
+                if value is not None:
                     scores.setdefault(name, []).append((value, path))
     allowed = [name for name in scores if not name.startswith(_TEST)]
     if metric not in allowed:
@@ -202,8 +203,8 @@ def _record(folder: Path) -> dict[str, Any] | None:
 
 def _when(folder: Path, record: dict[str, Any]) -> tuple[str, int]:
     """When a run was last begun or ended, by its record, and by the file where that is the same second."""
-    times = [value for key in ("started", "finished") if isinstance(value := record.get(key), str)]
+    last = max(filter(None, (record["started"], record["finished"])), default="")
     try:
-        return max(times, default=""), (folder / runs.RECORD).stat().st_mtime_ns
+        return last, (folder / runs.RECORD).stat().st_mtime_ns
     except OSError:
-        return max(times, default=""), 0
+        return last, 0

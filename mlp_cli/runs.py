@@ -9,6 +9,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +21,16 @@ from mlp_cli import files
 from mlp_cli.errors import RunError
 
 RECORD, LOG = "run.json", "log.txt"
+FORMAT = 1
+"""The format of run.json that this version reads; a record without a number has it."""
+STATUSES = ("running", "completed", "interrupted", "failed", "diverged", "pruned")
+
 _RECORD_LIMIT = 64 << 20
+_MOST_METRICS = 200
+_LONGEST_NAME = 100
+_MOST_THREADS = 1024
+_TEXTS = ("id", "name", "error", "started", "finished", "command")
+_NUMBERS = ("seconds", "epochs", "best_epoch", "parameters")
 _LOCK_WAIT = 1.0
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
@@ -35,17 +46,94 @@ def now() -> str:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The content of run.json, or None where there is none. Errors: RunError where it is damaged."""
+    """The content of run.json, or None where there is none. Every value has the type that others rely on; a missing one is None.
+
+    Errors: RunError where it is damaged, of a later format, or cannot be read.
+    """
     path = folder / RECORD
-    if not path.is_file():
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     try:
         record = json.loads(files.read_bytes(path, _RECORD_LIMIT, RunError))
-        if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in ("status", "config_hash")):
+        if not isinstance(record, dict):
             raise ValueError("it is not the record of a run")
+        if type(written := record.get("format")) is int and written > FORMAT:
+            later = f"{path} has format {written}, of a later version of mlp than this one, which reads {FORMAT}"
+            raise RunError(later, "update mlp to read it")
+        record = dict.fromkeys((*_TEXTS, *_NUMBERS)) | record
+        _check(record)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}", "start the run afresh with --force") from error
     return record
+
+
+def _check(record: dict[str, Any]) -> None:
+    """Errors: ValueError where a value is not of its type, or one is missing that every run has."""
+    _require(record, "format", type(record.get("format", FORMAT)) is int, "a whole number")
+    for key in ("status", "config_hash"):
+        _require(record, key, isinstance(record.get(key), str), "text")
+    completed = record["status"] == "completed"
+    if record["status"] not in STATUSES:
+        raise ValueError(f"its status {_shown(record['status'])} is none that this version knows")
+    for key in _TEXTS:
+        _require(record, key, isinstance(record[key], str | None), "text")
+    for key in _NUMBERS:
+        optional = record[key] is None and not (completed and key in ("seconds", "epochs"))
+        _require(record, key, optional or _is_number(record[key]), "a number")
+    _require(record, "config", isinstance(record.get("config"), dict), "a mapping")
+    config, environment = record["config"], record.get("environment") or {}
+    seed = config.get("seed")
+    _require(config, "seed", type(seed) is int and 0 <= seed < 2**32, "a seed")
+    _require(config, "learning_rate", _is_number(config.get("learning_rate", 0)), "a number")
+    _require(record, "environment", isinstance(environment, dict), "a mapping")
+    threads = environment.get("threads", 1)
+    _require(environment, "threads", type(threads) is int and 0 < threads <= _MOST_THREADS, "a number of threads")
+    _check_metrics(record)
+    _check_data(record)
+    if completed and not record.get("metrics"):
+        raise ValueError("the run is completed, and has no metrics")
+
+
+def _check_metrics(record: Mapping[str, Any]) -> None:
+    metrics = record.get("metrics") or {}
+    _require(record, "metrics", isinstance(metrics, dict) and len(metrics) <= _MOST_METRICS, "a mapping of scores")
+    for name, value in metrics.items():
+        if len(name) > _LONGEST_NAME:
+            raise ValueError("a metric's name is too long")
+        if value is not None and not _is_number(value):
+            raise ValueError(f"metrics.{name} is {_shown(value)}, not a finite number")
+
+
+def _check_data(record: Mapping[str, Any]) -> None:
+    data = record.get("data") or {}
+    _require(record, "data", isinstance(data, dict), "a mapping")
+    for key in ("name", "sha256"):
+        if data and not isinstance(data.get(key), str):
+            raise ValueError(f"data.{key} is {_shown(data.get(key))}, not text")
+    for key in ("train", "validation", "test"):
+        count = data.get(key, 0)
+        if not _is_number(count) or count != int(count):
+            raise ValueError(f"data.{key} is {_shown(count)}, not a whole number")
+
+
+def _require(values: Mapping[str, Any], key: str, good: bool, wanted: str) -> None:
+    if not good:
+        raise ValueError(f"{key} is {_shown(values.get(key))}, not {wanted}")
+
+
+def _shown(value: Any) -> str:
+    kind = {dict: "a mapping", list: "a list", type(None): "missing"}.get(type(value))
+    return kind or repr(value)[:60]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number, also as a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 class Claim:
@@ -111,8 +199,11 @@ class Claim:
             (self.folder / RECORD).unlink(missing_ok=True)
             files.sync_folder(self.folder)
             os.ftruncate(self._log, 0)
-            for entry in sorted(self.folder.iterdir()):  # checkpoints next: what is left starts at the beginning
-                if entry.is_dir() and not entry.is_symlink():
+            # Checkpoints next, the older one first: what is left goes on where the run was, or starts at the beginning.
+            for entry in sorted(
+                self.folder.iterdir(), key=lambda entry: (not entry.name.startswith("checkpoint"), -len(entry.name))
+            ):
+                if _is_folder(entry):
                     shutil.rmtree(entry)
                 elif entry.name != LOG:
                     entry.unlink()
@@ -120,16 +211,19 @@ class Claim:
     def tidy(self) -> None:
         """Takes away temporary files that a killed process left here or in a folder here; deeper down others may be at work."""
         with files.writing(self.folder):
-            folders = [entry for entry in self.folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
-            for place in (self.folder, *folders):
+            for place in (self.folder, *filter(_is_folder, self.folder.iterdir())):
                 for entry in place.iterdir():
-                    if _TEMPORARY.fullmatch(entry.name):
+                    if _TEMPORARY.fullmatch(entry.name) and not _is_folder(entry):
                         entry.unlink(missing_ok=True)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replaces run.json. Errors: RunError, also where the folder was removed or replaced."""
         self.check()
         files.write_json(self.folder / RECORD, record)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def in_use(folder: Path) -> bool:
@@ -149,7 +243,14 @@ def in_use(folder: Path) -> bool:
     return False
 
 
-def status(folder: Path, record: Mapping[str, Any]) -> str:
-    """A run's status; one that says `running` and whose process is gone was interrupted."""
-    stated = str(record.get("status"))
-    return "interrupted" if stated == "running" and not in_use(folder) else stated
+def read_status(folder: Path) -> tuple[dict[str, Any] | None, str]:
+    """The content of run.json and the run's status: one that says `running` and whose process is gone was interrupted.
+
+    None and "" where there is no run.json. Errors: those of `read_record`.
+    """
+    record = read_record(folder)
+    if record is not None and record["status"] == "running" and not in_use(folder):
+        record = read_record(folder)  # it may have ended between the two looks
+        if record is not None and record["status"] == "running":
+            return record, "interrupted"
+    return record, record["status"] if record is not None else ""

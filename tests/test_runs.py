@@ -1,11 +1,13 @@
 """The run store: one process at a time, nothing outside the folder, and a status that is true."""
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,22 @@ from mlp_cli import runs
 from mlp_cli.errors import RunError
 
 HOLDER = "import sys, pathlib; from mlp_cli import runs; claim = runs.Claim(pathlib.Path(sys.argv[1])); print('held', flush=True); input()"
+
+
+RECORD = dict.fromkeys(("id", "name", "error", "started", "finished", "command", "best_epoch", "parameters")) | {
+    "status": "completed",
+    "config_hash": "h",
+    "config": {"seed": 0},
+    "metrics": {"val_loss": None},
+    "epochs": 1,
+    "seconds": 0.5,
+}
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """A run's folder with this run.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(record))
 
 
 @pytest.fixture
@@ -47,20 +65,30 @@ def test_a_claim_makes_the_folder_and_holds_it(folder: Path) -> None:
 
 
 def test_a_claim_goes_with_its_process(folder: Path) -> None:
-    record = {"status": "running", "config_hash": "h"}
+    write(folder, RECORD | {"status": "running"})
     process = held(folder)
-    assert runs.in_use(folder) and runs.status(folder, record) == "running"
+    assert runs.in_use(folder) and runs.read_status(folder)[1] == "running"
     with pytest.raises(RunError, match="in use"):
         runs.Claim(folder)
     process.kill()
     process.communicate()
-    assert not runs.in_use(folder) and runs.status(folder, record) == "interrupted"
+    assert not runs.in_use(folder) and runs.read_status(folder)[1] == "interrupted"
     runs.Claim(folder).release()
 
 
 @pytest.mark.parametrize("stated", ["completed", "interrupted", "failed", "diverged", "pruned"])
 def test_what_is_not_running_is_what_it_says(folder: Path, stated: str) -> None:
-    assert runs.status(folder, {"status": stated}) == stated
+    assert runs.read_status(folder) == (None, "")
+    record = RECORD | {"status": stated}
+    write(folder, record)
+    assert runs.read_status(folder) == (record, stated)
+
+
+def test_a_run_that_ends_while_it_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record says `running`, and a moment later its lock is free: it is no interrupted run for that."""
+    write(folder, RECORD | {"status": "running", "metrics": {}})
+    monkeypatch.setattr(runs, "in_use", lambda folder: write(folder, RECORD))
+    assert runs.read_status(folder) == (RECORD, "completed")
 
 
 def test_a_listing_that_looks_at_the_lock_disturbs_nobody(folder: Path) -> None:
@@ -124,7 +152,7 @@ def test_clearing_leaves_the_locked_log(folder: Path, tmp_path: Path) -> None:
 
 
 def test_clearing_begins_with_the_record_and_the_checkpoints(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a kill in between leaves no run that is finished, and none that goes on."""
+    """So that a kill in between leaves no run that is finished, and none that goes back to the older one."""
     gone: list[str] = []
     unlink = os.unlink
     monkeypatch.setattr(os, "unlink", lambda path, **options: (gone.append(Path(path).name), unlink(path, **options)))
@@ -132,7 +160,7 @@ def test_clearing_begins_with_the_record_and_the_checkpoints(folder: Path, monke
         for name in ("run.json", "metrics.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", "config.yaml"):
             (folder / name).write_text("x")
         claim.clear()
-    assert gone[:3] == ["run.json", "checkpoint.npz", "checkpoint.previous.npz"] and len(gone) == 6
+    assert gone[:3] == ["run.json", "checkpoint.previous.npz", "checkpoint.npz"] and len(gone) == 6
 
 
 def test_tidying_takes_temporary_files_alone(folder: Path, tmp_path: Path) -> None:
@@ -147,7 +175,9 @@ def test_tidying_takes_temporary_files_alone(folder: Path, tmp_path: Path) -> No
         for name in temporary + others:
             (folder / name).write_text("x")
         (folder / "link").symlink_to(outside)
+        (folder / ".folder.0123abcd.tmp").mkdir()
         claim.tidy()
+        assert (folder / ".folder.0123abcd.tmp").is_dir()
         assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {*others, "log.txt"}
     assert os.listdir(outside)
 
@@ -155,8 +185,14 @@ def test_tidying_takes_temporary_files_alone(folder: Path, tmp_path: Path) -> No
 def test_a_record_goes_in_and_out(folder: Path) -> None:
     assert runs.read_record(folder) is None
     with runs.Claim(folder) as claim:
-        claim.write_record({"status": "completed", "config_hash": "h", "metrics": {"val_loss": float("nan")}})
-    assert runs.read_record(folder) == {"status": "completed", "config_hash": "h", "metrics": {"val_loss": None}}
+        claim.write_record(RECORD | {"metrics": {"val_loss": float("nan")}})
+    assert runs.read_record(folder) == RECORD
+
+
+def test_a_large_score_is_no_damage(folder: Path) -> None:
+    """A run that did not diverge may end with any number that a float holds, and is a completed one."""
+    write(folder, RECORD | {"metrics": {"val_loss": 1e300}})
+    assert runs.read_status(folder)[1] == "completed"
 
 
 @pytest.mark.parametrize(

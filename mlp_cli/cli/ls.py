@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     """
     from mlp_cli.report.listing import list_runs
 
-    asked = list(paths) or ([results] if results.is_dir() else [])
+    asked = list(paths) or ([results] if os.path.isdir(results) else [])
     rows, broken = list_runs(asked)
     if as_json:
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})

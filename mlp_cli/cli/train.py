@@ -106,15 +106,15 @@ def _summary(outcome: Outcome) -> str:
 
     record, metrics = outcome.record, outcome.record["metrics"]
     if record["status"] != "completed":
-        return f"{record['id']}: {record['status']} before; --force trains it again\n  {record['error']}"
+        return f"{outcome.folder.name}: {record['status']} before; --force trains it again\n  {record['error']}"
     score = "accuracy" if "train_accuracy" in metrics else "r2"
-    lines = [] if outcome.trained else [f"{record['id']} is completed already; --force trains it again"]
+    lines = [] if outcome.trained else [f"{outcome.folder.name} is completed already; --force trains it again"]
     for part, label in (("test", "test"), ("val", "validation"), ("train", "training")):
-        if metrics[f"{part}_loss"] is not None:
-            value = score_text(score, metrics[f"{part}_{score}"])
+        if metrics.get(f"{part}_loss") is not None:
+            value = score_text(score, metrics.get(f"{part}_{score}"))
             lines.append(f"{label + ' ' + score:20}{value:>10}   loss {metrics[f'{part}_loss']:.4f}")
     if record["best_epoch"] is not None:
-        kept = "its" if record["config"]["evaluate"] == "best" else "the last epoch's"
+        kept = "its" if record["config"].get("evaluate") == "best" else "the last epoch's"
         lines.append(f"{'best epoch':20}{record['best_epoch']:>10}   of {record['epochs']}; the scores are {kept}")
     lines.append(f"{'time':20}{record['seconds']:>8.1f} s")
     lines.append(f"{'folder':20}  {outcome.folder}")

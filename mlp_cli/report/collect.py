@@ -1,4 +1,4 @@
-"""Reading runs' folders, whatever they hold: every value is checked before anything relies on it."""
+"""Reading runs' folders, whatever they hold: what is no run, or a damaged one, is listed with the reason."""
 
 from __future__ import annotations
 
@@ -17,10 +17,6 @@ from mlp_cli.find import scan
 from mlp_cli.report.flatten import flatten
 from mlp_cli.report.model import Broken, Column, Run
 
-FORMAT = 1
-"""The format of run.json that this version reads; a record without a number has it."""
-
-STATUSES = ("running", "completed", "interrupted", "failed", "diverged", "pruned")
 METRICS = "metrics.csv"
 
 _HUGE = 1e100
@@ -28,11 +24,6 @@ _SWEEP_LIMIT = 4 << 20
 _METRIC = re.compile(r"^(metric|mode): ((?:(?:val|train)_)?[a-z0-9]+)$", re.MULTILINE)
 _CURVES_LIMIT = 64 << 20
 _MOST_METRICS = 200
-_LONGEST_NAME = 100
-
-_TEXTS = ("id", "name", "error", "started", "finished", "command")
-_NUMBERS = ("seconds", "epochs", "best_epoch", "parameters")
-_DATA_NUMBERS = ("train", "validation", "test")
 
 
 def collect(paths: Iterable[Path], *, curves: bool = True) -> tuple[list[Run], list[Broken]]:
@@ -76,78 +67,22 @@ def metric_of_sweep(runs_folder: Path) -> str | None:
 
 def read_run(folder: Path) -> Run:
     """A run from its folder, without curves. Errors: RunError with what is wrong with its run.json."""
-    record = runs.read_record(folder)
+    record, status = runs.read_status(folder)
     if record is None:
         raise RunError(f"{folder / runs.RECORD} is missing, or no file")
-    written = record.get("format", FORMAT)
-    if isinstance(written, int) and written > FORMAT:
-        raise RunError(
-            f"{folder / runs.RECORD} has format {written}, of a later version of mlp than this one, which reads {FORMAT}",
-            "update mlp to read it",
-        )
     try:
-        flat = _check(record)
+        flat = flatten(record["config"])
+        _check_sizes({**record, **(record.get("metrics") or {}), **(record.get("data") or {}), **record["config"]})
     except (ValueError, RecursionError) as error:
         raise RunError(f"{folder / runs.RECORD} is damaged: {error}", "start the run afresh with --force") from error
-    return Run(folder, record, runs.status(folder, record), flat, {})
+    return Run(folder, record, status, flat, {})
 
 
-def _check(record: dict[str, Any]) -> dict[str, Any]:
-    """The flat config of a record whose every value has the type that others rely on. Errors: ValueError."""
-    if record["status"] not in STATUSES:
-        raise ValueError(f"its status {_shown(record['status'])} is none that this version knows")
-    for key in _TEXTS:
-        _require(record, key, record.get(key) is None or isinstance(record[key], str), "text")
-    for key in _NUMBERS:
-        _require(record, key, record.get(key) is None or is_number(record[key]), "a number")
-    _require(record, "config", isinstance(record.get("config"), dict), "a mapping")
-    _require(record, "environment", isinstance(record.get("environment") or {}, dict), "a mapping")
-    _check_metrics(record)
-    _check_data(record)
-    flat = flatten(record["config"])
-    seed = flat.get("seed")
-    _require(flat, "seed", isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32, "a seed")
-    _require(flat, "learning_rate", is_number(flat.get("learning_rate", 0)), "a number")
-    return flat
-
-
-def _check_metrics(record: Mapping[str, Any]) -> None:
-    metrics = record.get("metrics") or {}
-    _require(record, "metrics", isinstance(metrics, dict) and len(metrics) <= _MOST_METRICS, "a mapping of scores")
-    for name, value in metrics.items():
-        if len(name) > _LONGEST_NAME:
-            raise ValueError("a metric's name is too long")
-        if value is not None and not is_number(value):
-            raise ValueError(f"metrics.{name} is {_shown(value)}, not a finite number")
-    if record["status"] == "completed" and not metrics:
-        raise ValueError("the run is completed, and has no metrics")
-
-
-def _check_data(record: Mapping[str, Any]) -> None:
-    data = record.get("data") or {}
-    _require(record, "data", isinstance(data, dict), "a mapping")
-    for key in ("name", "sha256"):
-        if data and not isinstance(data.get(key), str):
-            raise ValueError(f"data.{key} is {_shown(data.get(key))}, not text")
-    for key in _DATA_NUMBERS:
-        count = data.get(key, 0)
-        if not is_number(count) or count != int(count):
-            raise ValueError(f"data.{key} is {_shown(count)}, not a whole number")
-
-
-def _require(record: Mapping[str, Any], key: str, good: bool, wanted: str) -> None:
-    if not good:
-        raise ValueError(f"{key} is {_shown(record.get(key))}, not {wanted}")
-
-
-def _shown(value: Any) -> str:
-    kind = {dict: "a mapping", list: "a list", type(None): "missing"}.get(type(value))
-    return kind or repr(value)[:60]
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a finite number of a size that can be reckoned with."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -_HUGE < value < _HUGE
+def _check_sizes(values: Mapping[str, Any]) -> None:
+    """Errors: ValueError for a number whose square no float holds: statistics cannot be made of it."""
+    for key, value in values.items():
+        if isinstance(value, int | float) and abs(value) >= _HUGE:
+            raise ValueError(f"{key} is {repr(value)[:40]}, too large to be compared")
 
 
 def read_curves(folder: Path) -> dict[str, Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,7 @@ def gallery(group: Group, room: int) -> Gallery | None:
         try:
             content = files.read_bytes(home / name, min(LARGEST, room), RunError)
         except RunError:
-            (too_large if (home / name).is_file() else missing).append(caption)
+            (too_large if os.path.isfile(home / name) else missing).append(caption)
             continue
         if content[:8] != _PNG or content[12:16] != b"IHDR":
             missing.append(caption)

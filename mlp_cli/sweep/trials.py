@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,19 +61,23 @@ class Trials:
         self.current: set[str] = set()
 
     def scan(self) -> None:
-        """Reads the folders anew, and the attempts from an old trials.csv."""
+        """Reads the folders anew, and the attempts from an old trials.csv. Errors: RunError where the folders cannot be listed."""
         self.attempts = read_attempts(self.folder / NAME)
         self.rows = {}
-        if (self.folder / "runs").is_dir():
-            for folder in sorted((self.folder / "runs").iterdir()):
-                self.refresh(folder.name)
+        members = self.folder / "runs"
+        try:
+            names = sorted(os.listdir(members)) if os.path.isdir(members) else []
+        except OSError as error:
+            raise RunError(f"cannot read {members}: {(error.strerror or str(error)).lower()}") from error
+        for name in names:
+            self.refresh(name)
 
     def refresh(self, run_id: str) -> Trial | None:
         """Reads one member's folder anew; None where it has no run.json."""
         folder = self.folder / "runs" / run_id
         self.rows.pop(run_id, None)
-        if (folder / runs.RECORD).is_file():
-            self.rows[run_id] = replace(trial_of(folder, self.keys), attempts=self.attempts.get(run_id, 1))
+        if (row := trial_of(folder, self.keys)) is not None:
+            self.rows[run_id] = replace(row, attempts=self.attempts.get(run_id, 1))
         return self.rows.get(run_id)
 
     def adopt(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -127,39 +132,34 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def trial_of(folder: Path, keys: Sequence[str]) -> Trial:
-    """A member from its folder. keys: the swept keys."""
+def trial_of(folder: Path, keys: Sequence[str]) -> Trial | None:
+    """A member from its folder; None where that has no run.json. keys: the swept keys."""
     try:
-        record = runs.read_record(folder) or {}
+        record, status = runs.read_status(folder)
     except RunError as error:
         return Trial(folder.name, folder.name, {}, None, "unreadable", error.message)
-    config = record.get("config")
-    values, seed = _values(config, keys)
-    metrics = record.get("metrics")
+    if record is None:
+        return None
+    values, seed = _values(record["config"], keys)
     return Trial(
         folder.name,
-        str(record.get("name") or folder.name),
+        record["name"] or folder.name,
         values,
         seed,
-        _status(folder, record),
-        None if record.get("error") is None else str(record["error"]),
-        epochs=_number(record.get("epochs"), int) or 0,
-        metrics={str(name): _number(value, float) for name, value in metrics.items()} if isinstance(metrics, dict) else {},
-        seconds=_number(record.get("seconds"), float),
-        hash=record.get("config_hash"),
-        data=str(data["sha256"]) if isinstance(data := record.get("data"), dict) and data.get("sha256") else None,
+        "interrupted" if status == "completed" and missing_files(folder) else status,
+        record["error"],
+        epochs=int(record["epochs"] or 0),
+        metrics={name: None if value is None else float(value) for name, value in (record.get("metrics") or {}).items()},
+        seconds=record["seconds"],
+        hash=record["config_hash"],
+        data=(record.get("data") or {}).get("sha256"),
     )
 
 
-def _status(folder: Path, record: Mapping[str, Any]) -> str:
-    status = runs.status(folder, record)
-    return "interrupted" if status == "completed" and missing_files(folder) else status
-
-
-def _values(mapping: Any, keys: Sequence[str]) -> tuple[dict[str, str], int | None]:
+def _values(mapping: dict[str, Any], keys: Sequence[str]) -> tuple[dict[str, str], int | None]:
     """The swept values and the seed of a recorded config; empty where it is none that this version reads."""
     try:
-        config = config_from_mapping(mapping if isinstance(mapping, dict) else {})
+        config = config_from_mapping(mapping)
     except ConfigError:
         return {}, None
     return row_values(config, keys), config.seed
@@ -175,10 +175,6 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return value if isinstance(value, str) else flow(value)
-
-
-def _number(value: Any, kind: type) -> Any:
-    return kind(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def read_attempts(path: Path) -> dict[str, int]:

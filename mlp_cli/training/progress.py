@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-def score_text(score: str, value: float) -> str:
-    """`98.41 %` for an accuracy, `0.913` for R²."""
+def score_text(score: str, value: float | None) -> str:
+    """`98.41 %` for an accuracy, `0.913` for R²; `nan` for None, which stands for it in run.json."""
+    value = math.nan if value is None else value
     return f"{100 * value:.2f} %" if score == "accuracy" else f"{value:.4f}"
 
 

@@ -113,7 +113,7 @@ def test_a_second_one_ends_it_at_once(site: Site, short: str, busy: bool, number
         patch = patch.replace("time.sleep(120)", "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)")
     end = signalled(site, short, results, number, patch, times=2)
     assert end.code == code and "Traceback" not in end.err, end
-    assert runs.status(site.folder(results), record_of(site.folder(results))) == "interrupted"
+    assert runs.read_status(site.folder(results))[1] == "interrupted"
     assert site.finish(short, results) == site.undisturbed(short)
 
 
@@ -203,14 +203,14 @@ def test_two_processes_on_one_run_and_one_that_is_gone(site: Site, short: str) -
     process = site.start(site.command(short, "two", patch=SLOW_STEPS.format(seconds=2)))
     site.wait_for("two", process, "checkpoint.npz")
     folder = site.folder("two")
-    assert runs.status(folder, record_of(folder)) == "running"
+    assert runs.read_status(folder)[1] == "running"
     second = site.train(short, "two")
     assert second.code == 1 and one_line(second) == f"error: two/{folder.name} is in use by another process"
     forced = site.train(short, "two", "--force")
     assert forced.code == 1 and "is in use" in one_line(forced) and (folder / "checkpoint.npz").exists()
     process.kill()
     assert ended(process).code == -signal.SIGKILL
-    assert record_of(folder)["status"] == "running" and runs.status(folder, record_of(folder)) == "interrupted"
+    assert record_of(folder)["status"] == "running" and runs.read_status(folder)[1] == "interrupted"
     assert site.finish(short, "two") == site.undisturbed(short)
 
 

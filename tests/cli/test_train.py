@@ -4,9 +4,11 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +145,43 @@ def test_a_completed_run_is_reported_not_trained(mlp: Mlp, small_config: Path, t
     assert answer.code == 0 and "completed already; --force trains it again" in answer.out
     assert "epoch 1/3" not in answer.out
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_score_that_is_no_number_is_reported_again(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+    """As R² is where all targets are equal; in run.json it is null."""
+    mlp("train", small_config, "--no-plots")
+    path = folder_of(tmp_path) / "run.json"
+    record = json.loads(path.read_text())
+    record["metrics"]["test_accuracy"] = None
+    path.write_text(json.dumps(record))
+    answer = mlp("train", small_config, "--no-plots")
+    assert answer.code == 0 and re.search(r"test accuracy +nan %", answer.out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"data": "x"}, {"metrics": None}, {"metrics": {"train_loss": "0"}}, {"seconds": None}, {"epochs": 10**400}, {"status": "x"}],
+)
+def test_a_record_of_other_types_is_damaged(mlp: Mlp, small_config: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    mlp("train", small_config, "--no-plots")
+    path = folder_of(tmp_path) / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    answer = mlp("train", small_config, "--no-plots")
+    assert answer.code == 1 and "run.json is damaged" in answer.err and "--force" in answer.err
+    assert mlp("train", small_config, "--no-plots", "--force").code == 0
+
+
+@pytest.mark.parametrize("key", ["id", "name", "error", "config", "started", "best_epoch", "parameters", "data", "environment"])
+def test_a_record_without_a_key(mlp: Mlp, small_config: Path, tmp_path: Path, key: str) -> None:
+    """Where no one can do without it, that is said."""
+    mlp("train", small_config, "--no-plots")
+    path = folder_of(tmp_path) / "run.json"
+    record = json.loads(path.read_text())
+    del record[key]
+    for status in ("completed", "interrupted"):
+        path.write_text(json.dumps(record | {"status": status}))
+        answer = mlp("train", small_config, "--no-plots")
+        assert (answer.code, answer.err) == (0, "") or (key == "config" and "config is missing" in answer.err)
 
 
 @pytest.mark.parametrize("lost", [("loss", "accuracy", "confusion", "weights", "errors"), ("accuracy",), ("weights",)])

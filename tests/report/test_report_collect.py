@@ -1,5 +1,6 @@
 """Reading folders of any kind: whatever is in them, each is a run or has a reason why not."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -10,8 +11,9 @@ from fake_runs import write_run
 
 from mlp_cli import runs
 from mlp_cli.errors import RunError, UsageError
-from mlp_cli.find import scan
+from mlp_cli.find import find_run, scan
 from mlp_cli.report.collect import collect, read_curves, read_run
+from mlp_cli.sweep.trials import trial_of
 
 
 def test_a_run_has_its_record_and_its_curves(tmp_path: Path) -> None:
@@ -69,6 +71,9 @@ HUGE = 10**400
     ("change", "reason"),
     [
         ({"format": 2}, "later version"),
+        ({"format": 2.0}, "format is 2.0, not a whole number"),
+        ({"format": "1"}, "format is '1'"),
+        ({"format": True}, "format is True"),
         ({"status": "sleeping"}, "sleeping"),
         ({"name": 3}, "name is 3, not text"),
         ({"error": ["x"]}, "error is a list"),
@@ -76,6 +81,8 @@ HUGE = 10**400
         ({"epochs": float("nan")}, "epochs is nan"),
         ({"parameters": HUGE}, "parameters"),
         ({"best_epoch": True}, "best_epoch is True"),
+        ({"seconds": None}, "seconds is missing"),
+        ({"environment": {"threads": HUGE}}, "threads is 1"),
         ({"config": None}, "config is missing, not a mapping"),
         ({"config": []}, "config is a list"),
         ({"config": {"seed": 1.5}}, "seed is 1.5"),
@@ -85,7 +92,8 @@ HUGE = 10**400
         ({"metrics": [1]}, "metrics is a list"),
         ({"metrics": {"val_accuracy": "0.9"}}, "metrics.val_accuracy is '0.9'"),
         ({"metrics": {"val_accuracy": float("inf")}}, "metrics.val_accuracy is inf"),
-        ({"metrics": {"val_loss": 1e308}}, "metrics.val_loss"),
+        ({"metrics": {"val_loss": 1e308}}, "val_loss is 1e+308, too large"),
+        ({"config": {"seed": 0, "epochs": HUGE}}, "epochs is 1000"),
         ({"metrics": {"val_loss": HUGE}}, "metrics.val_loss"),
         ({"metrics": {f"m{k}": 1 for k in range(1000)}}, "metrics"),
         ({"metrics": {}}, "no metrics"),
@@ -101,6 +109,23 @@ def test_a_wrong_type_anywhere_is_a_reason(tmp_path: Path, change: dict[str, Any
     (bad / "run.json").write_text(json.dumps(record))
     found, (broken,) = collect([tmp_path])
     assert [run.folder for run in found] == [good] and broken.path == bad and reason in broken.reason
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its names can be read, and nothing else."""
+    bad, good = write_run(tmp_path, seed=1), write_run(tmp_path, seed=2)
+    look = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(f"{bad}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    found, (broken,) = collect([tmp_path])
+    assert [run.folder for run in found] == [good] and broken.path == bad and "permission denied" in broken.reason
+    assert find_run("@last", tmp_path) == good
+    assert trial_of(bad, ()).status == "unreadable"
 
 
 def test_a_deeply_nested_config_is_a_reason(tmp_path: Path) -> None:
