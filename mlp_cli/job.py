@@ -21,7 +21,7 @@ from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, RunError
 from mlp_cli.figures import draw_figures
 from mlp_cli.model import write_model
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import Callback, LogWriter, TablesWriter
+from mlp_cli.training.callbacks import Callback, LogWriter, TablesWriter, rows_in
 from mlp_cli.training.checkpoint import Checkpoint
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
 from mlp_cli.training.progress import epoch_line
@@ -111,6 +111,8 @@ class Job:
     def _recover(self, dataset: Dataset) -> Checkpoint | None:
         """The newest sound checkpoint. Errors: DataError where it belongs to other data; the run then stays as it is."""
         found, notices = checkpoint.recover(self.plan.folder, self.plan.id, self.plan.hash)
+        if found is None and not notices and rows_in(self.plan.folder):
+            notices = ["epochs were trained here before, but there is no checkpoint to go on from: starting over"]
         for text in notices:
             self.tell(text)
         if found is not None and found.head["data_sha256"] != dataset.sha256:

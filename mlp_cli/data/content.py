@@ -55,6 +55,9 @@ class Content:
             self._file.seek(0)
             self.packing = packing_of(head)
             self._refuse_foreign(head)
+        except OSError as error:
+            self._file.close()
+            raise self.error((error.strerror or str(error)).lower()) from error
         except BaseException:
             self._file.close()
             raise

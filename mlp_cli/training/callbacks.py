@@ -11,6 +11,7 @@ from mlp_cli import files
 from mlp_cli.errors import RunError
 from mlp_cli.training.state import Row
 
+METRICS = "metrics.csv"
 _LIMIT = 256 << 20
 
 
@@ -43,7 +44,7 @@ class TablesWriter(Callback):
     """
 
     def __init__(self, folder: Path, score: str, history: list[Row], samples: int) -> None:
-        self.metrics, self.timings = folder / "metrics.csv", folder / "timings.csv"
+        self.metrics, self.timings = folder / METRICS, folder / "timings.csv"
         self.score, self.samples = score, samples
         self.write(history)
 
@@ -67,9 +68,17 @@ class TablesWriter(Callback):
         return [str(row.epoch), f"{row.seconds:.4f}", f"{rate:.0f}"]
 
 
+def rows_in(folder: Path) -> int:
+    """How many epochs a run's metrics.csv has; 0 where there is none that can be read."""
+    try:
+        return max(0, files.read_bytes(folder / METRICS, _LIMIT, RunError).count(b"\n") - 1)
+    except RunError:
+        return 0
+
+
 def read_history(folder: Path, score: str) -> list[Row]:
     """The epochs of a completed run, from its metrics.csv; they have no seconds. Errors: RunError where it is damaged."""
-    path = folder / "metrics.csv"
+    path = folder / METRICS
     text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
     header, *lines = list(csv.reader(io.StringIO(text))) or [[]]
     try:

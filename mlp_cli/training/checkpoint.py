@@ -6,10 +6,12 @@ them, so any damage shows. Randomness needs no place in it (see `mlp_cli.rng`).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -33,6 +35,10 @@ _HEAD = {"run": str, "config_hash": str, "data_sha256": str, "environment": dict
 
 class Damaged(RunError):
     """A checkpoint file that is not what `save` wrote; the message says in which way."""
+
+
+class Unreadable(RunError):
+    """A checkpoint file that the system does not hand out now: once the cause is gone it may be as good as ever."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,17 @@ def save(folder: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
 def read(path: Path) -> Checkpoint:
     """Reads and checks one file.
 
-    Errors: Damaged; RunError where it cannot be read at all, or another version of the program wrote it.
+    Errors: Damaged; Unreadable; RunError where another version of the program wrote it.
     """
-    if not path.is_file():
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise Unreadable(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        regular = False
+    if not regular:
         raise Damaged(f"{path} is damaged: it is not a file")
-    content = files.read_bytes(path, LIMIT, RunError)
+    content = files.read_bytes(path, LIMIT, Unreadable)
     if hashlib.sha256(memoryview(content)[:-_DIGEST]).hexdigest().encode() != content[-_DIGEST:]:
         raise Damaged(f"{path} is damaged: its SHA-256 does not match its content")
     try:
@@ -100,27 +112,36 @@ def read(path: Path) -> Checkpoint:
 def recover(folder: Path, run_id: str, config_hash: str) -> tuple[Checkpoint | None, list[str]]:
     """The newest sound checkpoint of this very run, or None; and what is to be said of those passed over.
 
-    A file that is no use is taken away, so that it never takes the place of a sound one. Errors: those of `read`, but Damaged.
+    A file that is no use is taken away, so that it never takes the place of a sound one. Errors: those of `read`, but Damaged;
+    Unreadable only where the other file is not sound either, and nothing is taken away then.
     """
-    notices = []
+    notices: list[str] = []
+    passed: list[Path] = []
+    found: Checkpoint | None = None
+    unreadable: Unreadable | None = None
     for path in (folder / CURRENT, folder / PREVIOUS):
-        if not os.path.lexists(path):
+        if found is not None or not os.path.lexists(path):
             continue
         try:
-            found = read(path)
-        except Damaged as damage:
-            notices.append(damage.message)
+            candidate = read(path)
+        except (Damaged, Unreadable) as error:
+            notices.append(error.message)
+            unreadable = error if isinstance(error, Unreadable) else unreadable
         else:
-            if (found.head["run"], found.head["config_hash"]) == (run_id, config_hash):
-                if notices:
-                    notices.append(f"going on from {path.name}, epoch {found.epoch}")
-                return found, notices
-            notices.append(f"{path} belongs to another run ({found.head['run']})")
+            if (candidate.head["run"], candidate.head["config_hash"]) == (run_id, config_hash):
+                found = candidate
+                continue
+            notices.append(f"{path} belongs to another run ({candidate.head['run']})")
+        passed.append(path)
+    if found is None and unreadable is not None:
+        raise unreadable
+    for path in passed:
         with files.writing(path):
             path.unlink()
-    if notices:
-        notices.append("no sound checkpoint is left: starting over")
-    return None, notices
+    if passed:
+        end = f"going on from {found.path.name}, epoch {found.epoch}" if found else "no sound checkpoint is left: starting over"
+        notices.append(end)
+    return found, notices
 
 
 def restore(trainer: Trainer, found: Checkpoint) -> None:
@@ -149,9 +170,9 @@ def restore(trainer: Trainer, found: Checkpoint) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Takes both files away: a completed run needs none."""
+    """Takes both files away, the older one first: a completed run needs none."""
     with files.writing(folder):
-        for name in (CURRENT, PREVIOUS):
+        for name in (PREVIOUS, CURRENT):
             (folder / name).unlink(missing_ok=True)
 
 

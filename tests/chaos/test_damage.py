@@ -1,13 +1,17 @@
 """Proof 4: no damage to a checkpoint goes unseen, and a torn metrics.csv is mended."""
 
+import errno
+import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chaos_runs import digest
 from stopped_run import DONE, EPOCHS, Stopped, finish
 
 from mlp_cli import runs
+from mlp_cli.errors import RunError
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import Callback
 from mlp_cli.training.state import Row
@@ -66,6 +70,40 @@ def test_a_run_with_damaged_checkpoints_ends_well(stopped: Stopped, tmp_path: Pa
     ]
     assert said in heard
     assert all(text in (planned.folder / runs.LOG).read_text() for text in heard)
+
+
+@pytest.mark.parametrize("names", [[checkpoint.CURRENT], [checkpoint.CURRENT, checkpoint.PREVIOUS]])
+def test_checkpoints_that_cannot_be_read(
+    stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    """The one before is used; where that cannot be read either, both are kept until the cause is gone."""
+    planned, heard, real = stopped.copied(tmp_path), list[str](), os.open
+
+    def broken(path: Any, *arguments: Any, **options: Any) -> int:
+        if Path(path).name in names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", broken)
+        if len(names) == 2:
+            with pytest.raises(RunError, match="input/output error"):
+                finish(planned)
+        else:
+            finish(planned, heard.append)
+    if len(names) == 2:
+        assert all((planned.folder / name).exists() for name in names)
+        finish(planned, heard.append)
+    assert f"going on after epoch {DONE if len(names) == 2 else DONE - 1} of {EPOCHS}" in heard
+    assert digest(planned.folder) == stopped.calm
+
+
+def test_checkpoints_that_are_gone_are_said(stopped: Stopped, tmp_path: Path) -> None:
+    planned, heard = stopped.copied(tmp_path), list[str]()
+    for name in (checkpoint.CURRENT, checkpoint.PREVIOUS):
+        (planned.folder / name).unlink()
+    assert digest(finish(planned, heard.append).folder) == stopped.calm
+    assert heard == ["epochs were trained here before, but there is no checkpoint to go on from: starting over"]
 
 
 class Watch(Callback):

@@ -95,6 +95,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             read(tmp_path / name)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a file whose first byte cannot be read")
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(DataError, match="/proc/self/mem: input/output error"):
+        read(Path("/proc/self/mem"))
+
+
 def test_declared_sizes_are_checked_first(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"abc")
     (tmp_path / "packed").write_bytes(gzip.compress(b"abc"))
