@@ -27,6 +27,8 @@ _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+
 _SPECIAL = {"": None, "~": None, "null": None, "true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf")}
 _SPECIAL |= {"+.inf": float("inf"), ".nan": float("nan")}
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_OTHER_ENCODINGS = {"UTF-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"), "UTF-16": (b"\xff\xfe", b"\xfe\xff")}
+"""Marks at the start of a file; that of UTF-16 begins one of UTF-32's, which therefore comes first."""
 _CONFLICT = re.compile(r"(<{7}|>{7})( |$)")
 
 
@@ -92,8 +94,9 @@ def scalar(text: str) -> Scalar:
 
 def decode(content: bytes) -> Reading | str:
     """The text of a file's bytes, or a reading with the problem that they are not UTF-8. A byte order mark is dropped."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return Reading(problems=[Problem(NOWHERE, "", "the file is UTF-16; save it as UTF-8")])
+    for name, marks in _OTHER_ENCODINGS.items():
+        if content.startswith(marks):
+            return Reading(problems=[Problem(NOWHERE, "", f"the file is {name}; save it as UTF-8")])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -28,7 +28,14 @@ MOST_BLANKS = 1_000_000
 _PIECE = 1 << 20
 _SNIFFED = 20
 _BLANK = f"has more than {MOST_BLANKS:,} blank lines"
-_BINARY = {b"PK": "a zip or Excel file", b"PAR1": "a parquet file", b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text"}
+_BINARY = {
+    b"PK": "a zip or Excel file",
+    b"PAR1": "a parquet file",
+    b"\xff\xfe\0\0": "UTF-32 text",  # before UTF-16, whose mark it begins with
+    b"\0\0\xfe\xff": "UTF-32 text",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
 
 
 class CsvFile:

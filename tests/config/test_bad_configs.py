@@ -25,6 +25,15 @@ def test_not_utf_8(tmp_path: Path) -> None:
         load_config(tmp_path / "my.yaml")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["little", "big"])
+def test_other_encodings_are_named(tmp_path: Path, encoding: str, mark: str) -> None:
+    text = f"{mark}dataset: mnist\n".encode(f"{encoding}-be" if mark else encoding)
+    (tmp_path / "my.yaml").write_bytes(text)
+    with pytest.raises(ConfigError, match=f"the file is {encoding.upper()}; save it as UTF-8"):
+        load_config(tmp_path / "my.yaml")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -182,6 +182,7 @@ COUNTED = "a,y\n" + "".join(f"{number},1\n" for number in range(30))
         ("a,y\n1,caf\xe9\n".encode("latin-1"), {}, "not UTF-8: byte 0xe9 in line 2", "save it as UTF-8"),
         (b"a,y\n1,\xe2\x82", {}, "not UTF-8: byte 0xe2 in line 2", "save it as UTF-8"),
         ("a,y\n1,2\n".encode("utf-16"), {}, "starts like UTF-16 text, not like a table in UTF-8", "save it as text in UTF-8"),
+        ("a,y\n1,2\n".encode("utf-32"), {}, "starts like UTF-32 text, not like a table in UTF-8", "save it as text in UTF-8"),
         ("a,y\n1,2\n".encode("utf-16-le"), {}, "not a text file: line 1 holds a zero byte", None),
         (b"a,y\n1,2\n\0", {}, "not a text file: line 3 holds a zero byte", None),
         (b"PK\x03\x04rest", {}, "starts like a zip or Excel file", "save it as text in UTF-8"),
