@@ -128,6 +128,14 @@ def test_nothing_is_written_through_a_link(stopped: Stopped, tmp_path: Path, nam
     assert digest(finish(planned).folder) == stopped.calm
 
 
+def test_results_may_be_a_link(stopped: Stopped, tmp_path: Path) -> None:
+    """To a larger disk, say: they are a user's own."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "results").symlink_to(tmp_path / "disk")
+    assert digest(finish(stopped.copied(tmp_path / "results")).folder) == stopped.calm
+    assert digest(finish(experiment.plan(stopped.kept.config, tmp_path / "results" / "new")).folder) == stopped.calm
+
+
 class Swap(Callback):
     """Puts a link in the place of a file or a folder as an epoch ends; what was there lies behind it from then on."""
 

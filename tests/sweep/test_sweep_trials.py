@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,8 @@ def test_a_damaged_table_is_no_trouble(tmp_path: Path) -> None:
         path.write_bytes(text)
         assert read_attempts(path) in ({}, {"y": 3})
     assert read_attempts(tmp_path / "none") == {}
+    os.mkfifo(tmp_path / "pipe")
+    assert read_attempts(tmp_path / "pipe") == {}, "nobody waits for it"
 
 
 @pytest.mark.parametrize(
