@@ -82,7 +82,8 @@ def check(config: Config, dataset: Dataset) -> None:
             f"set early_stopping.monitor to val_loss or val_{score}",
         )
     components = None if config.features is None else config.features.options().get("components")
-    sizes = (components or dataset.train.x.shape[1], *config.hidden_sizes, dataset.outputs)
+    inputs = dataset.train.x.shape[1]
+    sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
     slots = optimizers.build(config.optimizer.name, **config.optimizer.options()).slots
     needed = parameters * np.dtype(config.dtype).itemsize * (3 + len(slots))

@@ -23,10 +23,13 @@ class Range:
     le: float | None = None
 
 
+MOST = 2**31 - 1
+"""No count may be larger, so that it fits every integer type that it meets."""
+
 Positive = Annotated[float, Range(gt=0)]
 NonNegative = Annotated[float, Range(ge=0)]
 Fraction = Annotated[float, Range(ge=0, lt=1)]
-Count = Annotated[int, Range(ge=1)]
+Count = Annotated[int, Range(ge=1, le=MOST)]
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from mlp_cli.config.components import FromOthers
-from mlp_cli.config.values import MOST, Checked, check_number, empty_or, one_of, option_mark, wrong
+from mlp_cli.config.values import Checked, check_number, empty_or, one_of, option_mark, wrong
 from mlp_cli.data import catalogue
 from mlp_cli.data.synthetic import synthetic
-from mlp_cli.registry import Range
+from mlp_cli.registry import MOST, Range
 
 Data = Mapping[str, Any]
 """The keys of the mapping that stand before the one that is checked, as far as they are sound."""

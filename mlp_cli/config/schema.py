@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ValidationInfo
 from mlp_cli.config import resolving
 from mlp_cli.config.components import Choice, Component, FromOthers, ListOf, Options, PerLayer, Switch, filled, key, options_model
 from mlp_cli.config.dataset import Dataset
-from mlp_cli.config.values import MOST, Checked, check_number, number, one_of, run_name, wrong
+from mlp_cli.config.values import Checked, check_number, number, one_of, run_name, wrong
 from mlp_cli.data.features import features as known_features
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
@@ -22,7 +22,7 @@ from mlp_cli.nn.layers import BatchNorm
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.schedules import schedules
-from mlp_cli.registry import Range
+from mlp_cli.registry import MOST, Range
 
 
 class EarlyStopping(Options):

@@ -16,10 +16,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mlp_cli.config.block import either, one_line
 from mlp_cli.config.reading import scalar
-from mlp_cli.registry import Range, did_you_mean
-
-MOST = 2**31 - 1
-"""No count may be larger, so that it fits every integer type that it meets."""
+from mlp_cli.registry import MOST, Range, did_you_mean
 
 _ANYTHING = Range()
 _KEYWORDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mlp_cli.data.dataset import Whole, arrays_sha256
-from mlp_cli.registry import NonNegative, Positive, Range, Registry
+from mlp_cli.registry import Range, Registry
 from mlp_cli.rng import Purpose, stream
 
 Points = NDArray[np.float64]
@@ -23,6 +23,8 @@ Labels = NDArray[np.int64]
 Rows = Annotated[int, Range(ge=1, le=10_000_000)]
 TestRows = Annotated[int, Range(ge=0, le=10_000_000)]
 Classes = Annotated[int, Range(ge=2, le=100)]
+Noise = Annotated[float, Range(ge=0, le=1e6)]
+Turns = Annotated[float, Range(gt=0, le=1e6)]
 Seed = Annotated[int, Range(ge=0, le=2**32 - 1)]
 
 synthetic: Registry[Callable[..., Whole]] = Registry("synthetic dataset")
@@ -52,7 +54,7 @@ def blobs(
     rows: Rows = 6_000,
     test_rows: TestRows = 1_000,
     class_count: Classes = 3,
-    noise: NonNegative = 0.2,
+    noise: Noise = 0.2,
     data_seed: Seed = 0,
 ) -> Whole:
     """One round cloud a class; the centres are spaced evenly on the unit circle.
@@ -70,7 +72,7 @@ def blobs(
 
 
 @synthetic.register
-def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: NonNegative = 0.1, data_seed: Seed = 0) -> Whole:
+def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: Seed = 0) -> Whole:
     """Two half circles of radius 1 that reach into each other: the upper one about (0, 0), the lower one about (1, 0.5).
 
     The shapes of scikit-learn's make_moons, which spaces its points evenly where these are uniformly random.
@@ -92,8 +94,8 @@ def spirals(
     rows: Rows = 6_000,
     test_rows: TestRows = 1_000,
     class_count: Classes = 3,
-    turns: Positive = 0.75,
-    noise: NonNegative = 0.02,
+    turns: Turns = 0.75,
+    noise: Noise = 0.02,
     data_seed: Seed = 0,
 ) -> Whole:
     """One arm a class, from near the origin to radius 1; the angle grows with the radius.
@@ -114,7 +116,7 @@ def spirals(
 
 
 @synthetic.register
-def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: NonNegative = 0.0, data_seed: Seed = 0) -> Whole:
+def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: Seed = 0) -> Whole:
     """Uniform points of the square from −1 to 1; class 1 where the two coordinates differ in sign.
 
     rows, test_rows: how many points to train on and to test on.
@@ -135,7 +137,7 @@ def rings(
     rows: Rows = 6_000,
     test_rows: TestRows = 1_000,
     class_count: Classes = 2,
-    noise: NonNegative = 0.05,
+    noise: Noise = 0.05,
     data_seed: Seed = 0,
 ) -> Whole:
     """One circle a class about the origin; class k of K has radius (k + 1) / K.

@@ -8,13 +8,16 @@ standard deviations and widens them to keep the variance; PyTorch, like this mod
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.random import Generator
 
 from mlp_cli.nn.buffers import Array
-from mlp_cli.registry import NonNegative, Registry
+from mlp_cli.registry import Range, Registry
+
+Spread = Annotated[float, Range(ge=0, le=1e6)]
+"""More than that is no start, and the weights would overflow."""
 
 
 class Initializer(Protocol):
@@ -30,7 +33,7 @@ initializers: Registry[type[Initializer]] = Registry("initializer")
 class RandomNormal:
     """Normal around 0 with a fixed standard deviation (0.05, as in Keras)."""
 
-    def __init__(self, standard_deviation: NonNegative = 0.05) -> None:
+    def __init__(self, standard_deviation: Spread = 0.05) -> None:
         self.standard_deviation = standard_deviation
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
@@ -41,7 +44,7 @@ class RandomNormal:
 class RandomUniform:
     """Uniform between -limit and limit (0.05, as in Keras)."""
 
-    def __init__(self, limit: NonNegative = 0.05) -> None:
+    def __init__(self, limit: Spread = 0.05) -> None:
         self.limit = limit
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:

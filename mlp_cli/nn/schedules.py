@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from typing import Annotated, Protocol
 
-from mlp_cli.registry import Count, NonNegative, Range, Registry
+from mlp_cli.registry import MOST, Count, Range, Registry
 
 Decay = Annotated[float, Range(gt=0, le=1)]
 Share = Annotated[float, Range(ge=0, le=1)]
+Epochs = Annotated[float, Range(ge=0, le=MOST)]
 
 
 class Schedule(Protocol):
@@ -35,7 +36,7 @@ class Constant:
     warmup_epochs: the rate first rises for so long in equal steps from near zero (Goyal et al., 2017, section 2.2).
     """
 
-    def __init__(self, warmup_epochs: NonNegative = 0) -> None:
+    def __init__(self, warmup_epochs: Epochs = 0) -> None:
         self.warmup_epochs = warmup_epochs
 
     def shape(self, epoch: float, epochs: float) -> float:
@@ -49,7 +50,7 @@ class Step:
     every: epochs. factor: what one drop leaves. warmup_epochs: as in `constant`; the epochs are counted from its end.
     """
 
-    def __init__(self, every: Count = 10, factor: Decay = 0.1, warmup_epochs: NonNegative = 0) -> None:
+    def __init__(self, every: Count = 10, factor: Decay = 0.1, warmup_epochs: Epochs = 0) -> None:
         self.every = every
         self.factor = factor
         self.warmup_epochs = warmup_epochs
@@ -66,7 +67,7 @@ class Exponential:
     takes the same values, but holds each for a whole epoch.
     """
 
-    def __init__(self, factor: Decay = 0.95, warmup_epochs: NonNegative = 0) -> None:
+    def __init__(self, factor: Decay = 0.95, warmup_epochs: Epochs = 0) -> None:
         self.factor = factor
         self.warmup_epochs = warmup_epochs
 
@@ -82,7 +83,7 @@ class Cosine:
     last. warmup_epochs: as in `constant`; the cosine takes the epochs that are left.
     """
 
-    def __init__(self, final: Share = 0.0, warmup_epochs: NonNegative = 0) -> None:
+    def __init__(self, final: Share = 0.0, warmup_epochs: Epochs = 0) -> None:
         self.final = final
         self.warmup_epochs = warmup_epochs
 

@@ -14,10 +14,10 @@ from mlp_cli.config import Document, read_document
 from mlp_cli.config.block import NOWHERE, Problem, either, listed, one_line
 from mlp_cli.config.reading import Node, Refused
 from mlp_cli.config.schema import Config
-from mlp_cli.config.values import MOST, check_number, run_name, wrong
+from mlp_cli.config.values import check_number, run_name, wrong
 from mlp_cli.config.writing import flow
 from mlp_cli.errors import ConfigError
-from mlp_cli.registry import Range, nearest
+from mlp_cli.registry import MOST, Range, nearest
 from mlp_cli.sweep.axes import Choices, Domain, Setting
 from mlp_cli.sweep.parts import Part, part_of
 from mlp_cli.sweep.specs import FORMS, parse

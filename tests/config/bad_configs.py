@@ -480,7 +480,7 @@ BAD = [
         "dataset: {name: moons, noise: -1}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.noise: -1    must be at least 0",
+            "  line 1   dataset.noise: -1    must be at least 0 and at most 1000000",
         ],
     ),
     (
