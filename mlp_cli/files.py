@@ -33,6 +33,11 @@ _REASONS = {
     errno.EEXIST: ("a file stands where a folder should go", f"move it away, or {_ELSEWHERE}"),
     errno.EFBIG: ("the file would be larger than is allowed", "raise the limit (ulimit -f) and run the same command again"),
     errno.EISDIR: ("a folder stands where a file should go", "move it away and run the same command again"),
+    errno.EPIPE: ("broken pipe: nobody reads it any more", "run the same command again, and have all of its output read"),
+    errno.EBADF: ("it is closed", "send it to a file or to /dev/null, or ask for --quiet"),
+    errno.ENOLCK: ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
+    errno.ENOSYS: ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
+    errno.EOPNOTSUPP: ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
     errno.EIO: ("the disk reports an input/output error", "check the disk, then run the same command again"),
 }
 

@@ -149,7 +149,8 @@ class Claim:
         with files.writing(self.path_log):
             self._log = os.open(self.path_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.PLAIN, 0o666)
         try:
-            self._lock()
+            with files.writing(self.path_log):
+                self._lock()
             self.check()
         except BaseException:
             self.release()

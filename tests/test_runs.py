@@ -1,5 +1,7 @@
 """The run store: one process at a time, nothing outside the folder, and a status that is true."""
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -49,6 +51,16 @@ def held(folder: Path) -> subprocess.Popen[str]:
 
 def test_an_id_is_the_name_and_eight_digits() -> None:
     assert runs.run_id("mnist", "0123456789abcdef") == "mnist-01234567"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def lock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    with pytest.raises(RunError, match=r"log\.txt: the file system cannot lock files"):
+        runs.Claim(folder)
 
 
 def test_a_claim_makes_the_folder_and_holds_it(folder: Path) -> None:
