@@ -9,6 +9,9 @@ def main() -> None:
 
     raise_on_signals()  # before the imports that take time
     try:
+        from mlp_cli.cli.output import set_up
+
+        set_up()
         from mlp_cli.cli.main import run
 
         code = run()

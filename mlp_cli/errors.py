@@ -41,6 +41,14 @@ class RunError(MlpError):
     """A run that cannot start or go on: in use elsewhere, a folder that cannot be written, a full disk: exit code 1."""
 
 
+def out_of_memory(error: MemoryError) -> RunError:
+    """What a MemoryError means to the user: nothing is wrong with the run itself."""
+    return RunError(
+        f"not enough memory: {error}" if str(error) else "not enough memory",
+        "end other programs and run the same command again; a smaller batch_size, hidden_sizes or dataset.limit needs less",
+    )
+
+
 class Diverged(RunError):
     """A loss that is no longer finite; the message has the step, the layer and the learning rate: exit code 1."""
 

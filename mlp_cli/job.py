@@ -17,7 +17,7 @@ from mlp_cli.build import Say, build
 from mlp_cli.config import Config
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
-from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, RunError
+from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, RunError, out_of_memory
 from mlp_cli.figures import draw_figures
 from mlp_cli.model import write_model
 from mlp_cli.training import checkpoint
@@ -234,6 +234,8 @@ class Job:
 
     def _fail(self, error: BaseException) -> None:
         """Writes the status that an error leaves; the error itself goes on to the caller, even where this cannot be written."""
+        if isinstance(error, MemoryError):
+            error = out_of_memory(error)
         if isinstance(error, Diverged):
             status = "diverged"
         elif isinstance(error, Interrupted | KeyboardInterrupt | RunError):

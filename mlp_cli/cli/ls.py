@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, results_option
+from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, printable, results_option
 
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
@@ -36,7 +36,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     if rows:
         click.echo("\n".join(_line(row) for row in rows))
     for each in broken:
-        click.echo(f"{'broken':12}{_safe(each.path)}: {_safe(each.reason)}")
+        click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
     if not rows and not broken:
         notice(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
@@ -45,16 +45,11 @@ def _line(row: dict[str, Any]) -> str:
     score = "" if row["score"] is None else _score(row["metric"], row["score"])
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f} s"
-    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {_safe(row['folder'])}"
+    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'])}"
 
 
 def _score(metric: str, value: float) -> str:
     return f"{metric} {100 * value:.2f} %" if metric.endswith("accuracy") else f"{metric} {value:.4f}"
-
-
-def _safe(text: object) -> str:
-    """Text with everything escaped that a terminal could act on."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
 
 
 @click.command(epilog="Example: mlp diff @last @best:val_accuracy")
@@ -86,14 +81,14 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
 
 
 def _diff_lines(found: Difference) -> list[str]:
-    lines = [f"a  {_safe(found.first.folder)}", f"b  {_safe(found.second.folder)}"]
+    lines = [f"a  {printable(found.first.folder)}", f"b  {printable(found.second.folder)}"]
     for name, pairs in found.sections.items():
         if pairs:
-            rows = [(_safe(key), _cell(a), _cell(b)) for key, (a, b) in pairs.items()]
+            rows = [(printable(key), _cell(a), _cell(b)) for key, (a, b) in pairs.items()]
             first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
             lines += ["", name, *(f"  {key:{first}}  {a:{second}}  {b}".rstrip() for key, a, b in rows)]
     if found.first_epoch is not None:
-        lines += ["", f"the curves part in epoch {found.first_epoch}: {', '.join(map(_safe, found.columns))}"]
+        lines += ["", f"the curves part in epoch {found.first_epoch}: {', '.join(map(printable, found.columns))}"]
     elif found.common:
         lines += ["", f"the curves are equal over all {found.common:,} common epochs"]
     return [*lines, *(["nothing differs"] if found.same else [])]

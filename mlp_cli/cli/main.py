@@ -16,10 +16,11 @@ from mlp_cli.cli.bench import bench
 from mlp_cli.cli.data import data
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
 from mlp_cli.cli.ls import diff, ls
+from mlp_cli.cli.options import printable
 from mlp_cli.cli.report import report
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
-from mlp_cli.errors import MlpError
+from mlp_cli.errors import MlpError, out_of_memory
 
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
 
@@ -62,21 +63,17 @@ def run(arguments: list[str] | None = None) -> int:
         code = cli.main(args=words, prog_name="mlp", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except MlpError as error:
+    except (MlpError, MemoryError) as error:
         if "--debug" in words:
             traceback.print_exc()
-        return _fail(error.message, error.hint, error.exit_code)
+        told = out_of_memory(error) if isinstance(error, MemoryError) else error
+        return _fail(told.message, told.hint, told.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", "run the same command again to go on", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: say nothing more
-        return 0
     except Exception as error:
         if "--debug" in words:
             traceback.print_exc()
@@ -86,7 +83,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: str, hint: str | None, code: int) -> int:
-    click.echo(message if "\n" in message else f"error: {message}", err=True)
-    for line in (hint or "").splitlines():
-        click.echo(f"  {line}", err=True)
+    first, *more = message.split("\n")  # what a name has in it besides, such as escape sequences, is shown and not acted on
+    lines = [first if more else f"error: {first}", *more, *(f"  {line}" for line in (hint or "").splitlines())]
+    click.echo("\n".join(map(printable, lines)), err=True)
     return code

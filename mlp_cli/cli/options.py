@@ -56,9 +56,14 @@ def print_json(value: Any) -> None:
     click.echo(strict_json(value).encode("utf-8", "backslashreplace").decode())
 
 
+def printable(text: object) -> str:
+    """Text with everything escaped that a terminal could act on, line breaks too."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
 def notice(text: str) -> None:
     """A message that is not the result, on stderr."""
-    click.echo(f"note: {text}", err=True)
+    click.echo("\n".join(map(printable, f"note: {text}".split("\n"))), err=True)
 
 
 def on_terminal(as_json: bool) -> bool:

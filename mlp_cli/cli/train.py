@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -64,7 +65,9 @@ def train(
     from mlp_cli.config import load_config
     from mlp_cli.experiment import plan, run
 
-    extra = ([f"learning_rate={lr}"] if lr is not None else []) + ([f"name={name}"] if name is not None else [])
+    # A name is a text, also where YAML would read it as a number.
+    named = [f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else []
+    extra = ([f"learning_rate={lr}"] if lr is not None else []) + named
     planned = plan(load_config(config, [*overrides, *extra]), results)
     if dry_run:
         _show_plan(planned, threads, as_json, quiet)

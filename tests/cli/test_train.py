@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ import pytest
 from small_sets import Answer, make_idx_set
 
 from mlp_cli import runs
+from mlp_cli.data.features import features
+from mlp_cli.data.synthetic import synthetic
+from mlp_cli.nn.activations import activations
+from mlp_cli.nn.initializers import initializers
+from mlp_cli.nn.losses import losses
+from mlp_cli.nn.optimizers import optimizers
+from mlp_cli.nn.schedules import schedules
 
 Mlp = Callable[..., Answer]
 
@@ -295,6 +302,16 @@ def test_name_and_lr_are_short_for_overrides(mlp: Mlp, small_config: Path, tmp_p
     assert record["config"]["learning_rate"] == 0.5 and record["name"] == "mine"
 
 
+@pytest.mark.parametrize("name", ["2024", "1.5", "true", "null"])
+def test_a_name_is_a_text_whatever_it_looks_like(mlp: Mlp, small_config: Path, tmp_path: Path, name: str) -> None:
+    assert mlp("train", small_config, "--no-plots", "--name", name).code == 0
+    folder = folder_of(tmp_path)
+    assert record_of(folder)["name"] == name and folder.name[:-9] == name
+    assert "completed already" in mlp("train", folder / "config.yaml", "--no-plots").out
+    refused = mlp("train", small_config, "--name", "#x")
+    assert refused.code == 2 and 'name="#x"    must be letters' in refused.err and "write x" in refused.err
+
+
 def test_threads_are_stored(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     assert mlp("train", small_config, "--no-plots", "--threads", "2").code == 0
     assert record_of(folder_of(tmp_path))["environment"]["threads"] == 2
@@ -303,6 +320,63 @@ def test_threads_are_stored(mlp: Mlp, small_config: Path, tmp_path: Path) -> Non
 
 
 # What can go wrong.
+
+
+def huge() -> Iterator[tuple[str, str]]:
+    """Each key and each option of a component that takes a number: the override of it that has an enormous one."""
+    for key in ("learning_rate", "weight_decay", "l1", "epochs", "batch_size", "early_stopping.min_delta"):
+        yield key, f"{key}=1e308"
+    for key, registry in {
+        "activation": activations,
+        "features": features,
+        "initializer": initializers,
+        "loss": losses,
+        "optimizer": optimizers,
+        "schedule": schedules,
+        "dataset": synthetic,
+    }.items():
+        for name in registry:
+            for option in registry.options(name):
+                if option.name != "reduction":
+                    yield f"{name}.{option.name}", f"{key}={{name: {name}, {option.name}: 1e308}}"
+
+
+@pytest.mark.parametrize("override", [pytest.param(override, id=name) for name, override in huge()])
+def test_a_number_beyond_all_sense_is_no_internal_error(mlp: Mlp, small_config: Path, override: str) -> None:
+    answer = mlp("train", small_config, "--no-plots", "epochs=2", override)
+    assert "internal error" not in answer.err and "Warning" not in answer.err, answer.err
+    assert answer.code in (0, 2) or (answer.code == 1 and answer.err.startswith("error: diverged")), answer
+    if answer.code == 2:
+        assert override.partition("=")[0] in answer.err or "features" in answer.err, answer.err
+
+
+def test_more_components_than_columns(mlp: Mlp, small_config: Path) -> None:
+    answer = mlp("train", small_config, "features={name: pca, components: 2000000000}")
+    assert answer.code == 2 and "varies in 36 directions only" in answer.err and "features.components" in answer.err
+
+
+def test_without_memory_the_run_can_go_on(mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlp_cli.training.trainer import Trainer
+
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr(Trainer, "step", full)
+    for words in (
+        ("train", small_config, "--no-plots"),
+        ("train", small_config, "--dry-run"),
+        ("sweep", small_config, "--dry-run"),
+    ):
+        answer = mlp(*words)
+        assert answer.code == 1 and answer.err.startswith("error: not enough memory: Unable to allocate 74.5 GiB\n  "), answer
+    record = record_of(folder_of(tmp_path))
+    assert record["status"] == "interrupted" and record["error"].startswith("not enough memory")
+
+
+def test_what_a_name_has_in_it_does_not_reach_the_terminal(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "wild\x1b[2J").write_text("")
+    answer = mlp("train", small_config, "--results", "wild\x1b[2J")
+    assert answer.code == 1 and "wild\\x1b[2J/small-" in answer.err and "\x1b" not in answer.err
 
 
 def test_no_config(mlp: Mlp) -> None:

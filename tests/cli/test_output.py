@@ -1,0 +1,61 @@
+"""What is printed, where it cannot be: onto a full disk, into a pipe that nobody reads, nowhere at all, or in ASCII."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def shell(folder: Path, script: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a shell script in which `$mlp` is the command with these words."""
+    command = ["sh", "-c", f'mlp() {{ "{sys.executable}" -m mlp_cli "$@"; }}; {script}', "sh", *words]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=os.environ | environment, check=False, timeout=120
+    )
+
+
+def status_of(folder: Path) -> str:
+    (record,) = folder.glob("results/*/run.json")
+    return str(json.loads(record.read_text())["status"])
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of the error, which is followed by the fix."""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and lines[1].startswith("  "), done
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"), [(">/dev/full", "the disk is full"), (">&-", "it is closed"), ("| true", "broken pipe")]
+)
+def test_a_result_that_cannot_be_written_is_one_error(small_config: Path, tmp_path: Path, where: str, reason: str) -> None:
+    """A run does not even begin; and what is only printed is no success either."""
+    for words in (["train", "small.yaml", "--no-plots"], ["validate", "small.yaml"], ["--help"]):
+        wait = "sleep 2; " if "|" in where else ""  # until the other end is closed
+        done = shell(tmp_path, f'({wait}mlp "$@"; echo $? > code) {where}', *words)
+        assert (tmp_path / "code").read_text() == "1\n", done
+        assert error_of(done).startswith(f"error: cannot write standard output: {reason}")
+    assert not (tmp_path / "results").exists()
+
+
+def test_closed_streams_are_no_file_of_the_run(small_config: Path, tmp_path: Path) -> None:
+    done = shell(tmp_path, 'mlp "$@" <&- >&- 2>&-', "train", "small.yaml", "--no-plots", "--quiet")
+    assert done.returncode == 0 and status_of(tmp_path) == "completed"
+
+
+def test_messages_that_cannot_be_written_stop_nothing(small_config: Path, tmp_path: Path) -> None:
+    done = shell(tmp_path, 'mlp "$@" 2>/dev/full', "train", "small.yaml", "--no-plots", "--json", "batch_size=100000")
+    assert done.returncode == 0 and json.loads(done.stdout)["status"] == "completed"
+
+
+def test_characters_that_the_stream_lacks_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "line.csv").write_text("x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(60)))
+    (tmp_path / "line.yaml").write_text(
+        "dataset: {path: line.csv, target: y, validation: 10}\nloss: mse\nepochs: 2\nhidden_sizes: [4]\n"
+    )
+    done = shell(tmp_path, 'mlp "$@"', "train", "line.yaml", "--no-plots", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and "R\\xb2" in done.stdout, done
