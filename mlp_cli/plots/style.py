@@ -27,7 +27,7 @@ MARGIN = 16  # pixels between the figure's edge and whatever is next to it
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 INK, GREY, PALE = "#222222", "#606060", "#D9D9D9"
 
-_RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Line(NamedTuple):
@@ -144,13 +144,17 @@ def heading(figure: Figure, title: str, detail: str = "", left: float = MARGIN) 
         figure.text(left / width, below, fit(detail, room, TICK, both_ends=True), size=TICK, va="top", ha="left", color=GREY)
 
 
-def number(value: float) -> str:
-    """A number as a label: at most six digits, a real minus sign, powers of ten with raised digits; no mathtext."""
-    mantissa, _, exponent = f"{value:g}".replace("-", "−").partition("e")
+def number(value: float, *, power: bool = False) -> str:
+    """A number as a label: at most six digits, a real minus sign, powers of ten with raised digits; no mathtext.
+
+    power: a power of ten in any case.
+    """
+    mantissa, _, exponent = (f"{value:.5e}" if power else f"{value:g}").partition("e")
     if not exponent:
-        return mantissa
-    power = "10" + exponent.lstrip("+").replace("−0", "−").lstrip("0").translate(_RAISED)
-    return power if mantissa == "1" else f"{mantissa}·{power}"
+        return mantissa.replace("-", "−")
+    raised = "10" + str(int(exponent)).translate(_RAISED)
+    mantissa = f"{float(mantissa):g}".replace("-", "−")
+    return raised if mantissa == "1" else f"{mantissa}·{raised}"
 
 
 def numbers(values: Sequence[float]) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit, width
 from mlp_cli.report.model import Configuration, Group
-from mlp_cli.report.scales import Scale, value_scale
-from mlp_cli.report.wording import cut, first_upper, is_percent, metric_label, plain, setting
+from mlp_cli.report.scales import Scale, metric_scale
+from mlp_cli.report.wording import cut, first_upper, metric_label, plain, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 WIDE = 720
 """Pixels of every figure's width."""
-LEAST_R2 = -1.0
-"""Where an axis of R² is cut: a poor start may be far below, and would leave no room for the rest."""
 _ENTRY = 24  # pixels of a legend's line
 _LEFT, _TALL = 130, 330  # pixels left of the axes, and of their height
 _SECOND = 20  # pixels of a second row of names under the axes
@@ -88,14 +85,7 @@ def wrapped(text: str, inches: float, points: float = style.LABEL, lines: int = 
 
 def value_axis(axes: Axes, group: Group, metric: str, values: Sequence[float]) -> None:
     """The vertical axis, with the limits and the kind of scale that the page's charts have."""
-    percent = is_percent(metric)
-    loss = metric.endswith("_loss")
-    remark = ""
-    if metric.endswith("_r2") and min(values, default=0.0) < LEAST_R2:
-        values = [max(value, LEAST_R2) for value in values]
-        remark = f", cut at {style.number(LEAST_R2)}"
-    scale = value_scale(values, least=0.2 if percent else 1e-9, ceiling=100.0 if percent else math.inf, log=loss)
-    label = metric_label(metric, group)
+    scale, remark = metric_scale(metric, values)
     if scale.kind == "log":
         axes.set_yscale("log")
         axes.set_ylim(10**scale.low, 10**scale.high)
@@ -105,11 +95,10 @@ def value_axis(axes: Axes, group: Group, metric: str, values: Sequence[float]) -
             [10 ** (scale.low + tick.at * (scale.high - scale.low)) for tick in scale.ticks],
             [tick.text for tick in scale.ticks],
         )
-        remark = ", log scale"
     else:
         axes.set_ylim(scale.low, scale.high)
         axes.yaxis.set_major_formatter(style.tick_numbers())
-    axes.set_ylabel(wrapped(label + remark, _TALL / style.DPI))
+    axes.set_ylabel(wrapped(metric_label(metric, group) + remark, _TALL / style.DPI))
 
 
 def setting_axis(axes: Axes, key: str, scale: Scale, values: Sequence[Any]) -> None:
@@ -198,9 +187,15 @@ def legend(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
     )
 
 
-def value_ticks(axes: Axes, values: Sequence[float], *, percent: bool) -> None:
-    """The horizontal axis of measured values, with limits around them and the ticks that the page's charts have."""
-    scale = value_scale(values, ceiling=100.0 if percent else math.inf, ticks=6)
-    axes.set_xlim(scale.low, scale.high)
+def values_across(axes: Axes, group: Group, metric: str, values: Sequence[float]) -> None:
+    """The horizontal axis of a metric, with limits around the values and the ticks that the page's charts have."""
+    scale, remark = metric_scale(metric, values, least=0.0, ticks=6)
     places = [scale.low + tick.at * (scale.high - scale.low) for tick in scale.ticks]
+    if scale.kind == "log":
+        axes.set_xscale("log")
+        axes.set_xlim(10**scale.low, 10**scale.high)
+        places = [10**place for place in places]
+    else:
+        axes.set_xlim(scale.low, scale.high)
     _ticks(axes, "x", places, [tick.text for tick in scale.ticks])
+    axes.set_xlabel(metric_label(metric, group) + remark)

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mlp_cli.plots.text import clean, width
 from mlp_cli.report.scales import Scale, Tick
 from mlp_cli.report.wording import cut
 
 WIDTH, HEIGHT = 400, 270
 _TOP, _RIGHT, _BOTTOM = 28, 12, 44
+_POINTS = 8.25  # of the 11-pixel font of ticks
 _LETTER = 6.4  # pixels that a letter of an 11-pixel font takes, at most, on average
 
 
@@ -60,7 +62,7 @@ class Chart:
     def __post_init__(self) -> None:
         if self.y is not None:
             texts = [cut(tick.text, 14) for tick in self.y.ticks]
-            self.left = max(34.0, 12 + _LETTER * max((len(text) for text in texts), default=0))
+            self.left = max(34.0, 12 + max((96 * width(clean(text), _POINTS) for text in texts), default=0.0))
             self.y_ticks = [Tick(round(self.down(tick.at), 1), text) for tick, text in zip(self.y.ticks, texts, strict=True)]
         if self.x is not None:
             self.x_ticks = self._across_ticks(self.x)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 from mlp_cli.choosing import higher_is_better
+from mlp_cli.plots.style import number
 from mlp_cli.report.charts import Chart, Shape, path
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.panels import monitor_scale
-from mlp_cli.report.scales import Scale, Tick, category, ordered, setting_scale
+from mlp_cli.report.scales import Scale, Tick, category, metric_scale, ordered, setting_scale
 from mlp_cli.report.wording import (
     counted,
     cut,
@@ -48,22 +49,24 @@ def heat_map(group: Group) -> Chart | None:
             cells.setdefault(place, []).append(scaled(group.monitor, each.metrics[group.monitor].mean))
     means = {place: sum(found) / len(found) for place, found in cells.items()}
     low, high = min(means.values()), max(means.values())
+    shades = metric_scale(group.monitor, means.values())[0]
+    weakest, strongest = (shades.at(value) for value in ((low, high) if higher_is_better(group.monitor) else (high, low)))
     wide, tall = (chart.right - chart.left) / len(x.ticks), (chart.bottom - chart.top) / len(y.ticks)
     places = min(2, decimals(group.monitor, (high - low) / 20))
     for (column, row), mean in sorted(means.items()):
-        share = (mean - low) / (high - low) if high > low else 0.5
-        share = share if higher_is_better(group.monitor) else 1.0 - share
+        share = (shades.at(mean) - weakest) / (strongest - weakest) if high > low else 0.5
         left, top = chart.across(x.places[column]) - wide / 2, chart.down(y.places[row]) - tall / 2
         count = len(cells[column, row])
         hint = f"{down}={row} {across}={column}: {digits(mean, places + 1)}, mean of {counted(count, 'configuration')}"
         shade = round(0.08 + 0.92 * share, 2)
         chart.shapes.append(Shape("cell", "heat", x=left + 1, y=top + 1, width=wide - 2, height=tall - 2, shade=shade, hint=hint))
-        text = digits(mean, places)
+        text = number(float(f"{mean:.2g}")) if shades.kind == "log" else digits(mean, places)
         if len(text) * 6.6 <= wide - 4:
             chart.shapes.append(Shape("text", "value", x=left + wide / 2, y=top + tall / 2 + 4, text=text))
     most = max(len(found) for found in cells.values())
     over = " over seeds and the other keys" if most > 1 else " over seeds"
-    chart.note = f"{first_upper(metric_label(group.monitor, group))}, mean{over}. The stronger the colour, the better."
+    chart.note = f"{first_upper(metric_label(group.monitor, group))}, mean{over}. The stronger the colour, the better"
+    chart.note += ", on a log scale." if shades.kind == "log" else "."
     return chart
 
 
@@ -88,7 +91,7 @@ def parallel(group: Group) -> Chart | None:
     skipped = len(group.configurations) - len(known)
     known = known[:_LINES]
     scales: list[tuple[str, Scale]] = [(key, setting_scale((each.differs[key] for each in known), 6)) for key in keys]
-    scales.append((group.monitor, monitor_scale(group, known, whiskers=False)))
+    scales.append((group.monitor, monitor_scale(group, known, whiskers=False)[0]))
     apart = 112.0
     chart = Chart("Parallel coordinates", width=apart * len(scales) + 24, height=300, left=12, wide=True, grid=False)
     chart.bottom_space = 14

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +11,11 @@ from mlp_cli.choosing import higher_is_better
 from mlp_cli.report.bands import Array, Band, band, loss_column, repeats, score_column
 from mlp_cli.report.charts import Chart, Shape, path, ribbon, whisker
 from mlp_cli.report.model import Configuration, Group, Summary
-from mlp_cli.report.scales import Scale, epoch_scale, is_number, setting_scale, value_scale
+from mlp_cli.report.scales import Scale, epoch_scale, is_number, metric_scale, setting_scale, value_scale
 from mlp_cli.report.wording import (
     counted,
     first_upper,
     interval,
-    is_percent,
     mean_and_sd,
     metric_label,
     metric_name,
@@ -88,11 +86,8 @@ def _overfitting(group: Group, best: Configuration, column: str) -> Chart | None
 def _epochs_chart(group: Group, column: str, bands: Sequence[Band], pale: Sequence[Band], title: str) -> Chart:
     values = [scaled(column, value) for each in bands for value in _reach(each)]
     values += [scaled(column, float(value)) for each in pale for value in each.mean]
-    percent, loss = is_percent(column), not higher_is_better(column)
-    if not percent and not loss:
-        values = [max(value, -1.0) for value in values if math.isfinite(value)]
-    scale = value_scale(values, least=1.0 if percent else 1e-9, ceiling=100.0 if percent else math.inf, log=loss)
-    label = metric_label(column, group) + (", log scale" if scale.kind == "log" else "")
+    scale, remark = metric_scale(column, values, least=1.0)
+    label = metric_label(column, group) + remark
     ends = [end for each in (*bands, *pale) for end in (each.epochs[0], each.epochs[-1])]
     chart = Chart(title, epoch_scale(min(ends), max(ends)), scale, "epoch", label)
     longest = max(len(each.epochs) for each in (*bands, *pale))
@@ -103,9 +98,7 @@ def _epochs_chart(group: Group, column: str, bands: Sequence[Band], pale: Sequen
 
 def _reach(found: Band) -> list[float]:
     wide = np.nan_to_num(found.sd, nan=0.0)
-    low = found.mean - wide
-    positive = np.where((low > 0) | ~(found.mean > 0), low, found.mean)  # a band below 0 does not turn a log axis off
-    return [float(value) for value in (*positive, *(found.mean + wide))]
+    return [float(value) for value in (*found.mean, *(found.mean - wide), *(found.mean + wide))]
 
 
 def _add_bands(chart: Chart, column: str, named: Sequence[tuple[str, Band]]) -> None:
@@ -122,15 +115,10 @@ def _add_bands(chart: Chart, column: str, named: Sequence[tuple[str, Band]]) -> 
 
 
 def _points(chart: Chart, column: str, found: Band, values: Array) -> list[tuple[float, float]]:
-    assert chart.x is not None and chart.y is not None
     chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), POINTS)).round().astype(int))
     points = []
     for index in chosen:
-        value = scaled(column, float(values[index]))
-        if chart.y.kind == "log" and not value > 0 and value == value:
-            value = 10.0**chart.y.low
-        share = min(1.0, max(0.0, chart.y.at(value))) if math.isfinite(value) else math.nan
-        points.append((chart.across(chart.x.at(found.epochs[index])), chart.down(share)))
+        points.append(chart.point(found.epochs[index], scaled(column, float(values[index]))))
     return points
 
 
@@ -147,12 +135,13 @@ def _against_key(group: Group, key: str, scored: Sequence[Configuration]) -> Cha
         return None
     scale = setting_scale(values.values())
     few = len(known) <= WHISKERS
+    height, remark = monitor_scale(group, known, whiskers=few and group.keys == [key])
     chart = Chart(
         first_upper(f"{metric_name(group.monitor)} against {key}"),
         scale,
-        monitor_scale(group, known, whiskers=few and group.keys == [key]),
+        height,
         key + (", log scale" if scale.kind == "log" else ""),
-        metric_label(group.monitor, group),
+        metric_label(group.monitor, group) + remark,
     )
     alone = group.keys == [key]
     add_dots(chart, group, [(each, each.differs[key]) for each in known], whiskers=few and alone)
@@ -179,24 +168,16 @@ def _against_key(group: Group, key: str, scored: Sequence[Configuration]) -> Cha
     return chart
 
 
-def monitor_scale(group: Group, known: Sequence[Configuration], *, whiskers: bool) -> Scale:
-    """The vertical axis of the monitor metric."""
+def monitor_scale(group: Group, known: Sequence[Configuration], *, whiskers: bool) -> tuple[Scale, str]:
+    """The axis of the monitor metric, and a remark on it for its label."""
     metric = group.monitor
     values = []
     for each in known:
         summary = each.metrics[metric]
         values.append(scaled(metric, summary.mean))
         if whiskers:
-            values += [scaled(metric, end) for end in (summary.low, summary.high) if end is not None and _fair(metric, end)]
-    percent = is_percent(metric)
-    return value_scale(
-        values, least=0.2 if percent else 1e-9, ceiling=100.0 if percent else math.inf, log=not higher_is_better(metric)
-    )
-
-
-def _fair(metric: str, value: float) -> bool:
-    """Whether an interval's end is a value that the metric can have; with two seeds the ends may be far beyond."""
-    return 0.0 <= value <= 1.0 if is_percent(metric) else True
+            values += [scaled(metric, end) for end in (summary.low, summary.high) if end is not None]
+    return metric_scale(metric, values)
 
 
 def add_dots(chart: Chart, group: Group, known: Sequence[tuple[Configuration, Any]], *, whiskers: bool) -> None:
@@ -219,13 +200,8 @@ def add_dots(chart: Chart, group: Group, known: Sequence[tuple[Configuration, An
 
 def _interval_path(chart: Chart, metric: str, summary: Summary, x: float) -> str:
     assert chart.y is not None and summary.low is not None and summary.high is not None
-    ends = []
-    for end in (summary.low, summary.high):
-        value = scaled(metric, end)
-        if chart.y.kind == "log" and value <= 0:
-            value = 10.0**chart.y.low
-        ends.append(chart.down(min(1.0, max(0.0, chart.y.at(value)))))
-    return whisker(x, *ends)
+    low, high = (chart.down(chart.y.at(scaled(metric, end))) for end in (summary.low, summary.high))
+    return whisker(x, low, high)
 
 
 def _verdict_legend(group: Group, known: Sequence[Configuration]) -> list[tuple[str, str]]:
@@ -250,8 +226,8 @@ def against_time(group: Group) -> Chart | None:
     times = [seconds for _, seconds in known if seconds is not None]
     scale = value_scale(times, least=0.2 * max(times), log=True)
     label = "seconds per run" + (", log scale" if scale.kind == "log" else "")
-    y = monitor_scale(group, [each for each, _ in known], whiskers=False)
-    chart = Chart(first_upper(f"{metric_name(metric)} against time"), scale, y, label, metric_label(metric, group))
+    y, remark = monitor_scale(group, [each for each, _ in known], whiskers=False)
+    chart = Chart(first_upper(f"{metric_name(metric)} against time"), scale, y, label, metric_label(metric, group) + remark)
     front: list[tuple[float, float]] = []
     sign = 1.0 if higher_is_better(metric) else -1.0
     for each, seconds in sorted(known, key=lambda pair: (pair[1] or 0.0, -sign * pair[0].metrics[metric].mean)):

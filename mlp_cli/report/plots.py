@@ -21,7 +21,7 @@ from mlp_cli.report.axes import (
     setting_axis,
     short_names,
     value_axis,
-    value_ticks,
+    values_across,
     whole_epochs,
     wrapped,
 )
@@ -30,11 +30,10 @@ from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.panels import KEYS, leading
 from mlp_cli.report.scales import Scale, ordered, setting_scale
 from mlp_cli.report.wording import (
+    ceiling,
     counted,
     first_upper,
-    is_percent,
     mean_and_sd,
-    metric_label,
     metric_name,
     plain,
     scaled,
@@ -138,8 +137,9 @@ def _curve(axes: Axes, column: str, bands: Band, look: style.Line) -> list[float
     """Draws a line and its band; returns the values that the axis must show."""
     factor = scaled(column, 1.0)
     mean, spread = factor * bands.mean, factor * np.nan_to_num(bands.sd)
+    low, high = mean - spread, np.minimum(mean + spread, ceiling(column))
     if np.isfinite(bands.sd).any():
-        axes.fill_between(bands.epochs, mean - spread, mean + spread, color=look.color, alpha=0.18, linewidth=0)
+        axes.fill_between(bands.epochs, low, high, color=look.color, alpha=0.18, linewidth=0)
     every = max(1, len(mean) // 10)
     axes.plot(
         bands.epochs,
@@ -150,8 +150,7 @@ def _curve(axes: Axes, column: str, bands: Band, look: style.Line) -> list[float
         markerfacecolor=look.face,
         markevery=every,
     )
-    low = np.where(mean - spread > 0, mean - spread, mean)
-    return [float(value) for value in (*low, *(mean + spread)) if math.isfinite(value)]
+    return [float(value) for value in (*mean, *low, *high)]
 
 
 def draw_against(group: Group, key: str, scored: Sequence[Configuration]) -> Figure | None:
@@ -220,8 +219,7 @@ def _with_intervals(
         capsize=3.0,
         elinewidth=1.0,
     )
-    limits = (0.0, 100.0) if is_percent(group.monitor) else (-math.inf, math.inf)
-    return [min(max(float(value), limits[0]), limits[1]) for value in (*mean, *low, *high) if math.isfinite(value)]
+    return [float(value) for value in (*mean, *low, *high)]
 
 
 def _interval(each: Configuration, metric: str) -> tuple[float, float, float]:
@@ -279,9 +277,8 @@ def draw_comparison(group: Group, scored: Sequence[Configuration]) -> Figure:
             )
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.set_yticks(range(len(shown)), labels)
-        value_ticks(axes, tops, percent=is_percent(metric))
+        values_across(axes, group, metric, tops)
         axes.grid(True, axis="x")
-        axes.set_xlabel(metric_label(metric, group))
         return figure
 
 
@@ -305,5 +302,4 @@ def _row(axes: Axes, metric: str, row: int, each: Configuration, is_reference: b
         capsize=3.0,
         elinewidth=1.2,
     )
-    found = [*runs, mean, low, min(high, 100.0) if is_percent(metric) else high]
-    return [value for value in found if math.isfinite(value)]
+    return [*runs, mean, low, high]

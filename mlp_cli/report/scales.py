@@ -9,8 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 from mlp_cli.plots.style import number, numbers
-from mlp_cli.report.wording import setting
+from mlp_cli.report.wording import ceiling, is_loss, is_percent, possible, setting
 
+LEAST_R2 = -1.0
+"""Where an axis of R² is cut: a poor start may be far below, and would leave no room for the rest."""
+_POWERS = 5  # zeros of a logarithmic axis's ticks, from which all of them are powers of ten
 _DEMANDS_LOG = 20.0  # ratio of the largest to the smallest setting from which an axis is logarithmic
 
 
@@ -33,11 +36,12 @@ class Scale:
     places: dict[str, float]
 
     def at(self, value: Any) -> float:
-        """The place of a value, from 0 to 1."""
+        """The place of a value, from 0 to 1; what is beyond an end is there, NaN stays NaN."""
         if self.kind == "category":
             return self.places[setting(value)]
-        where = math.log10(value) if self.kind == "log" else float(value)
-        return (where - self.low) / (self.high - self.low)
+        where = float(value) if self.kind != "log" else math.log10(value) if value > 0 else self.low
+        share = (where - self.low) / (self.high - self.low)
+        return share if math.isnan(share) else min(1.0, max(0.0, share))
 
 
 def is_number(value: Any) -> bool:
@@ -103,6 +107,24 @@ def value_scale(
     return Scale("linear", first, last, tuple(_linear_ticks(first, last, ticks)), {})
 
 
+def metric_scale(metric: str, values: Iterable[float], *, least: float = 0.2, ticks: int = 5) -> tuple[Scale, str]:
+    """The axis of a metric's values on the scale they are shown on, and a remark for its label where it is logarithmic or cut.
+
+    Values that the metric cannot have, such as the end of a band below a loss of 0, do not stretch it. least: percentage points
+    that it spans at least.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    known = [value for value in known if possible(metric, value)] or known
+    cut = metric.endswith("_r2") and min(known, default=0.0) < LEAST_R2
+    if cut:
+        known = [max(value, LEAST_R2) for value in known]
+    least = least if is_percent(metric) else 1e-9
+    scale = value_scale(known, least=least, ceiling=ceiling(metric), log=is_loss(metric), ticks=ticks)
+    if scale.kind == "log":
+        return scale, ", log scale"
+    return scale, f", cut at {number(LEAST_R2)}" if cut else ""
+
+
 def epoch_scale(first: float, last: float) -> Scale:
     """The axis of epochs, with whole numbers only."""
     if last <= first:
@@ -131,4 +153,6 @@ def _log_ticks(low: float, high: float, most: int) -> list[Tick]:
     if len(decades) < 3:
         wide = range(math.floor(low), math.ceil(high) + 1)
         exponents = [place for each in wide for m in (1, 2, 5) if low <= (place := each + math.log10(m)) <= high]
-    return [Tick((each - low) / (high - low), number(float(f"{10.0**each:.6g}"))) for each in exponents]
+    powers = any(abs(each) >= _POWERS for each in exponents)
+    names = [number(float(f"{10.0**each:.6g}"), power=powers) for each in exponents]
+    return [Tick((each - low) / (high - low), name) for each, name in zip(exponents, names, strict=True)]

@@ -10,6 +10,7 @@ from mlp_cli.report.wording import (
     counted,
     decimals,
     digits,
+    duration,
     interval,
     is_percent,
     mean_and_sd,
@@ -138,7 +139,7 @@ def _cell(group: Group, each: Configuration, column: Column, number: int) -> Cel
         "paired": _paired(group, each),
         "best_epoch": digits(each.best_epoch, 0 if each.n == 1 else 1),
         "parameters": "–" if each.parameters is None else f"{each.parameters:,}",
-        "seconds": digits(each.seconds, 1 if (each.seconds or 0) < 100 else 0),
+        "seconds": duration(each.seconds),
     }.get(key, "–")
     return Cell(text, head, "num" if text != "–" else "num empty")
 
@@ -204,12 +205,11 @@ def _run(run: Run, each: Configuration, scores: list[str]) -> dict[str, Any]:
         spread = scaled(name, summary.sd) if summary is not None and summary.sd is not None else None
         value = run.metrics.get(name)
         values.append(digits(None if value is None else scaled(name, value), decimals(name, spread)))
-    seconds = run.record.get("seconds")
     return {
         "seed": "–" if run.seed is None else str(run.seed),
         "status": run.status,
         "scores": values,
         "epoch": "–" if run.record.get("best_epoch") is None else str(run.record["best_epoch"]),
-        "seconds": digits(seconds, 1) if isinstance(seconds, int | float) else "–",
+        "seconds": duration(run.record.get("seconds")),
         "folder": str(run.folder),
     }

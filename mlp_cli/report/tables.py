@@ -9,7 +9,7 @@ from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS, cell_of, hide
 from mlp_cli.report.model import Configuration, Group, Report
-from mlp_cli.report.wording import counted, cut, digits, interval, is_percent, mean_and_sd, metric_name, p_value, plain, setting
+from mlp_cli.report.wording import counted, cut, duration, interval, is_percent, mean_and_sd, metric_name, p_value, plain, setting
 
 _MOST_BROKEN = 20
 _WIDEST = 40
@@ -102,7 +102,7 @@ def _row(each: Configuration, group: Group, shown: Sequence[str]) -> list[str]:
         summary = each.metrics.get(name)
         cells += [mean_and_sd(name, summary), interval(name, summary)]
     size = "–" if each.parameters is None else f"{each.parameters:,}"
-    cells += ["–" if each.best_epoch is None else f"{each.best_epoch:.4g}", size, digits(each.seconds, 1)]
+    cells += ["–" if each.best_epoch is None else f"{each.best_epoch:.4g}", size, duration(each.seconds)]
     return [*cells, mean_and_sd(group.monitor, each.paired) if each.paired else "–", p_value(each.p), each.verdict or "–"]
 
 

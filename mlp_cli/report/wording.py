@@ -14,6 +14,9 @@ _PARTS = {"val": "validation", "test": "test", "train": "training"}
 _SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve"}
 _UNITS = {"cross_entropy": "cross-entropy, nats per example", "mse": "mean squared error"}
 
+_SMALLEST, _LARGEST = 1e-5, 1e7
+"""Beyond these a number is in powers of ten."""
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
 )
@@ -56,6 +59,23 @@ def scaled(metric: str, value: float) -> float:
     return 100.0 * value if is_percent(metric) else value
 
 
+def possible(metric: str, value: float) -> bool:
+    """Whether a metric can have a value (on the scale it is shown on); the end of a band or of an interval may be beyond."""
+    return value <= ceiling(metric) and (value >= 0 or not (is_loss(metric) or is_percent(metric)))
+
+
+def ceiling(metric: str) -> float:
+    """The largest value of a metric on the scale it is shown on."""
+    if is_percent(metric):
+        return 100.0
+    return 1.0 if metric.endswith("_r2") else math.inf
+
+
+def is_loss(metric: str) -> bool:
+    """Whether a metric is a loss, which is never negative."""
+    return metric.endswith("_loss")
+
+
 def metric_name(metric: str) -> str:
     """`val_accuracy` as `validation accuracy`; a metric that is not known keeps its name."""
     part, _, score = metric.partition("_")
@@ -68,7 +88,7 @@ def metric_label(metric: str, group: Group) -> str:
     """The name of a metric and its unit, for an axis or a heading."""
     if is_percent(metric):
         return f"{metric_name(metric)} (%)"
-    unit = loss_unit(group) if metric.endswith("_loss") else ""
+    unit = loss_unit(group) if is_loss(metric) else ""
     return f"{metric_name(metric)} ({unit})" if unit else metric_name(metric)
 
 
@@ -92,27 +112,53 @@ def digits(value: float | None, places: int) -> str:
         return "–"
     if not math.isfinite(value):
         return "not finite"
-    if value and not 1e-5 <= abs(value) < 1e7:
+    if value and not _SMALLEST <= abs(value) < _LARGEST:
         return number(float(f"{value:.3e}"))
+    return _fixed(value, places)
+
+
+def _fixed(value: float, places: int) -> str:
     return f"{value:.{places}f}".replace("-", "−")
+
+
+def _pair(metric: str, first: float, word: str, second: float, spread: float) -> str:
+    """Two numbers with as many decimals as their spread asks for, both in one notation: `(1.20 to 3.40)·10⁸`."""
+    size = max(abs(first), abs(second))
+    if not math.isfinite(size):
+        return f"{digits(first, 0)} {word} {digits(second, 0)}"
+    if size == 0 or _SMALLEST <= size < _LARGEST:
+        places = decimals(metric, spread)
+        return f"{_fixed(first, places)} {word} {_fixed(second, places)}"
+    exponent = max(-300, math.floor(math.log10(size)))
+    power = 10.0**exponent
+    places = min(3, decimals(metric, spread / power))
+    return f"({_fixed(first / power, places)} {word} {_fixed(second / power, places)})·{number(power)}"
 
 
 def mean_and_sd(metric: str, summary: Summary | None) -> str:
     """`97.59 ± 0.12`, or the mean alone where there is no standard deviation; a dash without values."""
     if summary is None:
         return "–"
-    spread = None if summary.sd is None else scaled(metric, summary.sd)
-    places = decimals(metric, spread)
-    mean = digits(scaled(metric, summary.mean), places)
-    return mean if spread is None else f"{mean} ± {digits(spread, places)}"
+    mean = scaled(metric, summary.mean)
+    if summary.sd is None:
+        return digits(mean, decimals(metric, None))
+    spread = scaled(metric, summary.sd)
+    return _pair(metric, mean, "±", spread, spread)
 
 
 def interval(metric: str, summary: Summary | None) -> str:
     """`97.44 to 97.74`, the 95 % interval, or nothing."""
     if summary is None or summary.low is None or summary.high is None or summary.sd is None:
         return ""
-    places = decimals(metric, scaled(metric, summary.sd))
-    return f"{digits(scaled(metric, summary.low), places)} to {digits(scaled(metric, summary.high), places)}"
+    low, high = scaled(metric, summary.low), scaled(metric, summary.high)
+    return _pair(metric, low, "to", high, scaled(metric, summary.sd))
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds with one decimal, short ones with two digits, many without; a dash for None."""
+    if seconds is None or not 0 < seconds < 1:
+        return digits(seconds, 1 if (seconds or 0) < 100 else 0)
+    return digits(seconds, 1 - math.floor(math.log10(seconds)))
 
 
 def p_value(p: float | None) -> str:

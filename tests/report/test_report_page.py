@@ -181,6 +181,34 @@ def test_two_keys_have_every_chart(tmp_path: Path) -> None:
     assert "seconds per run" in time and time.count('class="chosen"') + time.count("<circle") >= 4
 
 
+def test_one_bad_rate_of_a_regression(tmp_path: Path) -> None:
+    for optimizer in ("adam", "momentum"):
+        for rate, losses in ((0.01, (0.3, 0.31, 0.32)), (0.1, (0.4, 0.41, 0.42)), (1.0, (40.0, 9e3, 3e8))):
+            for seed, loss in enumerate(losses):
+                scores = {"val_loss": loss, "val_r2": 1 - loss}
+                config = {"learning_rate": rate, "optimizer": optimizer, "loss": "mse"}
+                write_run(tmp_path, config, seed=seed, metrics=scores, seconds=0.0123, name=f"{optimizer}{rate}")
+    text = page(make_report([tmp_path]))
+    for title in ("Validation loss against learning_rate", "Validation loss against optimizer", "Validation loss against time"):
+        assert "validation loss (mean squared error), log scale" in figure(text, title), title
+    heat = figure(text, "Validation loss by learning_rate and optimizer")
+    shades = [float(shade) for shade in re.findall(r'fill-opacity="([\d.]+)"', heat)]
+    assert len(shades) == 6 and sorted(shades)[2:] == [pytest.approx(0.99, abs=0.03)] * 4 and min(shades) < 0.2
+    assert "on a log scale" in heat and ">0.31<" in heat, "figures of each cell, whatever the largest"
+    left = float(re.search(r'tick left" x="([\d.]+)"[^>]*>momentum<', page_of_rows(tmp_path))[1])  # type: ignore[index]
+    assert left >= 60, "momentum is 60 pixels wide"
+    assert "(1.0 ± 1.7)·10⁸" in text and "0.012" in text, "one notation in a cell, and no second that is 0.0"
+
+
+def page_of_rows(folder: Path) -> str:
+    """The page where optimizers are the rows of the heat map, as there are more of them than rates."""
+    for optimizer in ("sgd", "rmsprop", "nesterov"):
+        write_run(
+            folder, {"learning_rate": 0.01, "optimizer": optimizer, "loss": "mse"}, metrics={"val_loss": 1.0, "val_r2": 0.0}
+        )
+    return page(make_report([folder]))
+
+
 def test_an_incomplete_grid_says_why_there_is_no_importance(tmp_path: Path) -> None:
     for rate, size in ((0.001, 64), (0.01, 64), (0.01, 128)):
         seeds(tmp_path, [0.8, 0.9], learning_rate=rate, batch_size=size)

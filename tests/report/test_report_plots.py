@@ -209,8 +209,8 @@ def test_no_text_is_clipped_or_on_another(crowded: Path) -> None:
             assert not touched, f"{name}: {text.get_text()} on {touched}"
 
 
-def write_regression(folder: Path, rate: float, r2: list[float], loss: list[float]) -> None:
-    home = write_run(folder, {"learning_rate": rate}, metrics={"val_loss": loss[-1], "val_r2": r2[-1]})
+def write_regression(folder: Path, rate: float, r2: list[float], loss: list[float], seed: int = 0) -> None:
+    home = write_run(folder, {"learning_rate": rate}, seed=seed, metrics={"val_loss": loss[-1], "val_r2": r2[-1]})
     record = json.loads((home / "run.json").read_text())
     record["config"]["loss"] = "mse"
     (home / "run.json").write_text(json.dumps(record))
@@ -231,6 +231,27 @@ def test_regression_has_r2_cut_at_minus_one_and_losses_on_a_log_axis(tmp_path: P
         axes.get_yscale() == "log" and axes.get_ylabel().replace("\n", " ") == "validation loss (mean squared error), log scale"
     )
     assert axes.get_ylim()[0] < 0.4 and axes.get_ylim()[1] > 82
+
+
+def test_one_bad_rate_of_a_regression_leaves_the_others_readable(tmp_path: Path) -> None:
+    """Its interval goes below a loss of 0, its band of R² above 1: no axis follows there."""
+    for rate, losses in ((0.01, (0.3, 0.31, 0.32)), (0.1, (0.4, 0.41, 0.42)), (1.0, (40.0, 9e3, 3e5))):
+        for seed, loss in enumerate(losses):
+            write_regression(tmp_path, rate, [-loss, 1 - loss], [2 * loss, loss], seed)
+    found = figures(tmp_path)
+    (axes,) = found["r2"].axes
+    assert 0.6 < axes.get_ylim()[1] < 1.2
+    (band, *_) = (
+        each for each in axes.collections if isinstance(each, PolyCollection) and each.get_paths()[0].vertices.min() < -9
+    )
+    assert band.get_paths()[0].vertices[:, 1].max() <= 1
+    for name, side, label in (("val_loss-learning_rate", "y", "ylabel"), ("comparison", "x", "xlabel")):
+        (axes,) = found[name].axes
+        scale, (low, high) = getattr(axes, f"get_{side}scale")(), getattr(axes, f"get_{side}lim")()
+        assert scale == "log" and 0.1 < low < 0.3 and high > 3e5, name
+        assert "log scale" in getattr(axes, f"get_{label}")()
+    names = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert "10⁴" in names and not any("00" in name for name in names)
 
 
 def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
