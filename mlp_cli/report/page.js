@@ -9,18 +9,39 @@
     return parseFloat(plain.replace(/[<\s]/g, "").replace("−", "-").replace(/,(?=\d{3})/g, ""));
   };
 
-  // A filter is words that all must be there; `key<3`, `key>=3`, `key=adam`, `key!=adam` compare a column.
-  const condition = (word, keys) => {
+  // `key<3`, `key>=3`, `key=adam`, `key!=adam` compare a column; any other word must be in one of the cells.
+  const condition = (word, keys, unknown) => {
     const found = /^([^<>=!]+)(<=|>=|!=|<|>|=)(.+)$/.exec(word);
-    if (!found || !keys.includes(found[1])) return (cells) => cells.some((cell) => cell.text.includes(word));
+    if (!found || !keys.includes(found[1])) {
+      if (found) unknown.push(found[1]);
+      return (cells) => cells.some((cell) => cell.text.includes(word));
+    }
     const [, key, sign, wanted] = found;
     const size = numberOf(wanted);
     return (cells) => cells.some((cell) => {
       if (cell.key !== key) return false;
       const value = cell.number;
-      const same = Number.isNaN(size) || Number.isNaN(value) ? cell.text.replace(/\s/g, "") === wanted : value === size;
+      const same = Number.isNaN(size) || Number.isNaN(value) ? cell.text.replace(/\s/g, "") === wanted : value === size || cell.shown === size;
       return { "=": same, "!=": !same, "<": value < size, ">": value > size, "<=": value <= size, ">=": value >= size }[sign];
     });
+  };
+
+  // A filter is words that all must hold, `not` in front of one turns it round, `or` joins such filters.
+  const filterOf = (text, keys) => {
+    const unknown = [];
+    const parts = [[]];
+    let negated = false;
+    for (const word of text.toLowerCase().replace(/\s*([<>=!]+)\s*/g, "$1").split(/\s+/)) {
+      if (word === "or") parts.push([]);
+      else if (word === "not") negated = !negated;
+      else if (word && word !== "and") {
+        const test = condition(word, keys, unknown);
+        parts.at(-1).push(negated ? (cells) => !test(cells) : test);
+        negated = false;
+      }
+    }
+    const said = parts.filter((tests) => tests.length);
+    return { unknown, test: (cells) => !said.length || said.some((tests) => tests.every((test) => test(cells))) };
   };
 
   const dialog = document.querySelector("dialog");
@@ -50,13 +71,15 @@
       row, index, shown: true,
       cells: [...row.cells].map((cell, column) => {
         const text = (cell.firstElementChild && cell.firstElementChild.matches("a") ? cell : cell.firstChild || cell).textContent.trim();
-        return { text: text.toLowerCase(), key: keys[column], number: numberOf(text) };
+        const shown = numberOf(text);
+        return { text: text.toLowerCase(), key: keys[column], shown, number: cell.dataset.value ? Number(cell.dataset.value) : shown };
       }),
     }));
     const status = section.querySelector("[role=status]");
     const more = section.querySelector(".more");
     let limit = ROWS;
     let order = rows;
+    let unknown = [];
 
     const draw = () => {
       const kept = order.filter((each) => each.shown);
@@ -64,6 +87,7 @@
       body.replaceChildren(...visible.map((each) => each.row));
       const all = rows.length.toLocaleString("en");
       status.textContent = `${kept.length === rows.length ? "" : `${kept.length.toLocaleString("en")} of `}${all} configurations`;
+      if (unknown.length && !kept.length) status.textContent += `; there is no column ${unknown[0]}, only ${keys.join(", ")}`;
       more.hidden = visible.length === kept.length;
       more.firstElementChild.textContent = `Show all ${kept.length.toLocaleString("en")}`;
     };
@@ -75,8 +99,9 @@
 
     const input = section.querySelector("input");
     input.addEventListener("input", () => {
-      const tests = input.value.toLowerCase().replace(/\s*([<>=!]+)\s*/g, "$1").split(/\s+/).filter((word) => word && word !== "and").map((word) => condition(word, keys));
-      for (const each of rows) each.shown = tests.every((test) => test(each.cells));
+      const filter = filterOf(input.value, keys);
+      unknown = filter.unknown;
+      for (const each of rows) each.shown = filter.test(each.cells);
       draw();
     });
 

@@ -35,12 +35,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the table. of: its heading, for narrow screens; small: a second line."""
+    """A cell of the table. of: its heading, for narrow screens; small: a second line; value: the number that the text rounds, to
+    sort and filter by, exactly."""
 
     text: str
     of: str
     look: str = "num"
     small: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,20 +130,25 @@ def _cell(group: Group, each: Configuration, column: Column, number: int) -> Cel
     if key == "verdict":
         return Cell(each.verdict or "–", head, f"short {_VERDICTS.get(each.verdict, '')}".strip())
     if key in group.keys:
-        value = setting(each.differs[key]) if key in each.differs else "–"
-        return Cell(value, head, _length(value) if key in each.differs else "empty")
+        words = setting(each.differs[key]) if key in each.differs else "–"
+        return Cell(words, head, _length(words) if key in each.differs else "empty", value=_exact(each.differs.get(key)))
     summary = each.metrics.get(key)
     if summary is not None:
-        return Cell(mean_and_sd(key, summary), head, "num", interval(key, summary))
-    text = {
-        "n": each.count,
-        "p": p_value(each.p),
-        "paired": _paired(group, each),
-        "best_epoch": digits(each.best_epoch, 0 if each.n == 1 else 1),
-        "parameters": "–" if each.parameters is None else f"{each.parameters:,}",
-        "seconds": duration(each.seconds),
-    }.get(key, "–")
-    return Cell(text, head, "num" if text != "–" else "num empty")
+        return Cell(mean_and_sd(key, summary), head, "num", interval(key, summary), _exact(scaled(key, summary.mean)))
+    difference = None if each.difference is None else scaled(group.monitor, each.difference)
+    text, value = {
+        "n": (each.count, each.n),
+        "p": (p_value(each.p), each.p),
+        "paired": (_paired(group, each), difference),
+        "best_epoch": (digits(each.best_epoch, 0 if each.n == 1 else 1), each.best_epoch),
+        "parameters": ("–" if each.parameters is None else f"{each.parameters:,}", each.parameters),
+        "seconds": (duration(each.seconds), each.seconds),
+    }.get(key, ("–", None))
+    return Cell(text, head, "num" if text != "–" else "num empty", value=_exact(value))
+
+
+def _exact(value: Any) -> str:
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _length(text: str) -> str:

@@ -152,6 +152,23 @@ def test_sorting_by_numbers(opened: Opened, grid: Path) -> None:
     assert column(page, "rank") == [str(number) for number in range(1, 10)]
 
 
+def test_what_is_rounded_is_sorted_and_filtered_by_its_exact_value(opened: Opened, tmp_path: Path) -> None:
+    for rate, score in ((0.1, 0.9), (0.2, 0.90001), (0.3, 0.90002), (0.4, 0.3)):
+        for seed in range(3):
+            off = 1e-9 * seed if rate == 0.4 else 0.02 * (seed - 1)
+            write_run(tmp_path / "runs", {"learning_rate": rate}, seed=seed, score=score + off, seconds=rate / 1e3)
+    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path))
+    assert column(page, "val_accuracy") == ["90.0 ± 2.0"] * 3 + ["30.000 ± 0.000"] and column(page, "p")[-1] == "< 0.001"
+    for key in ("val_accuracy", "seconds"):
+        heading(page, key).get_by_role("button").click()
+        rates = column(page, "learning_rate")
+        assert rates == (["0.4", "0.1", "0.2", "0.3"] if key == "val_accuracy" else ["0.1", "0.2", "0.3", "0.4"])
+    field = page.get_by_role("searchbox")
+    for text, found in (("p<0.001", 1), ("val_accuracy>90.0005", 2), ("val_accuracy=90.0", 3), ("seconds<0.00015", 1)):
+        field.fill(text)
+        assert len(column(page, "rank")) == found, text
+
+
 def test_sorting_by_text_and_by_keyboard(opened: Opened, grid: Path) -> None:
     page = opened(grid)
     heading(page, "optimizer").get_by_role("button").focus()
@@ -177,8 +194,12 @@ def test_filtering(opened: Opened, grid: Path) -> None:
     assert scores and min(scores) > 96.5 and set(column(page, "optimizer")) == {"adam"}
     field.fill("n=0")
     assert column(page, "n") == ["0/3"]
+    field.fill("optimizer=adam learning_rate=0.01 or not adam and learning_rate=3 or")
+    assert sorted(zip(column(page, "optimizer"), column(page, "learning_rate"), strict=True)) == [("adam", "0.01"), ("sgd", "3")]
     field.fill("no such thing")
     assert column(page, "rank") == [] and status.inner_text() == "0 of 9 configurations"
+    field.fill("speed>3")
+    assert column(page, "rank") == [] and "there is no column speed, only rank, optimizer, learning_rate" in status.inner_text()
     field.fill("")
     assert len(column(page, "rank")) == 9
 
