@@ -145,6 +145,7 @@ def _environments(report: Report) -> list[str]:
 def _group(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[str, Any]:
     """What the template needs of a group."""
     wanted = sheets.columns(group)
+    rows = sheets.rows(group, wanted, ident)
     several = len(group.configurations) > 1
     charts = [*panels.against_keys(group), overviews.heat_map(group), overviews.importance(group), panels.against_time(group)]
     charts.append(overviews.parallel(group))
@@ -153,11 +154,12 @@ def _group(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[s
         "id": ident,
         "title": group.title,
         "data": _data(group),
-        "sentence": group.sentence,
+        "sentence": group.sentence.replace(" ± ", "\u00a0±\u00a0"),  # never broken over lines
         "notes": group.notes,
         "example": _example(group),
         "columns": wanted,
-        "rows": sheets.rows(group, wanted, ident),
+        "rows": rows,
+        "look": sheets.printed(wanted, rows),
         "legend": _legend(group, several),
         "hint": _hint(group, several),
         "curves": panels.learning_curves(group),

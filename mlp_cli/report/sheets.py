@@ -21,6 +21,9 @@ from mlp_cli.report.wording import (
 )
 
 _VERDICTS = {"best": "is-best", "better": "is-better", "baseline": "is-best", "worse": "is-worse"}
+_SHORT = 24  # characters of a setting that stays on one line
+_UPRIGHT, _ACROSS = 700, 960  # pixels of a table on A4
+_LETTER, _BESIDE = 5.2, 5  # pixels of a letter there, and beside a cell
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,19 @@ def rows(group: Group, wanted: list[Column], prefix: str) -> list[Row]:
     return found
 
 
+def printed(wanted: list[Column], found: list[Row]) -> str:
+    """How a table goes on paper: upright, across the page (`dense`), or with its cells broken over lines too (`dense crowded`)."""
+
+    def letters(number: int, column: Column) -> float:
+        cells = [row.cells[number] for row in found]
+        texts = [*column.title.split(), *(cell.text[:_SHORT] for cell in cells)]
+        small = [column.unit, *(cell.small for cell in cells)]
+        return max(*map(len, texts), 0.86 * max(map(len, small)))
+
+    width = sum(_LETTER * letters(number, column) + _BESIDE for number, column in enumerate(wanted))
+    return "" if width < _UPRIGHT else "dense" if width < _ACROSS else "dense crowded"
+
+
 def _cell(group: Group, each: Configuration, column: Column, number: int) -> Cell:
     key = column.key
     head = f"{column.title} (%)" if is_percent(key) else column.title
@@ -152,7 +168,7 @@ def _exact(value: Any) -> str:
 
 
 def _length(text: str) -> str:
-    return "short" if len(text) <= 24 else ""
+    return "short" if len(text) <= _SHORT else ""
 
 
 def _paired(group: Group, each: Configuration) -> str:

@@ -387,6 +387,29 @@ def test_in_print(opened: Opened, grid: Path) -> None:
     assert page.pdf(prefer_css_page_size=True)[:5] == b"%PDF-"
 
 
+@pytest.mark.parametrize(("keys", "width"), [(1, 703), (5, 1032)])
+def test_no_number_and_no_verdict_is_broken_in_print(opened: Opened, tmp_path: Path, keys: int, width: int) -> None:
+    """703 and 1032 pixels are A4 within its margins, upright and across."""
+    names = ("learning_rate", "weight_decay", "l1", "dropout", "input_dropout")[:keys]
+    for number in range(3):
+        for seed in range(4):
+            config = dict.fromkeys(names, 0.0123 + number / 1000.0)
+            write_run(tmp_path / "runs", config, seed=seed, score=0.95 + seed / 1e3 - number / 5e3)
+    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path), viewport={"width": width, "height": 900})
+    page.emulate_media(media="print")
+    assert "indistinguishable" in column(page, "verdict")
+    assert page.evaluate("document.querySelector('table.main').offsetWidth") <= width
+    assert page.locator(".dense .main").count() == (width > 703)
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll(".main td, .main small")].filter((cell) => {
+            const range = document.createRange();
+            range.selectNodeContents(cell.firstChild);
+            return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1;
+        }).map((cell) => cell.textContent)"""
+    )
+    assert broken == []
+
+
 def test_many_rows_are_shown_on_demand(opened: Opened, tmp_path: Path) -> None:
     for number in range(130):
         write_run(tmp_path / "runs", {"learning_rate": 0.001 + number * 1e-5}, score=0.9, epochs=1)
