@@ -42,14 +42,18 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
+    from mlp_cli.report.wording import duration
+
     score = "" if row["score"] is None else _score(row["metric"], row["score"])
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
-    seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f} s"
+    seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
     return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'])}"
 
 
 def _score(metric: str, value: float) -> str:
-    return f"{metric} {100 * value:.2f} %" if metric.endswith("accuracy") else f"{metric} {value:.4f}"
+    from mlp_cli.report.wording import digits, is_percent, scaled
+
+    return f"{metric} {digits(scaled(metric, value), 2)} %" if is_percent(metric) else f"{metric} {digits(value, 4)}"
 
 
 @click.command(epilog="Example: mlp diff @last @best:val_accuracy")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -68,7 +70,11 @@ def report(
         print_json(plain_values(made, only_changed) | {"page": str(page)})
         return 0
     if not quiet:
-        click.echo({"table": table_text, "md": markdown, "csv": summary_csv}[form](made, only_changed).rstrip("\n"))
+        if form == "table":
+            text = table_text(made, only_changed, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+        else:
+            text = {"md": markdown, "csv": summary_csv}[form](made, only_changed)
+        click.echo(text.rstrip("\n"))
         if form == "table":
             click.echo(f"\nreport  {page}")
         else:

@@ -50,7 +50,8 @@ def runs_frame(report: Report) -> DataFrame:
     trained = ("epochs_trained", "best_epoch", "parameters", "seconds", "error", "folder")
     keys = _keys(report, (*_OWN_RUN, *trained))
     metrics = _metrics(report)
-    columns = [*_OWN_RUN, *keys.values(), *metrics, *trained]
+    named = {name: f"metrics.{name}" if name in (*_OWN_RUN, *trained) else name for name in metrics}
+    columns = [*_OWN_RUN, *keys.values(), *named.values(), *trained]
     rows: list[dict[str, Any]] = []
     for group in report.groups:
         for each in group.configurations:
@@ -58,7 +59,8 @@ def runs_frame(report: Report) -> DataFrame:
             for run in (*each.runs, *each.copies):
                 record = {name: run.record.get(name) for name in ("best_epoch", "parameters", "seconds", "error")}
                 fixed = {"id": run.id, "name": run.name, "status": run.status, "seed": run.seed, "folder": str(run.folder)}
-                rows.append(own | run.metrics | record | fixed | {"epochs_trained": epochs_done(run)})
+                scores = {named[name]: value for name, value in run.metrics.items() if name in named}
+                rows.append(own | scores | record | fixed | {"epochs_trained": epochs_done(run)})
     return _frame(pandas, rows, columns)
 
 

@@ -154,7 +154,7 @@ def _group(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[s
         "id": ident,
         "title": group.title,
         "data": _data(group),
-        "sentence": group.sentence.replace(" ± ", "\u00a0±\u00a0"),  # never broken over lines
+        "sentence": group.sentence,
         "notes": group.notes,
         "example": _example(group),
         "columns": wanted,

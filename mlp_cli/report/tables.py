@@ -14,6 +14,7 @@ from mlp_cli.report.wording import counted, cut, duration, interval, is_percent,
 _MOST_BROKEN = 20
 _WIDEST = 40
 _MOST_LISTED = 100
+_EXPENDABLE = ("parameters", "seconds", "best epoch", "95 % interval", "difference")
 
 
 def arrange(report: Report, sort: str) -> None:
@@ -106,16 +107,18 @@ def _row(each: Configuration, group: Group, shown: Sequence[str]) -> list[str]:
     return [*cells, mean_and_sd(group.monitor, each.paired) if each.paired else "–", p_value(each.p), each.verdict or "–"]
 
 
-def table_text(report: Report, only_changed: bool = False) -> str:
-    """The whole report for a terminal."""
+def table_text(report: Report, only_changed: bool = False, room: int | None = None) -> str:
+    """The whole report for a terminal. room: its width in characters, for which tables leave out what matters least; None for any."""
     blocks: list[str] = []
     for group in report.groups:
         header, rows = group_rows(group, only_changed)
         widths = [max(len(row[position]) for row in (header, *rows)) for position in range(len(header))]
+        kept = _fitting(header, widths, room)
         lines = [one_line(group.title), one_line(group.sentence), ""]
-        lines += [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)
-        ]
+        lines += ["  ".join(row[position].ljust(widths[position]) for position in kept).rstrip() for row in (header, *rows)]
+        left_out = dict.fromkeys(name for position, name in enumerate(header) if position not in kept)
+        if left_out:
+            lines += ["", f"no room for {', '.join(left_out)}: see the page, or a wider terminal"]
         lines += _remarks(group)
         blocks.append("\n".join(lines))
     if report.broken:
@@ -123,6 +126,16 @@ def table_text(report: Report, only_changed: bool = False) -> str:
             "\n".join([f"not read: {counted(len(report.broken), 'folder or file', 'folders or files')}", *_broken(report)])
         )
     return "\n\n".join(blocks)
+
+
+def _fitting(header: Sequence[str], widths: Sequence[int], room: int | None) -> list[int]:
+    """The columns that fit; of equal names the last ones go first."""
+    kept = list(range(len(header)))
+    for name in _EXPENDABLE:
+        for position in reversed(range(len(header))):
+            if header[position] == name and room is not None and sum(widths[each] + 2 for each in kept) - 2 > room:
+                kept.remove(position)
+    return kept
 
 
 def _remarks(group: Group) -> list[str]:
@@ -166,7 +179,7 @@ def markdown(report: Report, only_changed: bool = False) -> str:
 
 def _inert(text: str) -> str:
     safe = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "\\`*[]|" else char for char in safe)
+    return "".join(f"\\{char}" if char in "\\`*_~#[]|" else char for char in safe)
 
 
 def one_line(text: object) -> str:

@@ -173,6 +173,10 @@ def test_ls_has_one_line_a_run(mlp: Mlp, results: Path) -> None:
     assert any(line.startswith("diverged") for line in lines) and any(
         line.startswith("broken") and "empty" in line for line in lines
     )
+    huge = write_run(results, seed=10, metrics={"val_accuracy": 1e99}, seconds=0.0123, name="huge")
+    (line,) = (line for line in mlp("ls").out.splitlines() if huge.name in line)
+    assert "val_accuracy 10¹⁰¹ %" in line and " 0.012 s " in line
+    shutil.rmtree(huge)
     found = json.loads(mlp("ls", "--json").out)
     assert len(found["runs"]) == 13 and len(found["broken"]) == 1
     assert len(mlp("ls", min(results.iterdir())).out.splitlines()) == 1

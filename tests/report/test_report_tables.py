@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,25 @@ def test_the_terminal_table(report: Report) -> None:
     text = table_text(report)
     assert "learning_rate" in text and "95.0 ± 1.0" in text and "2/3" in text and "best" in text
     assert "diverged" in text and "try learning_rate=0.01" in text and "test is only reported" in text
+
+
+def test_a_narrow_terminal_leaves_out_what_matters_least(report: Report) -> None:
+    whole = table_text(report)
+    assert table_text(report, room=300) == whole
+    for room in (150, 115):
+        text = table_text(report, room=room)
+        table = text.splitlines()[3:7]
+        assert max(map(len, table)) <= room and "verdict" in table[0] and "validation accuracy %" in table[0]
+        assert "no room for " in text and "parameters" not in table[0] and ("best epoch" in table[0]) == (room == 150)
+
+
+def test_no_two_columns_of_runs_csv_have_one_name(tmp_path: Path) -> None:
+    scores = {"val_accuracy": 0.9, "id": 1.0, "group": 2.0, "epochs_trained": 3.0}
+    home = write_run(tmp_path, metrics=scores)
+    text = runs_csv(make_report([tmp_path]))
+    header, cells = csv.reader(text.splitlines())
+    row = dict(zip(header, cells, strict=True))
+    assert len(row) == len(header) and row["id"] == home.name and row["metrics.id"] == "1.0" and row["metrics.group"] == "2.0"
 
 
 def test_only_changed_leaves_out_equal_columns(report: Report) -> None:
@@ -130,6 +150,7 @@ HOSTILE = [
     "\u202egnp.exe",
     "\x1b[31mred\x1b]0;title\x07",
     "x\ny,z",
+    "_a_ ~b~ **c** # d",
 ]
 
 
@@ -152,6 +173,7 @@ def test_hostile_values_are_inert(tmp_path: Path, value: str) -> None:
     shown = table_text(report)
     assert all(line.isprintable() for line in shown.splitlines())
     marked = markdown(report)
+    assert not re.search(r"(?<!\\)[*_~#`]", marked.replace("## ", ""))
     assert "<script" not in marked and "<img" not in marked and "](" not in marked.replace("\\](", "")
     for line in marked.splitlines():
         assert not line.startswith("| ") or line.replace("\\|", "").count("|") == marked.splitlines()[4].replace("\\|", "").count(
