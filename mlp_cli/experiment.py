@@ -41,12 +41,14 @@ def run(
     say: Say = lambda text: None,
     command: str | None = None,
     until: int | None = None,
+    on_error: Callable[[dict[str, Any]], None] = lambda record: None,
 ) -> Outcome:
     """Finishes a run: reports a completed or diverged one, goes on with an interrupted one, starts a new or failed one.
 
     threads: BLAS threads, `auto`, or None for what the run used before (1 at first). force: clear the folder first.
     plots: also draw figures. callbacks: given the score's name, makes more callbacks (a progress bar). say: takes notices.
     command: for run.json. until: pause after this epoch as `pruned`; the same call without it goes on.
+    on_error: takes the record of a run that an error or a signal ended, before the error goes on.
     Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
     """
     config = planned.config
@@ -87,7 +89,13 @@ def run(
         if status in ("failed", "completed"):
             claim.clear()
             before = None
-        outcome = Job(planned, claim, before, command, tell).finish(dataset, threads, plots, callbacks, until)
+        job = Job(planned, claim, before, command, tell)
+        try:
+            outcome = job.finish(dataset, threads, plots, callbacks, until)
+        except BaseException:
+            if job.record["status"] != "running":
+                on_error(job.record)
+            raise
         if outcome.record["status"] == "completed":
             _check_whole(claim)
         return outcome

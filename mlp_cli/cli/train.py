@@ -95,6 +95,7 @@ def train(
         callbacks=callbacks,
         say=say,
         command=shlex.join(["mlp", *sys.argv[1:]]),
+        on_error=print_json if as_json else lambda record: None,
     )
     if as_json:
         print_json(outcome.record)

@@ -136,12 +136,12 @@ class Trainer:
     def _validate(self, epoch: int, stop: StopRequest) -> tuple[float | None, float | None]:
         if self.validation is None:
             if not np.isfinite(self.network.theta).all():
-                raise self._diverged("a weight is no longer finite", epoch, self._steps)
+                raise self._diverged("a weight is no longer finite", epoch)
             return None, None
         batches = stop.watch(self.validation, f"in epoch {epoch}, while it was validated")
         scores = evaluate(self.network, self.loss, batches, self.task)
         if not math.isfinite(scores.loss):
-            raise self._diverged(f"the validation loss became {scores.loss}", epoch, self._steps)
+            raise self._diverged(f"the validation loss became {scores.loss}", epoch)
         return scores.loss, scores.score
 
     def _initial_row(self, stop: StopRequest) -> Row:
@@ -151,11 +151,17 @@ class Trainer:
         validated = self._validate(0, stop)
         return Row(0, scores.loss, scores.score, *validated, 0.0, time.perf_counter() - started)
 
-    def _diverged(self, what: str, epoch: int, number: int) -> Diverged:
-        """The error for a run whose loss is not finite: the step, the layer with the largest gradient, the learning rate, dead units."""
+    def _diverged(self, what: str, epoch: int, number: int | None = None) -> Diverged:
+        """The error for a run whose loss is not finite: the step, the layer with the largest gradient, the learning rate, dead units.
+
+        number: of the step in its epoch whose update was not made; None where the epoch's steps were all made.
+        """
         norms = {name: float(np.linalg.norm(grad)) for name, grad in self.network.gradients.items()}
         worst = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
-        where = f"epoch {epoch}, step {number} ({self.state.step + 1} in all)"
+        if number is None:
+            where = f"epoch {epoch}, after its last step ({self.state.step} in all)"
+        else:
+            where = f"epoch {epoch}, step {number} ({self.state.step + 1} in all)"
         dead = self.network.dead_relus()
         return Diverged(
             f"diverged: {what} in {where}; layer {self.network.layer_of(worst)} had the largest gradient "

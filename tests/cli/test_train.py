@@ -17,6 +17,7 @@ from small_sets import Answer, make_idx_set
 from mlp_cli import runs
 from mlp_cli.data.features import features
 from mlp_cli.data.synthetic import synthetic
+from mlp_cli.errors import Interrupted
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
@@ -120,6 +121,25 @@ def test_json_is_the_record_and_nothing_else(mlp: Mlp, small_config: Path, tmp_p
     answer = mlp("train", small_config, "--json", "--no-plots")
     assert json.loads(answer.out) == record_of(folder_of(tmp_path))
     assert "epoch 3/3" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [(Interrupted("stopped", "go on", 143), "interrupted", 143), (ValueError("made up"), "failed", 1)],
+)
+def test_json_of_a_run_that_is_cut_short(
+    mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, status: str, code: int
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("mlp_cli.training.trainer.Trainer.step", broken)
+    answer = mlp("train", small_config, "--json", "--no-plots")
+    assert (answer.code, json.loads(answer.out)) == (code, record_of(folder_of(tmp_path)))
+    assert json.loads(answer.out)["status"] == status and answer.err.startswith("error: ")
+    monkeypatch.undo()
+    with runs.Claim(folder_of(tmp_path)):
+        assert mlp("train", small_config, "--json").out == "", "the run of another process is none of ours"
 
 
 def test_quiet_prints_nothing(mlp: Mlp, small_config: Path) -> None:
@@ -284,9 +304,18 @@ def test_a_diverged_run_says_where_and_stays_diverged(mlp: Mlp, small_config: Pa
     assert "layer dense_" in answer.err and "learning rate 1e+30" in answer.err and "try a smaller learning rate" in answer.err
     record = record_of(folder_of(tmp_path))
     assert record["status"] == "diverged" and record["error"].startswith("diverged:")
+    assert json.loads(mlp(*words, "--json", "--force").out) == record_of(folder_of(tmp_path))
     again = mlp(*words)
     assert again.code == 1 and "diverged before; --force trains it again" in again.out
     assert json.loads(mlp(*words, "--json").out)["status"] == "diverged"
+
+
+@pytest.mark.parametrize("validation", [100, 0])
+def test_a_run_that_diverges_with_the_last_step_of_an_epoch(mlp: Mlp, small_config: Path, validation: int) -> None:
+    """Its loss was finite at every step, and the weights that came of them are not."""
+    dataset = f"dataset={{path: shapes, validation: {validation}}}"
+    answer = mlp("train", small_config, dataset, "batch_size=full", "optimizer=sgd", "learning_rate=1e300", "--no-plots")
+    assert answer.code == 1 and "in epoch 1, after its last step (1 in all)" in answer.err
 
 
 def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
