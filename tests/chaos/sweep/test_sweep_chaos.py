@@ -45,7 +45,8 @@ def calm_hashes(images: Path, folder: Path, count: int, workers: int = 2, **keys
 
 
 class Killer:
-    """Kills a random worker now and then, from a thread, until it leaves its `with`."""
+    """Kills a random worker now and then, from a thread, until it leaves its `with`: one that is up, since on a busy machine
+    nothing would ever begin otherwise."""
 
     def __init__(self, executor: Processes, shortest: float, longest: float) -> None:
         self.executor, self.pause = executor, (shortest, longest)
@@ -54,7 +55,7 @@ class Killer:
 
     def _kill(self) -> None:
         while not self.over.wait(self.random.uniform(*self.pause)):
-            crew = list(self.executor._crew)
+            crew = [worker for worker in list(self.executor._crew) if worker.ready]
             if crew:
                 self.random.choice(crew).process.kill()
                 self.killed += 1
