@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,11 +119,13 @@ def sweep(
     choice(a,b,c). Everything goes into results/<name>-<hash>. The same command again trains only what is missing; with more
     values or seeds it keeps the runs that are there.
     """
+    started = time.monotonic()
     from mlp_cli.sweep.crew import Limits
     from mlp_cli.sweep.driver import run_sweep
-    from mlp_cli.sweep.executors import Executor, open_executor
+    from mlp_cli.sweep.executors import Executor, check_executor, open_executor
     from mlp_cli.sweep.plan import Asked, plan_sweep
 
+    check_executor(executor, workers, scheduler)
     workers = 1 if executor == "serial" else workers
     extra = [f"learning_rate={lr}"] if lr is not None else []
     planned = plan_sweep(config, [*words, *extra], results, Asked(seeds, sampler, trials, pruner))
@@ -139,7 +142,14 @@ def sweep(
     listener = _listener(planned, quiet, as_json)
 
     def start(workload: Workload) -> Executor:
-        return open_executor(executor, workers=workload.workers, timeout=timeout, scheduler=scheduler, say=listener.say)
+        return open_executor(
+            executor,
+            workers=workload.workers,
+            timeout=timeout,
+            deadline=None if budget is None else started + budget,
+            scheduler=scheduler,
+            say=listener.say,
+        )
 
     if not (quiet or as_json):
         click.echo(f"sweep {planned.folder}", err=on_terminal(as_json))
@@ -151,20 +161,24 @@ def sweep(
         workers=workers,
         threads=threads,
         command=shlex.join(command),
+        started=started,
     )
+    if not (quiet or as_json):
+        click.echo("\n".join(_lines(planned, outcome)))
     page, broken = _report(planned, outcome, listener)
     if as_json:
         print_json(_document(planned, outcome, command) | {"report": None if page is None else str(page)})
     elif not quiet:
-        click.echo("\n".join(_lines(planned, outcome, command, page)))
+        for line in _last_lines(planned, outcome, command, page):
+            click.echo(line)
     if broken is not None:
         raise broken
     return _exit_code(outcome)
 
 
-def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[Path | None, MlpError | None]:
+def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[Path | None, BaseException | None]:
     """Writes the report of the sweep's folder; after a signal none, lest it be waited for. Returns the page, and an error that
-    is raised once the sweep's own words are out."""
+    is raised once the sweep's own words are out: nothing that goes wrong here costs these."""
     from mlp_cli.report.build import default_folder, make_report, write_report
     from mlp_cli.report.winner import draw_winners
 
@@ -177,8 +191,12 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
     except UsageError:  # no run's record can be read, as where no run could even begin
         listener.say(f"there is no report: no run can be read in {planned.folder}")
         return None, None
-    except MlpError as error:
+    except (MlpError, KeyboardInterrupt) as error:
         return None, error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        click.echo(f"warning: the report could not be made ({reason}), which is a bug in mlp; the runs are not touched", err=True)
+        return None, None
 
 
 def _listener(planned: SweepPlan, quiet: bool, as_json: bool) -> Listener:
@@ -199,10 +217,10 @@ def _exit_code(outcome: Outcome) -> int:
     return 1 if summary.wrong or left or outcome.stopped == "failures" or summary.counts.get("running") else 0
 
 
-def _lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
-    """The end of a sweep: how the configurations compare, the best, the counts, the time, what failed, and how to go on."""
+def _lines(planned: SweepPlan, outcome: Outcome) -> list[str]:
+    """The end of a sweep: how the configurations compare, the best, the counts, the time, and what failed."""
     from mlp_cli.sweep.progress import plural
-    from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines, retry_line
+    from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines
 
     summary = outcome.summary
     ranking = ranking_lines(summary)
@@ -211,15 +229,23 @@ def _lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path 
     idle = not outcome.trained and not summary.unfinished
     trained = "nothing was left to train" if idle else f"{plural(outcome.trained, 'run')} trained"
     lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}"]
+    return lines + failure_lines(summary)
+
+
+def _last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
+    """Where the report is, whether the sweep was stopped, and how to go on."""
+    from mlp_cli.sweep.progress import plural
+    from mlp_cli.sweep.summary import retry_line
+
+    lines = []
     if page is not None:
         others = f", with {plural(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""
         lines.append(f"report      {page}{others}")
-    elif outcome.signal is not None:
+    else:
         lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
-    lines += failure_lines(summary)
     if outcome.stopped is not None:
-        lines.append(f"{_STOPPED[outcome.stopped]}; {plural(summary.unfinished, 'run')} unfinished")
-    retry = retry_line(summary, command)
+        lines.append(f"{_STOPPED[outcome.stopped]}; {plural(outcome.summary.unfinished, 'run')} unfinished")
+    retry = retry_line(outcome.summary, command)
     return [*lines, *([retry] if retry else [])]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +18,42 @@ from mlp_cli.sweep.jobs import Job, Result, read_quietly
 from mlp_cli.training.callbacks import Callback
 
 
-class _StopWhenSet(Callback):
-    """Ends training within the batch in hand once the event is set."""
+class Stopped(Interrupted):
+    """The sweep, and no signal, asked this run to stop."""
 
-    def __init__(self, stop: threading.Event) -> None:
-        self.stop = stop
+
+class _StopWhen(Callback):
+    """Ends training within the batch in hand once it is asked for."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self.asked = asked
 
     def on_step(self, step: int, loss: float) -> None:
-        if self.stop.is_set():
-            raise Interrupted("stopped by the sweep", "run the same command again to go on")
+        if self.asked():
+            raise Stopped("stopped by the sweep", "run the same command again to go on")
 
 
-def run_job(job: Job, stop: threading.Event | None = None) -> Result:
+def run_job(job: Job, asked: Callable[[], bool] | None = None) -> Result:
     """Trains one member in this process; whatever goes wrong is in the result.
 
-    stop: set it to end the training within the batch in hand, status `interrupted`.
+    asked: whether to end the training within the batch in hand, status `interrupted`.
     """
     try:
-        return train(job, stop)
+        return train(job, asked)
     except BaseException as error:
         return failure(job, error)
 
 
-def train(job: Job, stop: threading.Event | None = None) -> Result:
-    """Trains one member in this process. Errors: whatever `experiment.run` raises; RunError for a config that means another run."""
-    pause: dict[str, Any] = {} if job.until is None else {"until": job.until}
+def train(job: Job, asked: Callable[[], bool] | None = None) -> Result:
+    """Trains one member in this process, see `run_job`. Errors: whatever `experiment.run` raises, Stopped where that was asked
+    for; RunError for a config that means another run."""
     outcome = experiment.run(
         plan_job(job),
         threads=job.threads,
         plots=False,
-        callbacks=lambda score: [_StopWhenSet(stop)] if stop else [],
+        callbacks=lambda score: [_StopWhen(asked)] if asked else [],
         command=job.command,
-        **pause,
+        until=job.until,
     )
     return Result(job.run_id, outcome.record["status"], outcome.record, outcome.record["error"], job.attempt)
 
@@ -77,8 +83,17 @@ def failure(job: Job, error: BaseException) -> Result:
     # member's own and stands in its folder, even where it failed before it had one.
     own = status == "failed" and not isinstance(error, RunError | DataError)
     if own and (record is None or record.get("status") != "failed"):
-        record = record_failure(job, text) or record
+        # A failure outside the training has not been logged yet; an error of ours says all there is to say.
+        output = "" if isinstance(error, MlpError) else "".join(traceback.format_exception(error))
+        record = record_failure(job, text, output) or record
     return Result(job.run_id, status, record, text, job.attempt)
+
+
+def timed_out(job: Job, verdict: str, printed: str = "") -> Result:
+    """The result of an attempt that was ended because its time was up; its failure is final. printed: see `record_failure`."""
+    record = record_failure(job, verdict, printed)
+    result = Result(job.run_id, "failed", record, verdict, job.attempt)
+    return result if record is None else replace(result, status=record["status"], error=record["error"])
 
 
 def record_failure(job: Job, error: str, output: str = "") -> dict[str, Any] | None:

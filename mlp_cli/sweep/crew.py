@@ -12,6 +12,7 @@ from mlp_cli import runs
 from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
 from mlp_cli.sweep.missing import is_missing
 from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.progress import plural
 from mlp_cli.sweep.space import Member
 from mlp_cli.sweep.trials import Trial, Trials
 from mlp_cli.training.stop import StopRequest
@@ -56,8 +57,9 @@ class Listener(Protocol):
 class Crew:
     """The executor's master. `stopped` says why nothing more is trained: `signal`, `budget` or `failures`.
 
-    started: when the sweep began, on the monotonic clock. command: for each run.json. threads: BLAS threads of each member; None
-    for what it used before, which is 1 at first. trained: the members that a worker brought to their end, or to a pause.
+    started: when the sweep began, on the monotonic clock. command: for each run.json. stop: a signal's request, put in its place
+    while there is something to stop. threads: BLAS threads of each member; None for what it used before, which is 1 at first.
+    trained: the members that a worker brought to their end, or to a pause.
     """
 
     def __init__(
@@ -65,12 +67,11 @@ class Crew:
         trials: Trials,
         limits: Limits,
         listener: Listener,
-        stop: StopRequest,
         started: float,
         command: str | None,
         open_executor: Callable[[Workload], Executor],
     ) -> None:
-        self.trials, self.limits, self.listener, self.stop = trials, limits, listener, stop
+        self.trials, self.limits, self.listener, self.stop = trials, limits, listener, StopRequest()
         self.started, self.command, self.open_executor = started, command, open_executor
         self.workload = Workload(1, 1, 1)
         self.threads: int | None = None
@@ -100,7 +101,7 @@ class Crew:
         if self._waiting and self.executor is None:
             self.executor = self.open_executor(self.workload)
             if self.executor.workers != self.workload.workers:
-                self.listener.say(f"the cluster has {self.executor.workers} workers")
+                self.listener.say(f"the cluster has {plural(self.executor.workers, 'worker')}")
         self._look_round()
         while self.executor is not None and (self._flying or (self._waiting and self.stopped is None)):
             while self._waiting and self.stopped is None and len(self._flying) < 2 * max(1, self.executor.workers):

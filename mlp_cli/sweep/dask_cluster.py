@@ -94,13 +94,32 @@ class Cluster:
             )
 
 
-def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:
-    """A client, and the local cluster if one was started."""
+def check_scheduler(scheduler: str | None) -> None:
+    """Errors: UsageError without the package distributed, or for an address that none can have. None is no address: no problem."""
     try:
-        from distributed import Client, LocalCluster
+        from distributed.comm.addressing import parse_address, parse_host_port
+        from distributed.comm.registry import backends
     except ImportError:
         raise UsageError("--executor dask needs the package distributed", "pip install 'mlp-cli[dask]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
+    if scheduler is None:
+        return
+    try:
+        scheme, location = parse_address(scheduler)
+        host, port = parse_host_port(location)
+        reason = None if host and 0 < port < 1 << 16 and scheme in {*backends} - {"inproc"} else "it names no host and port"
+    except ValueError as error:
+        reason = str(error)
+    if reason is not None:
+        raise UsageError(f"--scheduler {scheduler}: {reason}", "an address looks like tcp://10.0.0.5:8786")
+
+
+def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:
+    """A client, and the local cluster if one was started."""
+    check_scheduler(scheduler)
+    from distributed import Client, LocalCluster
+
+    for name in ("distributed", "distributed.client"):  # what goes wrong is said here, once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     local = None
     try:
         if scheduler is None:
@@ -120,5 +139,5 @@ def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(
             f"cannot reach the Dask scheduler at {scheduler or '127.0.0.1'}: {reason}",
-            "an address looks like tcp://127.0.0.1:8786; start a scheduler with: dask scheduler --host 127.0.0.1",
+            "is it running? start one with: dask scheduler --host 10.0.0.5 --port 8786 (the address of its machine)",
         ) from error

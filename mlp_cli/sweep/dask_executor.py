@@ -78,7 +78,7 @@ class Dask:
         """Takes a job. Errors: RunError where the results folder cannot be written."""
         job = replace(job, results=str(Path(job.results).absolute()))
         if job.results not in self._probes:
-            probe = Path(job.results) / f".probe-{secrets.token_hex(4)}.tmp"
+            probe = Path(job.results) / f".probe.{secrets.token_hex(4)}.tmp"  # tidied like any temporary file
             files.make_folder(probe.parent)
             files.write_text(probe, "the workers of a cluster look for this file, to know that they see this folder\n")
             self._probes[job.results] = probe

@@ -50,37 +50,40 @@ def run_sweep(
     workers: int | None = None,
     threads: int | str | None = None,
     command: str | None = None,
+    started: float | None = None,
 ) -> Outcome:
     """Trains what is missing, in the sweep's folder, which no other process drives meanwhile.
 
     open_executor: called once there is something to train. workers, threads: None for the planner's choice. command: for each
-    run.json. Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
+    run.json. started: when the command began, on the monotonic clock (now, if it is None); the budget counts from then.
+    Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
     ConfigError before anything is trained.
     """
-    started = time.monotonic()
-    with stop_on_signals() as stop:
-        trials = Trials(planned.folder, planned.space.swept)
-        crew = Crew(trials, limits, listener, stop, started, command, open_executor)
-        driver = _Driver(planned, trials, crew, listener)
-        fresh = not planned.folder.exists()
-        if fresh:  # whatever cannot be trained at all leaves no folder
+    started = time.monotonic() if started is None else started
+    trials = Trials(planned.folder, planned.space.swept)
+    crew = Crew(trials, limits, listener, started, command, open_executor)
+    driver = _Driver(planned, trials, crew, listener)
+    fresh = not planned.folder.exists()
+    if fresh:  # whatever cannot be trained at all leaves no folder
+        driver.prepare()
+    with runs.Claim(planned.folder) as claim:
+        files.refuse_link(planned.runs)
+        claim.tidy()
+        claim.log(command or "started")
+        if not fresh:
             driver.prepare()
-        with runs.Claim(planned.folder) as claim:
-            files.refuse_link(planned.runs)
-            claim.tidy()
-            claim.log(command or "started")
-            if not fresh:
-                driver.prepare()
+        with stop_on_signals() as stop:  # from here on, since nothing before would heed it
+            crew.stop = stop
             try:
                 driver.run(workers, threads)
             finally:
                 listener.end()
                 crew.close()
             number, stop.signal = stop.signal, None  # heeded
-            summary = driver.summary()
-            claim.log(count_line(summary))
-            earlier = len(trials.rows.keys() - trials.current)
-            return Outcome(summary, crew.stopped, number, len(crew.trained), time.monotonic() - started, earlier)
+        summary = driver.summary()
+        claim.log(count_line(summary))
+        earlier = len(trials.rows.keys() - trials.current)
+        return Outcome(summary, crew.stopped, number, len(crew.trained), time.monotonic() - started, earlier)
 
 
 class _Driver:

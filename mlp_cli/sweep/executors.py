@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, Self
 
 from mlp_cli.errors import Interrupted, UsageError
-from mlp_cli.sweep.attempt import failure, record_failure, train
-from mlp_cli.sweep.jobs import Job, Result, not_started
+from mlp_cli.sweep.attempt import Stopped, failure, record_failure, timed_out, train
+from mlp_cli.sweep.jobs import Job, Result, not_started, time_is_up
 
 __all__ = ["EXECUTORS", "Executor", "Job", "Result", "Serial", "open_executor", "record_failure"]
 
@@ -51,14 +52,17 @@ class Executor(Protocol):
 
 
 class Serial:
-    """Trains in this process, one job after the other, inside `results`: for debugging. A time limit has no effect here.
+    """Trains in this process, one job after the other, inside `results`: for debugging.
 
-    A signal that stops a run is raised again after it, for the caller's own handler.
+    timeout: seconds for an attempt. deadline: when training is to end, on the monotonic clock. Both are looked at after each
+    batch, so that what hangs within one hangs for good here. A signal that stops a run is raised again after it, for the caller's
+    own handler.
     """
 
     workers = 1
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout: float | None = None, deadline: float | None = None) -> None:
+        self.timeout, self.deadline = timeout, deadline
         self._queue: deque[Job] = deque()
         self._done: list[Result] = []
 
@@ -71,8 +75,12 @@ class Serial:
         number = None
         if self._queue and not self._done:
             job = self._queue.popleft()
+            late = float("inf") if self.timeout is None else time.monotonic() + self.timeout
+            end = float("inf") if self.deadline is None else self.deadline
             try:
-                result = train(job)
+                result = train(job, lambda: time.monotonic() >= min(late, end))
+            except Stopped as error:
+                result = timed_out(job, time_is_up(self.timeout or 0)) if time.monotonic() < end else failure(job, error)
             except Interrupted as error:
                 result, number = failure(job, error), error.exit_code - 128
             except KeyboardInterrupt as error:
@@ -102,31 +110,47 @@ class Serial:
         self.close()
 
 
+def check_executor(name: str, workers: int | None, scheduler: str | None) -> None:
+    """Errors: UsageError for an unknown executor, options that it does not have, an address that is none, a missing package."""
+    if name not in EXECUTORS:
+        raise UsageError(f"unknown executor {name}", f"one of {', '.join(EXECUTORS)}")
+    if scheduler is not None and name != "dask":
+        raise UsageError(f"--scheduler goes with --executor dask, not with {name}", "add --executor dask")
+    if name == "serial" and workers not in (None, 1):
+        raise UsageError(
+            f"--executor serial trains one run at a time, and --workers asks for {workers}",
+            "leave out --workers, or use --executor processes",
+        )
+    if name == "dask":
+        from mlp_cli.sweep.dask_cluster import check_scheduler
+
+        check_scheduler(scheduler)
+
+
 def open_executor(
     name: str,
     *,
     workers: int,
     timeout: float | None = None,
+    deadline: float | None = None,
     scheduler: str | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Executor:
     """An executor by its name (see `EXECUTORS`), ready for jobs.
 
     workers: how many at a time; a cluster's own number is used where there is one. timeout: seconds for one attempt, after which it
-    is ended and the run's status is `failed`. scheduler: address of a Dask scheduler, None for a cluster on this machine alone.
+    is ended and the run's status is `failed`. deadline: on the monotonic clock, when training ends; only `serial` needs to know,
+    of the others it is asked. scheduler: address of a Dask scheduler, None for a cluster on this machine alone.
     say: takes notices, such as workers of a cluster that cannot be used.
-    Errors: UsageError (unknown name, missing package), RunError (no cluster to be had).
+    Errors: UsageError (see `check_executor`), RunError (no cluster to be had).
     """
-    if scheduler is not None and name != "dask":
-        raise UsageError(f"--scheduler goes with --executor dask, not with {name}", "add --executor dask")
+    check_executor(name, None, scheduler)
     if name == "serial":
-        return Serial()
+        return Serial(timeout=timeout, deadline=deadline)
     if name == "processes":
         from mlp_cli.sweep.processes import Processes
 
         return Processes(workers, timeout=timeout)
-    if name == "dask":
-        from mlp_cli.sweep.dask_executor import Dask
+    from mlp_cli.sweep.dask_executor import Dask
 
-        return Dask(scheduler, workers, timeout=timeout, say=say)
-    raise UsageError(f"unknown executor {name}", f"one of {', '.join(EXECUTORS)}")
+    return Dask(scheduler, workers, timeout=timeout, say=say)

@@ -76,6 +76,11 @@ def not_started(job: Job) -> Result:
     return Result(job.run_id, "interrupted", None, "not started", job.attempt)
 
 
+def time_is_up(timeout: float) -> str:
+    """Why an attempt was ended that took longer than `timeout` seconds."""
+    return f"timed out: not done after {timeout:g} s"
+
+
 def _signal_text(number: int) -> str:
     """A signal's name, with what it usually means."""
     try:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import selectors
 import time
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from mlp_cli.errors import RunError
 from mlp_cli.sweep.handle import Worker
-from mlp_cli.sweep.jobs import Job, Result, not_started, note_loss
+from mlp_cli.sweep.jobs import Job, Result, not_started, note_loss, time_is_up
 
 STOP_PATIENCE = 10.0
 """Seconds that a cancelled job has to end its batch before it gets SIGTERM."""
@@ -167,12 +166,9 @@ class Processes:
             raise RunError(f"workers do not start: the last one {how.replace(' in the middle of the run', '')}: {last}")
 
     def _condemned(self, job: Job, verdict: str, printed: str) -> Result:
-        """The result of an attempt that was ended because its time was up."""
-        from mlp_cli.sweep.attempt import record_failure  # slow to import, and seldom needed
+        from mlp_cli.sweep.attempt import timed_out  # slow to import, and seldom needed
 
-        record = record_failure(job, verdict, printed)
-        result = Result(job.run_id, "failed", record, verdict, job.attempt)
-        return result if record is None else replace(result, status=record["status"], error=record["error"])
+        return timed_out(job, verdict, printed)
 
     def _next_deadline(self) -> float:
         return min((worker.deadline for worker in self._crew), default=float("inf"))
@@ -188,6 +184,6 @@ class Processes:
                 worker.deadline = float("inf")
             else:
                 if not worker.cancelled:
-                    worker.verdict = f"timed out: not done after {self.timeout:g} s"
+                    worker.verdict = time_is_up(self.timeout or 0)
                 worker.process.terminate()
                 worker.warned, worker.deadline = True, now + KILL_PATIENCE

@@ -214,9 +214,10 @@ def reason(trial: Trial, limit: int = 160) -> str:
 
 
 def retry_line(summary: Summary, command: Sequence[str]) -> str | None:
-    """The exact command that goes on or retries, or None where nothing is left to do. command: the words of this one."""
+    """The exact command that goes on or retries, or None where nothing is left to do. command: the words of this one, `mlp`,
+    `sweep` and so on."""
     failed = any(trial.status in ("failed", "unreadable") for trial in summary.wrong)
-    words = [*command, *(["--retry-failed"] if failed and "--retry-failed" not in command else [])]
-    if failed:
-        return f"to retry what failed: {shlex.join(words)}"
+    if failed:  # after `sweep`, since behind a -- it would be taken for an override
+        rest = [word for word in command[2:] if word != "--retry-failed"]
+        return f"to retry what failed: {shlex.join([*command[:2], '--retry-failed', *rest])}"
     return f"to go on: {shlex.join(command)}" if summary.unfinished else None

@@ -40,7 +40,7 @@ def main(descriptor: int, parent: int) -> NoReturn:
         try:
             signals.busy = True
             _say(channel, {"started": job.run_id})
-            result = run_job(job, inbox.stop)
+            result = run_job(job, inbox.stop.is_set)
         except Interrupted as error:
             result = failure(job, error)
         signals.busy = False

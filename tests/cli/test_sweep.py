@@ -118,6 +118,21 @@ def test_a_report_that_cannot_be_written_is_an_error_after_the_result(sweep: Mlp
     assert answer.code == 1 and "runs        2 completed" in answer.out and "cannot" in answer.err and "report" in answer.err
 
 
+@pytest.mark.parametrize(("error", "code"), [(ZeroDivisionError("a bug"), 0), (KeyboardInterrupt(), 130)])
+def test_a_report_that_breaks_off_costs_nothing_that_is_said(
+    sweep: Mlp, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("mlp_cli.report.build.write_report", broken)
+    answer = sweep("--lr", "1e-3,1e-2")
+    assert answer.code == code and "best        learning_rate 0.01" in answer.out and "mlp report results/small-" in answer.out
+    assert ("interrupted" if code else "the report could not be made (ZeroDivisionError: a bug)") in answer.err
+    document = json.loads(sweep("--lr", "1e-3,1e-2", "--json").out)
+    assert document["counts"] == {"completed": 2} and document["report"] is None
+
+
 def test_a_member_has_the_bytes_of_the_same_run_alone(sweep: Mlp, mlp: Mlp, tmp_path: Path) -> None:
     sweep("learning_rate=1e-3,1e-2", executor=())
     mlp("train", "small.yaml", "learning_rate=1e-2", "--no-plots", "--results", "alone")
@@ -230,7 +245,7 @@ def test_a_failed_run_has_its_own_status_and_can_be_retried(sweep: Mlp, tmp_path
     assert "  learning_rate-0.01_seed-1  failed     ValueError: no luck" in lines
     assert (
         lines[-1]
-        == "to retry what failed: mlp sweep small.yaml learning_rate=1e-3,1e-2 --seeds 2 --executor serial --retry-failed"
+        == "to retry what failed: mlp sweep --retry-failed small.yaml learning_rate=1e-3,1e-2 --seeds 2 --executor serial"
     )
     assert "best        learning_rate 0.001" in lines, "a configuration with a failed seed is never the best"
     assert table(tmp_path)["learning_rate-0.01_seed-1"]["status"] == "failed"
@@ -291,7 +306,24 @@ def test_problems_are_found_before_anything_is_trained(sweep: Mlp, tmp_path: Pat
     answer = sweep("loss=mse,cross_entropy")
     assert answer.code == 2 and not (tmp_path / "results").exists()
     assert sweep("learning_rate=loguniform(1e-3,1e-1)").code == 2
-    assert sweep("--scheduler", "tcp://x:1").code == 2
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--scheduler", "tcp://x:1"), "--scheduler goes with --executor dask"),
+        (("--executor", "serial", "--workers", "2"), "trains one run at a time, and --workers asks for 2"),
+        (("--executor", "dask"), "needs the package distributed"),
+    ],
+)
+def test_executors_are_checked_first(
+    mlp: Mlp, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str, more: tuple[str, ...]
+) -> None:
+    """Before the file is read, even."""
+    monkeypatch.setitem(sys.modules, "distributed.comm.addressing", None)
+    answer = mlp("sweep", "nowhere.yaml", *words, *more)
+    assert answer.code == 2 and said in answer.err
 
 
 @pytest.mark.parametrize("words", [("--budget", "10"), ("--timeout", "1h30m"), ("--budget", "0.5h")])
@@ -417,6 +449,26 @@ def test_a_budget_ends_the_runs_under_way(small_config: Path, tmp_path: Path) ->
     assert process.returncode == 0, out
     assert "the budget is used up; 3 runs unfinished" in out and "to go on: mlp sweep" in out
     assert {row["status"] for row in table(tmp_path).values()} <= {"interrupted"}
+
+
+def test_a_budget_and_a_time_limit_end_a_run_in_this_process(sweep: Mlp, tmp_path: Path) -> None:
+    answer = sweep("epochs=100000", "--seeds", "2", "--budget", "1s")
+    assert answer.code == 0 and "the budget is used up; 2 runs unfinished" in answer.out, answer.out
+    assert [row["status"] for row in table(tmp_path).values()] == ["interrupted"]
+    answer = sweep("epochs=100000", "--timeout", "0.5s")
+    assert answer.code == 1 and "timed out: not done after 0.5 s" in answer.out
+    assert [row["status"] for row in table(tmp_path).values()] == ["failed"]
+
+
+def test_ctrl_c_is_heeded_before_anything_is_trained(sweep: Mlp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def slow(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)
+        raise AssertionError("the signal was not heeded")
+
+    monkeypatch.setattr("mlp_cli.sweep.preflight.load_data", slow)
+    answer = sweep("learning_rate=1e-3,1e-2")
+    assert answer.code == 130 and "interrupted" in answer.err and not (tmp_path / "results").exists()
 
 
 def test_the_same_command_goes_on_after_a_budget(sweep: Mlp, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Members on a Dask cluster: workers and schedulers that die, workers that must not be used."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from sweep_jobs import children_of, drain, drive, folder_of, hashes_of, make_job
 from mlp_cli.errors import RunError, UsageError
 from mlp_cli.sweep import dask_cluster
 from mlp_cli.sweep.dask_executor import Dask
-from mlp_cli.sweep.executors import Executor, Job, open_executor
+from mlp_cli.sweep.executors import Executor, Job, check_executor, open_executor
 
 distributed = pytest.importorskip("distributed", reason="the package distributed is not installed")
 
@@ -214,10 +215,27 @@ def test_a_local_cluster_with_a_worker_killed(idx_set: Path, results: Path, tmp_
 
 def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_cluster, "_CONNECT", 1.0)
-    for address in ("tcp://127.0.0.1:1", "nonsense", "tcp://nowhere.invalid:8786"):
+    for address in ("tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786"):
         with pytest.raises(RunError, match="cannot reach the Dask scheduler") as caught:
             Dask(address, 1)
-        assert "tcp://127.0.0.1:8786" in str(caught.value.hint)
+        assert "dask scheduler --host" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "tcp://x", "tcp://a:b:c", "http://x:1", "inproc://x:1", "tcp://x:99999", ":8786", ""]
+)
+def test_an_address_that_none_can_have(address: str) -> None:
+    with pytest.raises(UsageError, match=f"--scheduler {address}: ") as caught:
+        check_executor("dask", None, address)
+    assert caught.value.hint == "an address looks like tcp://10.0.0.5:8786"
+
+
+def test_the_client_prints_nothing_of_its_own(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    site.add_worker("--nthreads", "1")
+    with Dask(site.address, 1) as executor:
+        wait_for_workers(executor, 1)
+        logging.getLogger("distributed.client").error("Failed to reconnect to scheduler")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_cluster_without_workers(site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +246,7 @@ def test_a_cluster_without_workers(site: Site, results: Path, monkeypatch: pytes
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.setitem(sys.modules, "distributed.comm.addressing", None)
     with pytest.raises(UsageError, match="distributed") as caught:
         open_executor("dask", workers=1)
     assert caught.value.hint == "pip install 'mlp-cli[dask]'"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,19 @@ def _signal_soon(folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_a_failure_outside_the_training_leaves_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("in the wrong place")
+
+    monkeypatch.setattr("mlp_cli.experiment.load_data", broken)
+    job = make_job(idx_set, results, "a")
+    with Serial() as executor:
+        assert drive(executor, [job])["a"].status == "failed"
+    assert "Traceback" in log_of(job) and "in broken" in log_of(job)
+
+
 def test_a_failure_is_made_final(idx_set: Path, results: Path) -> None:
     job = make_job(idx_set, results, "a")
     record = record_failure(job, "killed too often", "its last words")
@@ -348,6 +362,10 @@ def driver(request: pytest.FixtureRequest, idx_set: Path, results: Path, tmp_pat
             process.kill()
 
 
+def is_interrupted(folder: Path) -> bool:
+    return runs.read_status(folder)[1] == "interrupted"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_no_child_outlives_a_killed_driver(driver: subprocess.Popen[str], results: Path) -> None:
     children = children_of(driver.pid)
@@ -355,7 +373,8 @@ def test_no_child_outlives_a_killed_driver(driver: subprocess.Popen[str], result
     driver.kill()
     wait_for(lambda: not any(map(is_alive, children)), 3.0)
     for folder in results.glob("seed-*"):
-        assert runs.read_status(folder)[1] == "interrupted"
+        # The lock goes with a process's last thread, and its first may count as gone a moment before.
+        wait_for(partial(is_interrupted, folder), 3.0)
 
 
 @pytest.mark.parametrize("driver", ["processes"], indirect=True)

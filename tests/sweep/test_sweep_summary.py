@@ -141,9 +141,10 @@ def test_the_command_that_retries() -> None:
     failed = [trial("a-1", None, "failed", error="boom\nat line 3", attempts=2)]
     found = summarize({"a-1": failed}, "val_accuracy", "max")
     command = ["mlp", "sweep", "c.yaml", "learning_rate=log(1e-4, 1e-1, 3)"]
-    expected = "to retry what failed: mlp sweep c.yaml 'learning_rate=log(1e-4, 1e-1, 3)' --retry-failed"
+    expected = "to retry what failed: mlp sweep --retry-failed c.yaml 'learning_rate=log(1e-4, 1e-1, 3)'"
     assert retry_line(found, command) == expected
     assert retry_line(found, [*command, "--retry-failed"]) == expected, "not twice"
+    assert retry_line(found, ["mlp", "sweep", "--", "c.yaml"]) == "to retry what failed: mlp sweep --retry-failed -- c.yaml"
     assert failure_lines(found)[1] == "  a-1_seed-0  failed     boom (2 attempts)"
 
 
