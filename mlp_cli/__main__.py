@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Runs the command line. A signal ends it at any moment, with 130 or 143, one line and no traceback."""
-    from mlp_cli.training.stop import Stopped, exit_on_signals, raise_on_signals
+    from mlp_cli.training.stop import EndedBySignal, exit_on_signals, raise_on_signals
 
     raise_on_signals()  # before the imports that take time
     try:
@@ -16,7 +16,7 @@ def main() -> None:
 
         code = run()
         exit_on_signals()
-    except Stopped as stopped:
+    except EndedBySignal as stopped:
         stopped.tell()
         code = stopped.exit_code
     sys.exit(code)

@@ -21,6 +21,7 @@ from mlp_cli.cli.report import report
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
 from mlp_cli.errors import MlpError, out_of_memory
+from mlp_cli.training.stop import HINT, EndedBySignal
 
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
 
@@ -63,6 +64,11 @@ def run(arguments: list[str] | None = None) -> int:
         code = cli.main(args=words, prog_name="mlp", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Abort:  # Ctrl-C where nobody has called `raise_on_signals`
+        return _fail("interrupted", HINT, 130)
+    except EndedBySignal as ended:
+        ended.tell()
+        return ended.exit_code
     except (MlpError, MemoryError) as error:
         if "--debug" in words:
             traceback.print_exc()

@@ -181,6 +181,7 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
     is raised once the sweep's own words are out: nothing that goes wrong here costs these."""
     from mlp_cli.report.build import default_folder, make_report, write_report
     from mlp_cli.report.winner import draw_winners
+    from mlp_cli.training.stop import EndedBySignal
 
     if outcome.signal is not None:
         return None, None
@@ -191,7 +192,7 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
     except UsageError:  # no run's record can be read, as where no run could even begin
         listener.say(f"there is no report: no run can be read in {planned.folder}")
         return None, None
-    except (MlpError, KeyboardInterrupt) as error:
+    except (MlpError, EndedBySignal) as error:
         return None, error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

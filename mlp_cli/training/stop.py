@@ -21,7 +21,7 @@ whoever sends one to a run means it, and nothing is lost by it."""
 _Batch = TypeVar("_Batch")
 
 
-class Stopped(BaseException):
+class EndedBySignal(BaseException):
     """A signal that came outside of training: no error of a part of the program, so that none takes it for one."""
 
     def __init__(self, number: int) -> None:
@@ -51,14 +51,14 @@ class StopRequest:
 
 
 def raise_on_signals() -> None:
-    """From now on SIGINT and SIGTERM raise Stopped, in the main thread; a second one ends the process at once (130, 143)."""
+    """From now on SIGINT and SIGTERM raise EndedBySignal, in the main thread; a second one ends the process at once (130, 143)."""
 
     def stop(number: int, _: object) -> None:
         exit_on_signals()
-        raise Stopped(number)
+        raise EndedBySignal(number)
 
     def unraisable(lost: sys.UnraisableHookArgs) -> None:
-        if isinstance(lost.exc_value, Stopped):  # raised where an object was being deleted, whence no error goes on
+        if isinstance(lost.exc_value, EndedBySignal):  # raised where an object was being deleted, whence no error goes on
             lost.exc_value.tell()
             os._exit(lost.exc_value.exit_code)
         sys.__unraisablehook__(lost)

@@ -16,6 +16,7 @@ import pytest
 from small_sets import Answer
 
 from mlp_cli import experiment, runs
+from mlp_cli.training.stop import EndedBySignal
 
 Mlp = Callable[..., Answer]
 SERIAL = ("--executor", "serial")
@@ -118,7 +119,7 @@ def test_a_report_that_cannot_be_written_is_an_error_after_the_result(sweep: Mlp
     assert answer.code == 1 and "runs        2 completed" in answer.out and "cannot" in answer.err and "report" in answer.err
 
 
-@pytest.mark.parametrize(("error", "code"), [(ZeroDivisionError("a bug"), 0), (KeyboardInterrupt(), 130)])
+@pytest.mark.parametrize(("error", "code"), [(ZeroDivisionError("a bug"), 0), (EndedBySignal(signal.SIGINT), 130)])
 def test_a_report_that_breaks_off_costs_nothing_that_is_said(
     sweep: Mlp, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
