@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import config_argument, debug_option, json_option, overrides_argument, print_json, quiet_option
+from mlp_cli.cli.options import config_argument, debug_option, json_option, load_one, overrides_argument, print_json, quiet_option
 from mlp_cli.errors import ConfigError, MlpError, UsageError
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ SHOWN = (*REGISTRIES, "datasets")
 @json_option
 @debug_option
 def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
-    """Check configs: every problem in every file, with line and fix. Nothing is trained."""
-    from mlp_cli.config import load_config
-
+    """Check configs and sweep files: every problem in every file, with line and fix. Nothing is trained."""
     paths = [Path(word) for word in configs if "=" not in word or Path(word).exists()]
     overrides = [word for word in configs if Path(word) not in paths]
     if not paths:
@@ -42,7 +40,7 @@ def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     problems: dict[str, str | None] = {}
     for path in paths:
         try:
-            load_config(path, overrides)
+            _check(path, overrides)
             problems[str(path)] = None
         except MlpError as error:
             problems[str(path)] = str(error)
@@ -53,6 +51,19 @@ def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     if as_json:
         print_json([{"config": path, "ok": text is None, "problems": text} for path, text in problems.items()])
     return ConfigError.exit_code if any(text is not None for text in problems.values()) else 0
+
+
+def _check(path: Path, overrides: list[str]) -> None:
+    """Checks a config, or all members of a sweep file. Errors: UsageError, ConfigError with every problem."""
+    from mlp_cli.config import load_config
+    from mlp_cli.sweep.plan import Asked, plan_sweep
+    from mlp_cli.sweep.sweepfile import is_sweep_file
+
+    if is_sweep_file(path):
+        planned = plan_sweep(path, overrides, Path("results"), Asked())
+        planned.space.expand(planned.start().ask())
+    else:
+        load_config(path, overrides)
 
 
 @click.command(epilog="Example: mlp show optimizers")
@@ -128,10 +139,9 @@ def schema() -> None:
 def gradcheck(config: Path, overrides: tuple[str, ...], as_json: bool) -> int:
     """Compare analytic with numerical gradients, in float64, on a few rows of the real data."""
     from mlp_cli.build import check_gradients_of
-    from mlp_cli.config import load_config
     from mlp_cli.nn.gradcheck import TOLERANCE
 
-    checks = check_gradients_of(load_config(config, overrides))
+    checks = check_gradients_of(load_one(config, overrides))
     good = all(check.passed for check in checks)
     if as_json:
         entries = [{**asdict(check), "passed": check.passed} for check in checks]

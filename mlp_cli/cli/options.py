@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from mlp_cli.config import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,6 +50,21 @@ threads_option = click.option(
     callback=parse_threads,
     help="BLAS threads; auto measures a few steps.  [default: 1, or what an interrupted run used]",
 )
+
+
+def load_one(path: Path, overrides: Sequence[str]) -> Config:
+    """The config of a single run. Errors: ConfigError, also for a sweep file, which describes many."""
+    from mlp_cli.config import load_config
+    from mlp_cli.errors import ConfigError
+
+    try:
+        return load_config(path, overrides)
+    except ConfigError:
+        from mlp_cli.sweep.sweepfile import is_sweep_file
+
+        if not is_sweep_file(path):
+            raise
+        raise ConfigError(f"{path} is a sweep file, which describes many runs", f"train them with: mlp sweep {path}") from None
 
 
 def print_json(value: Any) -> None:

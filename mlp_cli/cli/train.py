@@ -14,6 +14,7 @@ from mlp_cli.cli.options import (
     config_argument,
     debug_option,
     json_option,
+    load_one,
     notice,
     on_terminal,
     overrides_argument,
@@ -62,13 +63,12 @@ def train(
     with an interrupted one and starts a failed one afresh. KEY=VALUE overrides a key of the config; the value is YAML, dots
     reach nested keys (optimizer.beta_1=0.8).
     """
-    from mlp_cli.config import load_config
     from mlp_cli.experiment import plan, run
 
     # A name is a text, also where YAML would read it as a number.
     named = [f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else []
     extra = ([f"learning_rate={lr}"] if lr is not None else []) + named
-    planned = plan(load_config(config, [*overrides, *extra]), results)
+    planned = plan(load_one(config, [*overrides, *extra]), results)
     if dry_run:
         _show_plan(planned, threads, as_json, quiet)
         return 0

@@ -94,9 +94,10 @@ def plan_sweep(path: str | os.PathLike[str], words: Sequence[str], results: Path
         tuple(found.base_problems),
     )
     name = found.name or source.name or _own_name(source.base)
-    sampler = part_of("sampler", asked.sampler) if asked.sampler else source.sampler or part_of("sampler", "grid")
-    pruner = part_of("pruner", asked.pruner) if asked.pruner else source.pruner or part_of("pruner", "none")
-    trials = asked.trials or source.trials
+    sampler = _chosen("sampler", asked.sampler, source.sampler, "grid")
+    pruner = _chosen("pruner", asked.pruner, source.pruner, "none")
+    # A file's number of trials goes with its sampler: --sampler grid takes the place of both.
+    trials = asked.trials or (None if asked.sampler == "grid" and sampler is not source.sampler else source.trials)
     _refuse_endless(space, sampler, trials)
     if space.problems or space.base_problems:
         space.check_all(corners(space.dimensions))
@@ -117,6 +118,13 @@ def plan_sweep(path: str | os.PathLike[str], words: Sequence[str], results: Path
     )
     _refuse_blind(planned, example)
     return planned
+
+
+def _chosen(kind: str, asked: str | None, written: Part | None, default: str) -> Part:
+    """The part that the command line names, else the file's; the same name means the file's, with its options."""
+    if written is not None and asked in (None, written.name):
+        return written
+    return part_of(kind, asked or default)
 
 
 def default_metric(config: Config | None) -> str:

@@ -48,7 +48,8 @@ class Preflight:
             for member in members:
                 row = self.trials.rows.get(member.id)
                 if row is not None and row.status == "completed" and row.data not in (None, dataset.sha256):
-                    raise data_changed(self.runs / member.id, str(row.data), dataset.sha256)
+                    changed = data_changed(self.runs / member.id, str(row.data), dataset.sha256)
+                    raise DataError(changed.message, f"put the old data back, or move {self.runs.parent} away and sweep afresh")
             _check_all(group, dataset)
 
     def parameters(self, config: Config) -> int:
@@ -93,5 +94,9 @@ def _check_all(candidates: Sequence[Candidate], dataset: Dataset) -> None:
             first = first or error
             faults.setdefault(error.message, []).append(candidate.label)
     if first is not None:
-        lines = [f"{labels[0]}{f' and {len(labels) - 1} more' if labels[1:] else ''}: {text}" for text, labels in faults.items()]
+        # A sweep over seeds alone has one configuration, which has no label.
+        lines = [
+            f"{labels[0]}{f' and {len(labels) - 1} more' if labels[1:] else ''}: {text}" if labels[0] else text
+            for text, labels in faults.items()
+        ]
         raise UsageError("\n".join(lines[:20]), first.hint)

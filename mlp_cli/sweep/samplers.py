@@ -50,7 +50,8 @@ class Grid:
     def begin(self, dimensions: Sequence[Dimension], trials: int | None, mode: str) -> list[Assignment]:
         if trials is not None:
             raise UsageError(
-                "a grid takes every combination; it has no number of trials", "add --sampler random, or leave out --trials"
+                f"a grid takes every combination, and trials asks for {trials:,}",
+                "use sampler random or tpe, or leave out trials (--trials, or trials: in the file)",
             )
         for dimension in dimensions:
             if not dimension.finite:

@@ -28,6 +28,7 @@ OWN = ("base", "parameters", "zip", "seeds", "sampler", "trials", "pruner", "met
 
 MODES = ("max", "min")
 METRICS = ("val_loss", "val_accuracy", "val_r2", "train_loss", "train_accuracy", "train_r2")
+MOST_SEEDS = 10_000
 SEEDS = Range(ge=0, le=2**32 - 1)
 
 
@@ -58,10 +59,17 @@ class Source:
 def read_source(path: str | os.PathLike[str]) -> Source:
     """Reads a config or a sweep file. Errors: ConfigError where it cannot be read, or is a mapping of neither kind."""
     document = read_document(path)
+    return _Reader(document).read() if _is_sweep(document) else Source(document.source, document)
+
+
+def is_sweep_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a sweep file, and no config. Errors: ConfigError where it cannot be read."""
+    return _is_sweep(read_document(path))
+
+
+def _is_sweep(document: Document) -> bool:
     entries = document.root.value
-    if not isinstance(entries, dict) or not set(OWN) & set(entries):
-        return Source(document.source, document)
-    return _Reader(document).read()
+    return isinstance(entries, dict) and bool(set(OWN) & set(entries))
 
 
 class _Reader:
@@ -129,7 +137,7 @@ class _Reader:
             except ConfigError as error:
                 self.found.base_error = error
                 return
-            if isinstance(base.root.value, dict) and set(OWN) & set(base.root.value):
+            if _is_sweep(base):
                 self._problem("base", "is a sweep file; a base must be a plain config")
             else:
                 self.found.base = base
@@ -207,7 +215,7 @@ def _check_seeds(value: Any) -> int | tuple[int, ...]:
         if not value:
             raise wrong("has no seeds")
         return tuple(dict.fromkeys(int(check_number(item, int, SEEDS)) for item in value))
-    return int(check_number(value, int, Range(ge=1, le=MOST), ", or a list of seeds"))
+    return int(check_number(value, int, Range(ge=1, le=MOST_SEEDS), ", or a list of seeds"))
 
 
 def check_metric(value: Any) -> str:

@@ -299,6 +299,23 @@ def test_changed_data_is_noticed(sweep: Mlp, tmp_path: Path) -> None:
     images.write_bytes(bytes(content))
     answer = sweep("learning_rate=1e-3,1e-2,1e-1")
     assert answer.code == 3 and "the data has changed since this run" in answer.err
+    assert "put the old data back" in answer.err and "--force" not in answer.err, "a sweep has no --force"
+
+
+def test_a_sweep_that_does_not_fit_its_data_says_why(sweep: Mlp) -> None:
+    answer = sweep("hidden_sizes=[1000000,1000000]", "--seeds", "2")
+    assert answer.code == 2 and answer.err.startswith("error: a network of 1,0"), "without a label, as there is none"
+
+
+def test_other_commands_know_a_sweep_file(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text("base: small.yaml\nparameters:\n  learning_rate: [1e-3, 1e-2]\n")
+    assert mlp("validate", "rates.yaml", "small.yaml") == Answer(0, "rates.yaml: ok\nsmall.yaml: ok\n", "")
+    for command in ("train", "gradcheck"):
+        answer = mlp(command, "rates.yaml")
+        assert answer.code == 2 and "rates.yaml is a sweep file" in answer.err and "mlp sweep rates.yaml" in answer.err
+    (tmp_path / "rates.yaml").write_text("base: small.yaml\nparameters:\n  learning_rate: [1e-3, -1]\n")
+    answer = mlp("validate", "rates.yaml")
+    assert answer.code == 2 and "line 3" in answer.err and "must be greater than 0" in answer.err
 
 
 def test_problems_are_found_before_anything_is_trained(sweep: Mlp, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_sweep_plan import BASE, Planner, expand, labels, plan, problems
 
-from mlp_cli.errors import ConfigError
+from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.sweep.plan import Asked, plan_sweep
 from mlp_cli.sweep.resolved import sweep_yaml
 
@@ -68,6 +68,16 @@ def test_the_command_line_wins(plan: Planner, base_file: Path) -> None:
     assert plan(text=text + "sampler: random\ntrials: 4\n", asked=Asked(trials=7)).trials == 7
 
 
+def test_the_same_sampler_or_pruner_by_name_keeps_the_file_s_options(plan: Planner, base_file: Path) -> None:
+    text = SWEEP + "sampler: {name: random, seed: 3}\ntrials: 4\npruner: {name: halving, factor: 2}\n"
+    same = plan(text=text, asked=Asked(sampler="random", pruner="halving"))
+    assert same.folder == plan(text=text).folder and same.sampler.options == {"seed": 3} and same.pruner.options["factor"] == 2
+    grid = plan(text=text, asked=Asked(sampler="grid", pruner="none"))
+    assert (grid.sampler.name, grid.trials, grid.pruner.name) == ("grid", None, "none") and len(labels(grid)) == 6
+    with pytest.raises(UsageError, match="a grid takes every combination, and trials asks for 4"):
+        labels(plan(text=SWEEP + "trials: 4\n"))
+
+
 def test_zip_and_samplers(plan: Planner, base_file: Path) -> None:
     found = labels(plan(text=SWEEP + "sampler: random\ntrials: 30\n"))
     pairs = {(label.split("_optimizer")[0], label.rsplit("-", 1)[1]) for label in found}
@@ -101,7 +111,7 @@ trials: x
         "line 5 epochs: [] must be a list of values, or a distribution such as loguniform(1e-4, 1e-1)",
         "line 6 l1: log(0, 1, 3) both ends of log must be greater than 0",
         "line 7 dtype: must be a list of values, or a distribution such as loguniform(1e-4, 1e-1)",
-        "line 8 seeds: 0 must be at least 1, or a list of seeds",
+        "line 8 seeds: 0 must be at least 1 and at most 10000, or a list of seeds",
         "line 9 sampler: rndom unknown sampler; did you mean random? (known: grid, random, tpe)",
         "line 10 pruner: {name: halving, factr: 2, min_epochs: 0} min_epochs: must be at least 1; "
         "factr: unknown option; did you mean factor?",
@@ -141,6 +151,7 @@ def test_an_inline_base_has_lines_of_its_own(plan: Planner) -> None:
         ("base: other.yaml\n", "line 1 base: other.yaml is a sweep file; a base must be a plain config"),
         ("base: {dataset: mnist}\nparameters: 3\n", "parameters: 3 must be a mapping"),
         ("base: {dataset: mnist}\nseeds: []\n", "has no seeds"),
+        ("base: {dataset: mnist}\nseeds: 2000000000\n", "must be at least 1 and at most 10000, or a list of seeds"),
         ("base: {dataset: mnist}\nparameters: {seed: [1]}\nseeds: 2\n", "seeds says which seeds already"),
         ("base: {dataset: mnist}\nzip: [epochs, l1]\n", "zip: [epochs, l1] epochs does not vary"),
         (
