@@ -64,8 +64,10 @@ def make_folder(folder: Path, root: Path | None = None) -> None:
         refuse_link(each)
     with writing(folder):
         missing = [each for each in (inside if root is not None else (folder, *folder.parents)) if not os.path.lexists(each)]
-        for each in [*reversed(missing), folder]:
+        for each in reversed(missing):
             each.mkdir(exist_ok=True)
+        if not folder.is_dir():
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
         for each in missing:
             sync_folder(each.parent)
 
