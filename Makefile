@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/mnist_adam_relu.yaml
+PROOFS := tests/chaos tests/sweep/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev data train test test-chaos lint format schema bench clean
@@ -39,8 +40,9 @@ train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train
 test: setup-dev  ## run the default test suite
 	$(BIN)/python -m pytest
 
-test-chaos: setup-dev  ## run the slow proofs: kills, crash points, damage, hostile files, sweeps under attack (some 15 minutes)
-	$(BIN)/python -m pytest -m slow
+test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, damage, hostile files, sweeps under attack (some 20 minutes)
+	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
+	$(BIN)/python -m pytest -m slow $(PROOFS:%=--ignore=%)
 
 lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +71,17 @@ def test_killed_again_and_again(site: Site, kills: int, every: int) -> None:
     calm = site.undisturbed(config)
     longest = 0.8 * site.seconds[config] / kills  # so that it is not done before the last kill
     config = site.config(f"every-{every}", COMMON, OPTIMIZERS["adam"], f"checkpoint_every: {every}\n")
-    results, generator = f"again-{kills}-{every}", random.Random(kills)
+    results = f"again-{kills}-{every}"
+    while not survived(site, config, results, kills, longest):  # the calm run was timed while the machine had other work
+        longest /= 2
+        shutil.rmtree(site.root / results)
+    assert site.log(results).count("going on after epoch") >= kills // 2
+    assert site.finish(config, results) == calm
+
+
+def survived(site: Site, config: str, results: str, kills: int, longest: float) -> bool:
+    """Kills a run so often; gives whether it was still there each time."""
+    generator = random.Random(kills)
     for number in range(kills):
         before = site.log(results)
         process = site.start(site.command(config, results))
@@ -78,6 +89,7 @@ def test_killed_again_and_again(site: Site, kills: int, every: int) -> None:
             time.sleep(0.0005)
         time.sleep(generator.uniform(0, 0.002 if number % 2 else longest))
         process.kill()
-        assert ended(process).code == -signal.SIGKILL
-    assert site.log(results).count("going on after epoch") >= kills // 2
-    assert site.finish(config, results) == calm
+        if (end := ended(process)).code != -signal.SIGKILL:
+            assert end.code == 0, end
+            return False
+    return True
