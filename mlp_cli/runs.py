@@ -63,7 +63,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         if not isinstance(record, dict):
             raise ValueError("it is not the record of a run")
         if type(written := record.get("format")) is int and written > FORMAT:
-            later = f"{path} has format {written}, of a later version of mlp than this one, which reads {FORMAT}"
+            later = f"{path} has format {_shown(written)}, of a later version of mlp than this one, which reads {FORMAT}"
             raise RunError(later, "update mlp to read it")
         record = dict.fromkeys((*_TEXTS, *_NUMBERS)) | record
         _check(record)

@@ -106,7 +106,8 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
 
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
     metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
-    own = {*CONFIGURATION_COLUMNS, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)} - set(keys)
+    own = {*CONFIGURATION_COLUMNS, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)}
+    own -= {*keys, *RUN_COLUMNS}
     condition = parse(where, [*dict.fromkeys((*RUN_COLUMNS, *keys)), *sorted(own)])
     of_configurations = [name for name in condition.columns if name in own]
     of_runs = [name for name in condition.columns if name in RUN_COLUMNS]
