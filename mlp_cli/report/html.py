@@ -199,7 +199,7 @@ def _hint(group: Group, several: bool) -> str:
     text = "A row opens all about its configuration, a heading sorts."
     if several:
         bound = ">90" if is_percent(group.monitor) else "<1"
-        text += f" The filter takes words, and comparisons such as {group.monitor}{bound}; and, or and not join them."
+        text += f" The filter takes words, and comparisons such as {group.monitor}{bound}, also with or and not."
     return text
 
 
