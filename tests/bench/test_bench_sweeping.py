@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import need
 from small_sets import Answer
 
 from mlp_cli.bench import sweeping
@@ -47,7 +48,7 @@ def test_a_signal_has_its_own_exit_code(
 
 
 def test_the_peer_fits_the_same_runs(small: sweeping.Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("sklearn")
+    need("sklearn")
     from sklearn import model_selection
 
     searches = []

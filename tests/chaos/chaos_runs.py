@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+from needs import skip
 from small_sets import make_idx_set
 
 COMMON = """\
@@ -168,13 +168,6 @@ def need_strace() -> None:
     """Skips the test where strace cannot be used; with MLP_NO_SKIPS set it fails."""
     if not strace():
         skip("strace is missing here, or may not trace")
-
-
-def skip(reason: str) -> None:
-    """Skips the test; with MLP_NO_SKIPS set it fails."""
-    if os.environ.get("MLP_NO_SKIPS"):
-        pytest.fail(f"MLP_NO_SKIPS is set, and {reason}")
-    pytest.skip(reason)
 
 
 def traced(command: Sequence[str], log: Path, *options: str, calls: str = CALLS) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import need
 from small_sets import Answer
 
 from mlp_cli import experiment, runs
@@ -373,7 +374,7 @@ def test_random_draws(sweep: Mlp, tmp_path: Path) -> None:
 
 
 def test_tpe_goes_on_where_it_stopped(sweep: Mlp, tmp_path: Path) -> None:
-    pytest.importorskip("optuna", reason="the extra search is not installed")
+    need("optuna")
     words = ("learning_rate=loguniform(1e-4,1e-1)", "epochs=1", "--sampler", "tpe")
     assert sweep(*words, "--trials", "6").code == 0
     before = finished_at(tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import need
 
 from mlp_cli.data.digits import read_digits
 from mlp_cli.errors import DataError, UsageError
@@ -20,8 +21,8 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="scikit-learn is not installed")
 def test_real_digits() -> None:
+    need("sklearn")
     loaded = "sklearn" in sys.modules
     whole = read_digits()
     assert ("sklearn" in sys.modules) == loaded

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from needs import need
 from small_sets import make_idx_set
 from sweep_jobs import children_of, drain, drive, folder_of, hashes_of, make_job, make_jobs, trained_alone
 
@@ -19,7 +20,8 @@ from mlp_cli.sweep import dask_cluster
 from mlp_cli.sweep.dask_executor import Dask
 from mlp_cli.sweep.executors import Executor, Job, check_executor, open_executor
 
-distributed = pytest.importorskip("distributed", reason="the package distributed is not installed")
+need("distributed")
+import distributed  # noqa: E402
 
 
 class Site:
@@ -140,7 +142,8 @@ def test_a_time_limit_holds_on_a_cluster(site: Site, results: Path) -> None:
     assert (result.status, result.error) == ("failed", "timed out: not done after 3 s")
 
 
-def test_a_scheduler_that_dies(site: Site, results: Path) -> None:
+def test_a_scheduler_that_dies(site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "_CONNECT", 2.0)
     site.add_worker("--nthreads", "1")
     job = make_job(site.images, results, "long", epochs=100_000)
     with pytest.raises(RunError, match=r"the Dask scheduler at tcp://.* is gone") as caught, Dask(site.address, 1) as executor:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import need
 
 from mlp_cli import runs
 from mlp_cli.config import config_from_mapping
@@ -325,14 +326,14 @@ def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan]) -> None
 
 
 def test_what_the_sampler_has_yet_to_propose_is_unfinished(plan: Callable[..., SweepPlan]) -> None:
-    pytest.importorskip("optuna", reason="the extra search is not installed")
+    need("optuna")
     planned = plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=10, seeds=2)
     outcome, _ = drive(planned, Pretender(lambda job: None), Limits(budget=0.2))
     assert outcome.summary.unfinished == 20
 
 
 def test_tpe_hears_of_every_round(plan: Callable[..., SweepPlan]) -> None:
-    pytest.importorskip("optuna", reason="the extra search is not installed")
+    need("optuna")
     executor = Pretender()
     planned = plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=6, seeds=2)
     outcome, notes = drive(planned, executor)
@@ -343,7 +344,7 @@ def test_tpe_hears_of_every_round(plan: Callable[..., SweepPlan]) -> None:
 
 
 def test_tpe_stops_where_a_round_stays_unfinished(plan: Callable[..., SweepPlan]) -> None:
-    pytest.importorskip("optuna", reason="the extra search is not installed")
+    need("optuna")
     executor = Pretender(lambda job: Result(job.run_id, "running", None, "in use", job.attempt))
     outcome, _ = drive(plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=8), executor)
     assert outcome.summary.counts == {"not started": 4}

@@ -1,6 +1,5 @@
 """Executors: the same bytes everywhere, one result for each job, and nobody harmed by another's end."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from needs import need
 from sweep_jobs import (
     children_of,
     drain,
@@ -62,8 +62,8 @@ def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
 
 
 def open_it(name: str, workers: int = 2) -> Executor:
-    if name == "dask" and importlib.util.find_spec("distributed") is None:
-        pytest.skip("the package distributed is not installed")
+    if name == "dask":
+        need("distributed")
     return open_executor(name, workers=workers)
 
 
@@ -344,8 +344,8 @@ if __name__ == "__main__":
 @pytest.fixture(params=["processes", "dask"])
 def driver(request: pytest.FixtureRequest, idx_set: Path, results: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process of its own group that drives two members without an end, both of which have a checkpoint."""
-    if request.param == "dask" and importlib.util.find_spec("distributed") is None:
-        pytest.skip("the package distributed is not installed")
+    if request.param == "dask":
+        need("distributed")
     jobs = make_jobs(idx_set, results, 2, epochs=LONG)
     (tmp_path / "driver.py").write_text(DRIVER)
     command = [sys.executable, str(tmp_path / "driver.py"), request.param]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import need
 
 from mlp_cli.errors import MlpError, UsageError
 from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
@@ -205,7 +206,7 @@ def test_halving(plan: Planner) -> None:
 
 
 def test_tpe_checks_its_corners(plan: Planner) -> None:
-    pytest.importorskip("optuna", reason="the extra search is not installed")
+    need("optuna")
     asked = Asked(sampler="tpe", trials=5)
     assert "must be at least 0" in problems(plan, "epochs=int(-3,3)", asked=asked)[1]
     found = expand(plan("epochs=int(1,3)", "learning_rate=loguniform(1e-4,1e-2)", asked=asked))

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+from needs import need
 
 from mlp_cli.config.block import NOWHERE
 from mlp_cli.errors import UsageError
@@ -80,7 +81,7 @@ def test_random_draws_fill_the_space() -> None:
 @pytest.mark.parametrize("name", [name for name in samplers if name != "grid"])
 def test_samplers_say_what_they_need(name: str) -> None:
     if name == "tpe":
-        pytest.importorskip("optuna", reason="the extra search is not installed")
+        need("optuna")
     with pytest.raises(UsageError, match=f"--sampler {name} has nothing to choose from"):
         samplers.build(name, seed=0).begin([], 5, "max")
     with pytest.raises(UsageError, match="how many configurations") as caught:
@@ -112,7 +113,7 @@ class TestTpe:
 
     @pytest.fixture(autouse=True)
     def _needs_optuna(self) -> None:
-        pytest.importorskip("optuna", reason="the extra search is not installed")
+        need("optuna")
 
     def test_rounds_of_four_and_replay(self) -> None:
         dimensions = [RATE, LAYERS, OPTIMIZER, PAIR]
