@@ -189,7 +189,9 @@ def _zip_problem(found: Arrangement, source: Source, group: tuple[str, ...], axe
     missing = [key for key in group if key not in axes]
     drawn = [key for key in group if key in axes and not isinstance(axes[key].domain, Choices)]
     elsewhere = [key for other in source.zips if other is not group for key in other if key in group]
-    if missing:
+    if "seed" in group:
+        message = "seed moves with no other key, since each configuration has all seeds; take it out"
+    elif missing:
         message = f"{missing[0]} does not vary; give it several values under parameters, or take it out"
     elif drawn:
         message = f"{drawn[0]} is a distribution; keys that move together need lists of values"

@@ -87,6 +87,7 @@ class Setting:
     """A key with one value (`fixed`), or a swept key with its axis, as the command line or the sweep file gives it.
 
     shown: as it was written, for messages. place: its line in the sweep file; an override where it stands on the command line.
+    places: of each value, where these stand in a list of the file.
     """
 
     key: str
@@ -94,6 +95,11 @@ class Setting:
     fixed: bool
     shown: str
     place: Place = NOWHERE
+    places: tuple[Place, ...] = ()
+
+    def place_of(self, value: str) -> Place:
+        """Where one value of it stands, which may be lines below its key."""
+        return self.places[self.domain.ends.index(value)] if self.places else self.place
 
     def shown_with(self, value: str) -> str:
         """One value of it, for messages, in the style of its source."""

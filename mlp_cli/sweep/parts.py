@@ -49,9 +49,17 @@ def part_of(kind: str, value: Any) -> Part:
     return Part(kind, component.name, component.options())
 
 
+class _OrNone(Choice):
+    """A choice that may be none at all."""
+
+    @property
+    def known(self) -> str:
+        return listed(["none", *self.models])
+
+
 @cache
 def _checks(kind: str) -> tuple[Choice, TypeAdapter[Any]]:
-    choice = Choice(_REGISTRIES[kind])
+    choice = (_OrNone if "none" in names(kind) else Choice)(_REGISTRIES[kind])
     return choice, TypeAdapter(Annotated[Component, choice])
 
 

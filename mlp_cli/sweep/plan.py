@@ -80,10 +80,11 @@ def plan_sweep(path: str | os.PathLike[str], words: Sequence[str], results: Path
     Errors: ConfigError with every problem of the file, the words and the members that they make; UsageError.
     """
     source = read_source(path)
-    if source.base is None:
-        own = [str(config_error(source.path, source.problems))] if source.problems else []
-        raise ConfigError("\n".join([*own, *([str(source.base_error)] if source.base_error else [])]))
     found = arrange(source, words, asked.seeds)
+    if source.base is None:
+        problems = source.problems + found.problems
+        own = [str(config_error(source.path, problems))] if problems else []
+        raise ConfigError("\n".join([*own, *([str(source.base_error)] if source.base_error else [])]))
     space = Space(
         source.path,
         source.base,
@@ -165,7 +166,7 @@ def _example(space: Space) -> Config | None:
 def _metric(source: Source, example: Config | None) -> tuple[str, str, dict[str, str] | None]:
     """The metric, its mode, and what the identity takes of them: None where both are the usual ones.
 
-    Errors: UsageError for a metric that the members do not have.
+    Errors: ConfigError for a metric that the members do not have.
     """
     usual = default_metric(example)
     metric = source.metric or usual
@@ -174,7 +175,9 @@ def _metric(source: Source, example: Config | None) -> tuple[str, str, dict[str,
         score = SCORE_NAMES[losses[example.loss.name].task]
         names = ["val_loss", f"val_{score}", "train_loss", f"train_{score}"]
         if metric not in names:
-            raise UsageError(f"metric: {metric} does not go with loss {example.loss.name}", f"write one of {', '.join(names)}")
+            place = NOWHERE if source.metric_node is None else source.metric_node.place
+            message = f"does not go with loss {example.loss.name}; write one of {', '.join(names)}"
+            raise config_error(source.path, [Problem(place, f"metric: {metric}", message)])
     return metric, mode, None if (metric, mode) == (usual, usual_mode(usual)) else {"name": metric, "mode": mode}
 
 

@@ -167,10 +167,11 @@ class _Faults:
         own = list(self.space.problems)
         for (key, message), by_value in self.swept.items():
             number, setting = settings[key]
-            place = setting.place if setting.place.override is None else Place(override=setting.place.override, number=number)
+            typed = Place(override=setting.place.override, number=number) if setting.place.override is not None else None
             whole = setting.fixed or (len(setting.domain.ends) > 1 and set(by_value) >= set(setting.domain.ends))
             for value, assignments in list(by_value.items())[: 1 if whole else None]:
                 shown = setting.shown if whole else setting.shown_with(value)
+                place = typed or (setting.place if whole else setting.place_of(value))
                 own.append(Problem(place, shown, message + ("" if whole else self._only_with(setting, assignments, members))))
         base = [*self.others, *(problem for problem in self.space.base_problems if problem not in self.others)]
         same = self.space.source == self.space.base.source

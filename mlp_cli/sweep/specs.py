@@ -6,7 +6,7 @@ import math
 import re
 
 from mlp_cli.config.block import Place, Problem, one_line
-from mlp_cli.config.reading import read, scalar
+from mlp_cli.config.reading import Node, read, scalar
 from mlp_cli.registry import nearest
 from mlp_cli.sweep.axes import Choices, Domain, Floats, Integers, rounded
 
@@ -75,6 +75,12 @@ def parse(text: str, shown: str, place: Place) -> Domain | list[Problem] | None:
     return Choices(tuple(values))
 
 
+def has_function(node: Node) -> bool:
+    """Whether a list has a function of ours for an item, or, since its commas part it, for several."""
+    items = node.value if isinstance(node.value, list) else []
+    return any(isinstance(item.value, str) and item.value.partition("(")[0] in FORMS and "(" in item.value for item in items)
+
+
 def _part(text: str) -> Domain | str:
     """A function's domain, or the text of a plain value, checked to be YAML."""
     match = _CALL.fullmatch(text)
@@ -85,6 +91,8 @@ def _part(text: str) -> Domain | str:
         raise _Wrong(f"unknown function {one_line(match[1], 20)}; did you mean {FORMS[near]}?")
     if reading.root is None or reading.problems:
         raise _Wrong(reading.problems[0].message)
+    if has_function(reading.root):
+        raise _Wrong(f"a function stands without brackets; write {text[1:-1]}")
     return text
 
 

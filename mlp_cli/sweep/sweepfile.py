@@ -20,7 +20,7 @@ from mlp_cli.errors import ConfigError
 from mlp_cli.registry import MOST, Range, nearest
 from mlp_cli.sweep.axes import Choices, Domain, Setting
 from mlp_cli.sweep.parts import Part, part_of
-from mlp_cli.sweep.specs import FORMS, parse
+from mlp_cli.sweep.specs import FORMS, has_function, parse
 
 KEYS = ("name", "base", "parameters", "zip", "seeds", "sampler", "trials", "pruner", "metric", "mode")
 OWN = ("base", "parameters", "zip", "seeds", "sampler", "trials", "pruner", "metric", "mode")
@@ -52,6 +52,7 @@ class Source:
     metric: str | None = None
     mode: str | None = None
     zip_node: Node | None = None
+    metric_node: Node | None = None
     problems: list[Problem] = field(default_factory=list)
     base_error: ConfigError | None = None
 
@@ -92,7 +93,7 @@ class _Reader:
         found.sampler = self._checked("sampler", lambda value: part_of("sampler", value))
         found.pruner = self._checked("pruner", lambda value: part_of("pruner", value))
         found.trials = self._checked("trials", lambda value: check_number(value, int, Range(ge=1, le=MOST)))
-        found.metric = self._checked("metric", check_metric)
+        found.metric, found.metric_node = self._checked("metric", check_metric), self.entries.get("metric")
         found.mode = self._checked("mode", lambda value: _one_of(value, MODES))
         return found
 
@@ -163,22 +164,25 @@ class _Reader:
             shown = f"{key}: {values.source()}"
             domain = self._domain(key, values, shown)
             if domain is not None:
-                self.found.parameters.append(Setting(key, domain, False, shown, values.place))
+                places = tuple(item.place for item in values.value) if isinstance(values.value, list) else ()
+                self.found.parameters.append(Setting(key, domain, False, shown, values.place, places))
 
     def _domain(self, key: str, node: Node, shown: str) -> Domain | None:
         """A parameter's axis; None where it is wrong and noted. A text is read as on the command line, a list as it stands."""
         message = f"must be a list of values, or a distribution such as {FORMS['loguniform'].rpartition('such as ')[2]}"
-        if isinstance(node.value, list) and node.value:
+        if isinstance(node.value, list) and has_function(node):
+            message = f"a function stands without brackets; write {key}: {node.source()[1:-1]}"
+        elif isinstance(node.value, list) and node.value:
             return Choices(tuple(flow(item.plain()) for item in node.value))
-        if isinstance(node.value, str) and node.value:
+        elif isinstance(node.value, str) and node.value:
             parsed = parse(node.value, shown, node.place)
             if isinstance(parsed, list):
                 self.found.problems += parsed
                 return None
             return Choices((flow(node.value),)) if parsed is None else parsed
-        if isinstance(node.value, bool | int | float):
+        elif isinstance(node.value, bool | int | float):
             return Choices((flow(node.value),))
-        if isinstance(node.value, dict) and node.value:
+        elif isinstance(node.value, dict) and node.value:
             message += f"; for a nested key write {one_line(f'{key}.{next(iter(node.value))}', 40)}: [...]"
         self.found.problems.append(Problem(node.place, shown, message))
         return None

@@ -136,6 +136,20 @@ def test_members_problems_have_the_line_of_the_sweep_file(plan: Planner, base_fi
     ]
 
 
+def test_a_value_in_a_list_over_several_lines_has_its_own_line(plan: Planner) -> None:
+    text = "base: {dataset: mnist}\nparameters:\n  epochs:\n    - 1\n    - -2\n  l1: [0,\n    0.5, -1]\n"
+    assert problems(plan, text=text, name="s.yaml")[1:] == [
+        "line 5 epochs: -2 must be at least 0",
+        "line 7 l1: -1 must be at least 0",
+    ]
+
+
+def test_a_missing_base_withholds_no_other_problem(plan: Planner) -> None:
+    found = problems(plan, "=3", text="base: nowhere.yaml\nparameters: {epochs: [1, 2]}\nzip: [epochs, l1]\n", name="s.yaml")
+    assert found[0] == "s.yaml: 2 problems" and found[1].startswith("line 3 zip: [epochs, l1] l1 does not vary")
+    assert "no such config file: nowhere.yaml" in found
+
+
 def test_an_inline_base_has_lines_of_its_own(plan: Planner) -> None:
     text = "base:\n  dataset: mnst\nparameters:\n  epochs: [1, x]\n"
     found = problems(plan, text=text, name="s.yaml")
@@ -167,7 +181,16 @@ def test_an_inline_base_has_lines_of_its_own(plan: Planner) -> None:
             "is named twice",
         ),
         ("base: {dataset: mnist}\nmetric: val_acuracy\n", "did you mean val_accuracy?"),
-        ("base: {dataset: mnist}\npruner: 0\n", "must be the name of a pruner"),
+        ("base: {dataset: mnist}\npruner: 0\n", "must be the name of a pruner (known: none, halving)"),
+        ("base: {dataset: mnist}\npruner: halvin\n", "did you mean halving? (known: none, halving)"),
+        (
+            "base: {dataset: mnist}\nparameters: {seed: [1, 2], epochs: [1, 2]}\nzip: [seed, epochs]\n",
+            "seed moves with no other key, since each configuration has all seeds; take it out",
+        ),
+        (
+            "base: {dataset: mnist}\nparameters: {learning_rate: [log(1e-4, 1e-1, 4)]}\n",
+            "a function stands without brackets; write learning_rate: log(1e-4, 1e-1, 4)",
+        ),
     ],
 )
 def test_single_problems(plan: Planner, tmp_path: Path, text: str, said: str) -> None:
