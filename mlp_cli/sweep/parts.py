@@ -36,6 +36,11 @@ class Part:
         return None if self.name == "none" else {"name": self.name, **self.options}
 
 
+def names(kind: str) -> tuple[str, ...]:
+    """The names that a kind has on the command line."""
+    return (("none",) if kind == "pruner" else ()) + tuple(_REGISTRIES[kind])
+
+
 def part_of(kind: str, value: Any) -> Part:
     """Checks a name, or a mapping of a name and options. Errors: the config's own, with one message for all that is wrong."""
     if kind == "pruner" and (value is None or value is False or value == "none"):
