@@ -128,7 +128,7 @@ def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: several sweeps may run at once
                 memory_limit=0,  # the members are processes of their own
                 silence_logs=logging.CRITICAL,
             )

@@ -4,10 +4,12 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -214,6 +216,16 @@ def test_a_local_cluster_with_a_worker_killed(idx_set: Path, results: Path, tmp_
                     del waiting[result.run_id]
         assert losses == 1
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
+
+
+def test_a_local_cluster_takes_any_free_ports() -> None:
+    """Two sweeps may have one each: the port that Dask's own page has by default is taken."""
+    with socket.socket() as other:
+        with suppress(OSError):  # another program's, then
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        with Dask(None, 1) as executor:
+            assert executor.workers == 1
 
 
 def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
