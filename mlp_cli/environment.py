@@ -11,6 +11,9 @@ from typing import Any
 
 from mlp_cli import __version__
 
+BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+"""How each BLAS is told its number of threads; read when NumPy is imported."""
+
 
 @contextmanager
 def blas_threads(threads: int) -> Iterator[None]:

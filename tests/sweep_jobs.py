@@ -53,8 +53,8 @@ def drive(executor: Executor, jobs: Iterable[Job], attempts: int = 2) -> dict[st
                 executor.submit(waiting[job.run_id])
                 continue
             if result.lost:
-                record = record_failure(job, result.error or "")
-                result = Result(job.run_id, "failed", record, result.error, result.attempt)
+                record_failure(job, result.error or "")
+                result = Result(job.run_id, "failed", result.error, result.attempt)
             assert job.label not in last, "a member gave two results"
             last[job.label] = result
     return last

@@ -20,10 +20,9 @@ from mlp_cli.cli.options import printable
 from mlp_cli.cli.report import report
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
+from mlp_cli.environment import BLAS_VARIABLES
 from mlp_cli.errors import MlpError, out_of_memory
 from mlp_cli.training.stop import HINT, EndedBySignal
-
-_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
 
 
 class _Group(click.Group):
@@ -53,7 +52,7 @@ for _command in (train, sweep, report, diff, ls, init, validate, show, data, gra
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs one command line (sys.argv where None) and returns the exit code; prints errors on stderr."""
-    for variable in _THREAD_VARIABLES:  # before NumPy is imported: one BLAS thread unless --threads asks for more
+    for variable in BLAS_VARIABLES:  # before NumPy is imported: one BLAS thread unless --threads asks for more
         os.environ[variable] = "1"
     # OpenBLAS's threads else spin after each product and hold the core that the optimizer's second thread needs.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")

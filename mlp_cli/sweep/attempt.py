@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def train(job: Job, asked: Callable[[], bool] | None = None) -> Result:
         command=job.command,
         until=job.until,
     )
-    return Result(job.run_id, outcome.record["status"], outcome.record, outcome.record["error"], job.attempt)
+    return Result(job.run_id, outcome.record["status"], outcome.record["error"], job.attempt)
 
 
 def plan_job(job: Job) -> Plan:
@@ -85,15 +84,14 @@ def failure(job: Job, error: BaseException) -> Result:
     if own and (record is None or record.get("status") != "failed"):
         # A failure outside the training has not been logged yet; an error of ours says all there is to say.
         output = "" if isinstance(error, MlpError) else "".join(traceback.format_exception(error))
-        record = record_failure(job, text, output) or record
-    return Result(job.run_id, status, record, text, job.attempt)
+        record_failure(job, text, output)
+    return Result(job.run_id, status, text, job.attempt)
 
 
 def timed_out(job: Job, verdict: str, printed: str = "") -> Result:
     """The result of an attempt that was ended because its time was up; its failure is final. printed: see `record_failure`."""
-    record = record_failure(job, verdict, printed)
-    result = Result(job.run_id, "failed", record, verdict, job.attempt)
-    return result if record is None else replace(result, status=record["status"], error=record["error"])
+    record = record_failure(job, verdict, printed) or {"status": "failed", "error": verdict}
+    return Result(job.run_id, record["status"], record["error"], job.attempt)
 
 
 def record_failure(job: Job, error: str, output: str = "") -> dict[str, Any] | None:

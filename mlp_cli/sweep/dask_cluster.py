@@ -128,7 +128,8 @@ def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # any free port: several sweeps may run at once
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else port 8787, and a warning where that is taken
                 memory_limit=0,  # the members are processes of their own
                 silence_logs=logging.CRITICAL,
             )

@@ -200,7 +200,7 @@ class Dask:
         flight = self._flights.pop(key)
         with contextlib.suppress(*GONE):
             flight.future.cancel()
-        self._done.append(Result(flight.job.run_id, "interrupted", None, error, flight.job.attempt, lost=True))
+        self._done.append(Result(flight.job.run_id, "interrupted", error, flight.job.attempt, lost=True))
 
     def _see_stopped(self) -> None:
         """Reports cancelled jobs whose folders nobody holds any more, or that have had their time."""
@@ -210,9 +210,7 @@ class Dask:
             if runs.in_use(folder) and time.monotonic() < end:
                 self._stopping.append((job, end))
                 continue
-            record = read_quietly(folder)
-            over = record is not None and record.get("status") in ("completed", "diverged", "failed", "pruned")
-            status, error = (
-                (str(record["status"]), record.get("error")) if over and record else ("interrupted", "stopped by the sweep")
-            )
-            self._done.append(Result(job.run_id, status, record, error, job.attempt))
+            record = read_quietly(folder) or {}
+            over = record.get("status") in ("completed", "diverged", "failed", "pruned")
+            status, error = (record["status"], record.get("error")) if over else ("interrupted", "stopped by the sweep")
+            self._done.append(Result(job.run_id, status, error, job.attempt))

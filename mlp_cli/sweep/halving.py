@@ -47,13 +47,12 @@ class Halving:
 class Bracket:
     """One set of configurations on its way through the rungs.
 
-    alive: the configurations (by their number) that train to `until`. stopped: the rung at which each of the others stopped.
+    alive: the configurations (by their number) that train to `until`.
     """
 
     def __init__(self, rungs: tuple[int, ...], count: int, halving: Halving, mode: str) -> None:
         self.rungs, self.halving, self.mode = rungs, halving, mode
         self.alive = list(range(count))
-        self.stopped: dict[int, int] = {}
         self.rung = 0
 
     @property
@@ -69,7 +68,5 @@ class Bracket:
         sign = -1 if self.mode == "max" else 1
         sound = {number: value for number in self.alive if (value := scores[number]) is not None and math.isfinite(value)}
         ranked = sorted(sound, key=lambda number: (sign * sound[number], number))
-        promoted = sorted(ranked[: self.halving.kept(len(self.alive))])
-        self.stopped |= {number: self.rungs[self.rung] for number in self.alive if number not in promoted}
-        self.alive = promoted
+        self.alive = sorted(ranked[: self.halving.kept(len(self.alive))])
         self.rung += 1

@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mlp_cli.environment import BLAS_VARIABLES
 from mlp_cli.sweep.jobs import Job, exit_text
-
-BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "

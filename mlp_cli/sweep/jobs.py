@@ -42,13 +42,12 @@ class Result:
 
     status: one of run.json's. `interrupted` means: it was asked to stop, or its process is gone (`lost`); the run goes on from its
     checkpoint when it is submitted again. `running` means: another process has this run, and it was left alone.
-    record: the content of run.json where there is one. error: what went wrong, None where nothing did.
+    error: what went wrong, None where nothing did.
     attempt: the job's. lost: the worker died of this attempt, which is spent; whoever hands out the jobs decides about another.
     """
 
     run_id: str
     status: str
-    record: dict[str, Any] | None
     error: str | None
     attempt: int
     lost: bool = False
@@ -73,7 +72,7 @@ def note_loss(job: Job, error: str, output: str) -> None:
 
 def not_started(job: Job) -> Result:
     """The result of a job that was cancelled before its turn."""
-    return Result(job.run_id, "interrupted", None, "not started", job.attempt)
+    return Result(job.run_id, "interrupted", "not started", job.attempt)
 
 
 def time_is_up(timeout: float) -> str:

@@ -151,13 +151,13 @@ class Processes:
         elif worker.verdict is not None:
             self._done.append(self._condemned(job, worker.verdict, printed))
         elif worker.cancelled:
-            self._done.append(Result(job.run_id, "interrupted", None, f"stopped by the sweep, {how}", job.attempt))
+            self._done.append(Result(job.run_id, "interrupted", f"stopped by the sweep, {how}", job.attempt))
         elif not worker.started:
             self._queue.appendleft(job)
         else:
             error = f"the worker was {how}" if how.startswith("killed") else f"the worker {how}"
             note_loss(job, error, printed)
-            self._done.append(Result(job.run_id, "interrupted", None, error, job.attempt, lost=True))
+            self._done.append(Result(job.run_id, "interrupted", error, job.attempt, lost=True))
 
     def _count_start_failure(self, how: str, printed: str) -> None:
         self._start_failures += 1

@@ -44,7 +44,7 @@ def completed(job: Job, score: float | None = None, epochs: int = 9, status: str
     record |= {"config": config.to_dict(), "epochs": done, "seconds": 1.0}
     record["metrics"] = {"val_loss": 1 - score, "val_accuracy": score} if status == "completed" else {}
     (folder / "run.json").write_text(json.dumps(record))
-    return Result(job.run_id, status, record, None, job.attempt)
+    return Result(job.run_id, status, None, job.attempt)
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Pretender:
         return []
 
     def cancel_all(self) -> None:
-        self.behave = lambda job: Result(job.run_id, "interrupted", None, "not started", job.attempt)
+        self.behave = lambda job: Result(job.run_id, "interrupted", "not started", job.attempt)
 
     def close(self) -> None:
         self.closed = True
@@ -136,7 +136,7 @@ def test_members_run_seed_by_seed(plan: Callable[..., SweepPlan]) -> None:
 def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
     def behave(job: Job) -> Result:
         if "0.2" in job.label:
-            return Result(job.run_id, "interrupted", None, "the worker was killed by SIGKILL", job.attempt, lost=True)
+            return Result(job.run_id, "interrupted", "the worker was killed by SIGKILL", job.attempt, lost=True)
         return completed(job)
 
     executor = Pretender(behave)
@@ -155,7 +155,7 @@ def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_p
 
 def test_a_death_that_is_mended(plan: Callable[..., SweepPlan]) -> None:
     def behave(job: Job) -> Result:
-        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", None, "gone", job.attempt, lost=True)
+        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", "gone", job.attempt, lost=True)
 
     outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
     assert outcome.summary.counts == {"completed": 2}
@@ -169,7 +169,7 @@ def test_a_run_that_another_process_has_is_waited_for_and_then_left(plan: Callab
     def behave(job: Job) -> Result:
         asked[job.label] = asked.get(job.label, 0) + 1
         busy = ("0.1" in job.label and asked[job.label] < 3) or "0.2" in job.label
-        return Result(job.run_id, "running", None, "in use", job.attempt) if busy else completed(job)
+        return Result(job.run_id, "running", "in use", job.attempt) if busy else completed(job)
 
     outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
     assert asked["learning_rate-0.1_seed-0"] == 3 and 3 < asked["learning_rate-0.2_seed-0"] < 10
@@ -180,7 +180,7 @@ def test_a_stop_from_outside_is_no_end(plan: Callable[..., SweepPlan]) -> None:
     """Somebody ended one worker's run by a signal: it is tried again."""
 
     def behave(job: Job) -> Result:
-        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", None, "interrupted", job.attempt)
+        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", "interrupted", job.attempt)
 
     outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
     assert outcome.summary.counts == {"completed": 2}
@@ -188,7 +188,7 @@ def test_a_stop_from_outside_is_no_end(plan: Callable[..., SweepPlan]) -> None:
 
 def test_a_run_that_is_stopped_from_outside_each_time_has_failed(plan: Callable[..., SweepPlan]) -> None:
     def behave(job: Job) -> Result:
-        return completed(job) if "0.1" in job.label else Result(job.run_id, "interrupted", None, "interrupted", job.attempt)
+        return completed(job) if "0.1" in job.label else Result(job.run_id, "interrupted", "interrupted", job.attempt)
 
     outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
     assert outcome.summary.counts == {"completed": 1, "failed": 1} and outcome.summary.unfinished == 0
@@ -215,13 +215,13 @@ def test_the_table_is_written_although_no_other_member_ends(
         rows = (planned.folder / "trials.csv").read_text().splitlines() if (planned.folder / "trials.csv").exists() else []
         if "0.3" not in job.label or len(rows) == 3:
             return completed(job)
-        return None if time.monotonic() < end else Result(job.run_id, "failed", None, "not seen", job.attempt)
+        return None if time.monotonic() < end else Result(job.run_id, "failed", "not seen", job.attempt)
 
     assert drive(planned, Pretender(behave))[0].summary.counts == {"completed": 3}
 
 
 def test_a_failure_without_a_record_is_tried_again_by_the_next_start(plan: Callable[..., SweepPlan]) -> None:
-    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(lambda job: Result(job.run_id, "failed", None, "disk full", 1)))
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(lambda job: Result(job.run_id, "failed", "disk full", 1)))
     assert outcome.summary.counts == {"failed": 2} and outcome.summary.wrong[0].error == "disk full"
     assert drive(plan("learning_rate=0.1,0.2"), Pretender())[0].summary.counts == {"completed": 2}
 
@@ -268,7 +268,7 @@ def test_halving_judges_the_mean_over_seeds_and_leaves_failures_behind(plan: Cal
     def behave(job: Job) -> Result:
         rate, seed = job.config["learning_rate"], job.config["seed"]
         if (rate, seed) == (0.9, 1):
-            return Result(job.run_id, "failed", None, "boom", job.attempt)
+            return Result(job.run_id, "failed", "boom", job.attempt)
         return completed(job, {0.3: 0.5, 0.9: 1.0, 0.1: seed * 0.9, 0.8: 0.4, 0.2: 0.1, 0.5: 0.0}[rate])
 
     executor = Pretender(behave)
@@ -294,9 +294,9 @@ def test_what_fails_after_a_rung_does_not_change_its_decision(plan: Callable[...
         fails = job.config["learning_rate"] == 0.9 and job.until == 3
         result = completed(replace(job, until=2) if fails else job)
         if fails:
-            folder = Path(job.results) / job.run_id
-            (folder / "run.json").write_text(json.dumps({**(result.record or {}), "status": "failed", "error": "boom"}))
-            result = Result(job.run_id, "failed", result.record, "boom", job.attempt)
+            path = Path(job.results) / job.run_id / "run.json"
+            path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed", "error": "boom"}))
+            result = Result(job.run_id, "failed", "boom", job.attempt)
         return result
 
     first, _ = drive(plan(RATES, pruner="halving"), Pretender(behave))
@@ -345,7 +345,7 @@ def test_tpe_hears_of_every_round(plan: Callable[..., SweepPlan]) -> None:
 
 def test_tpe_stops_where_a_round_stays_unfinished(plan: Callable[..., SweepPlan]) -> None:
     need("optuna")
-    executor = Pretender(lambda job: Result(job.run_id, "running", None, "in use", job.attempt))
+    executor = Pretender(lambda job: Result(job.run_id, "running", "in use", job.attempt))
     outcome, _ = drive(plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=8), executor)
     assert outcome.summary.counts == {"not started": 4}
 
