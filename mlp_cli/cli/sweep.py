@@ -6,9 +6,8 @@ import re
 import shlex
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,20 +21,15 @@ from mlp_cli.cli.options import (
     quiet_option,
     results_option,
 )
+from mlp_cli.cli.sweep_output import document, end_lines, forecast_document, forecast_lines, last_lines
 from mlp_cli.errors import MlpError, UsageError
 
 if TYPE_CHECKING:
     from mlp_cli.sweep.crew import Listener
     from mlp_cli.sweep.driver import Outcome
-    from mlp_cli.sweep.forecast import Forecast
     from mlp_cli.sweep.plan import SweepPlan
     from mlp_cli.sweep.planner import Workload
 
-_STOPPED = {
-    "signal": "interrupted",
-    "budget": "the budget is used up",
-    "failures": "stopped after too many failures in a row",
-}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -134,9 +128,9 @@ def sweep(
 
         expected = forecast(planned, workers, threads, retry_failed)
         if as_json:
-            print_json(_forecast_document(planned, expected))
+            print_json(forecast_document(planned, expected))
         elif not quiet:
-            click.echo("\n".join(_forecast_lines(planned, expected)))
+            click.echo("\n".join(forecast_lines(planned, expected)))
         return 0
     command = ["mlp", *sys.argv[1:]]
     listener = _listener(planned, quiet, as_json)
@@ -164,12 +158,12 @@ def sweep(
         started=started,
     )
     if not (quiet or as_json):
-        click.echo("\n".join(_lines(planned, outcome)))
+        click.echo("\n".join(end_lines(planned, outcome)))
     page, broken = _report(planned, outcome, listener)
     if as_json:
-        print_json(_document(planned, outcome, command) | {"report": None if page is None else str(page)})
+        print_json(document(planned, outcome, command) | {"report": None if page is None else str(page)})
     elif not quiet:
-        for line in _last_lines(planned, outcome, command, page):
+        for line in last_lines(planned, outcome, command, page):
             click.echo(line)
     if broken is not None:
         raise broken
@@ -216,106 +210,3 @@ def _exit_code(outcome: Outcome) -> int:
     summary = outcome.summary
     left = outcome.stopped is None and summary.unfinished
     return 1 if summary.wrong or left or outcome.stopped == "failures" or summary.counts.get("running") else 0
-
-
-def _lines(planned: SweepPlan, outcome: Outcome) -> list[str]:
-    """The end of a sweep: how the configurations compare, the best, the counts, the time, and what failed."""
-    from mlp_cli.sweep.progress import plural
-    from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines
-
-    summary = outcome.summary
-    ranking = ranking_lines(summary)
-    lines = [*ranking, *([""] if ranking else []), *best_lines(summary)]
-    lines.append(f"runs        {count_line(summary)}")
-    idle = not outcome.trained and not summary.unfinished
-    trained = "nothing was left to train" if idle else f"{plural(outcome.trained, 'run')} trained"
-    lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}"]
-    return lines + failure_lines(summary)
-
-
-def _last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
-    """Where the report is, whether the sweep was stopped, and how to go on."""
-    from mlp_cli.sweep.progress import plural
-    from mlp_cli.sweep.summary import retry_line
-
-    lines = []
-    if page is not None:
-        others = f", with {plural(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""
-        lines.append(f"report      {page}{others}")
-    else:
-        lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
-    if outcome.stopped is not None:
-        lines.append(f"{_STOPPED[outcome.stopped]}; {plural(outcome.summary.unfinished, 'run')} unfinished")
-    retry = retry_line(outcome.summary, command)
-    return [*lines, *([retry] if retry else [])]
-
-
-def _document(planned: SweepPlan, outcome: Outcome, command: list[str]) -> dict[str, Any]:
-    """The end of a sweep as one JSON document."""
-    from mlp_cli.sweep.summary import retry_line
-
-    summary = outcome.summary
-    retry = retry_line(summary, command)
-    return {
-        "name": planned.name,
-        "hash": planned.hash,
-        "folder": str(planned.folder),
-        "metric": planned.metric,
-        "mode": planned.mode,
-        "stopped": outcome.stopped,
-        "seconds": round(outcome.seconds, 3),
-        "trained": outcome.trained,
-        "counts": dict(summary.counts),
-        "unfinished": summary.unfinished,
-        "earlier": outcome.earlier,
-        "best": asdict(summary.best) if summary.best else None,
-        "winners": [asdict(winner) for winner in summary.winners],
-        "configurations": [asdict(result) for result in summary.results],
-        "failed": [
-            {"id": trial.id, "label": trial.label, "status": trial.status, "error": trial.error, "attempts": trial.attempts}
-            for trial in summary.wrong
-        ],
-        "retry": retry.partition(": ")[2] if retry else None,
-    }
-
-
-def _forecast_lines(planned: SweepPlan, expected: Forecast) -> list[str]:
-    from mlp_cli.sweep.progress import plural, workload_text
-
-    lines = [f"note: {text}" for text in expected.notices] + list(expected.labels)
-    more = "" if expected.complete else f"; the sampler proposes the rest of its {planned.trials} configurations as it learns"
-    lines += [
-        "",
-        f"folder      {planned.folder}",
-        f"runs        {len(expected.labels):,}, of which {expected.missing:,} are left to train{more}",
-        f"plan        {workload_text(expected.workload)}",
-        f"time        about {_duration(expected.seconds)}",
-        f"disk        about {expected.disk / 2**20:,.1f} MiB",
-    ]
-    if planned.rungs:
-        rungs = ", ".join(map(str, planned.rungs[:-1]))
-        lines.append(f"pruning     at epoch {rungs}; {plural(planned.rungs[-1], 'epoch')} for the best")
-    return lines
-
-
-def _forecast_document(planned: SweepPlan, expected: Forecast) -> dict[str, Any]:
-    return {
-        "name": planned.name,
-        "hash": planned.hash,
-        "folder": str(planned.folder),
-        "runs": list(expected.labels),
-        "missing": expected.missing,
-        "complete": expected.complete,
-        "workers": expected.workload.workers,
-        "threads": expected.workload.threads,
-        "seconds": expected.seconds,
-        "disk_bytes": expected.disk,
-        "notices": list(expected.notices),
-    }
-
-
-def _duration(seconds: float) -> str:
-    """`12 s`, `3.4 minutes`, `2.1 hours`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
