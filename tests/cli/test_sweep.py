@@ -492,7 +492,8 @@ def test_ctrl_c_is_heeded_before_anything_is_trained(sweep: Mlp, monkeypatch: py
 
 def test_the_same_command_goes_on_after_a_budget(sweep: Mlp, tmp_path: Path) -> None:
     answer = sweep("learning_rate=1e-3,1e-2", "--budget", "0.001s")
-    assert answer.code == 0 and "2 runs unfinished" in answer.out and not list((folder_of(tmp_path) / "runs").glob("*"))
+    assert answer.code == 0 and "mlp report" not in answer.out, "there is nothing to report"
+    assert "2 runs unfinished" in answer.out and not list((folder_of(tmp_path) / "runs").glob("*"))
     assert "runs        2 completed" in sweep("learning_rate=1e-3,1e-2").out
 
 
