@@ -172,7 +172,7 @@ class Crew:
             row = self.trials.fail(job.run_id, self._members[job.run_id].config, _how_it_ended(result))
         self._tried.add(job.run_id)
         self._failures = self._failures + 1 if failed else 0
-        if row is not None and row.status not in ("interrupted", "running"):
+        if row is not None and (failed or result.status in ("completed", "pruned")):
             self.trained.add(job.run_id)
             self.listener.finished(row)
 

@@ -325,6 +325,13 @@ def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan]) -> None
     assert expected(seeds=2) == 11, "the rung is open again: all but the one that is completed"
 
 
+def test_a_pause_is_told_once_although_the_sweep_stops_before_the_member_goes_on(plan: Callable[..., SweepPlan]) -> None:
+    executor = Pretender(lambda job: completed(job) if job.until == 1 else None)
+    outcome, notes = drive(plan(RATES, pruner="halving"), executor, Limits(budget=1.0))
+    assert outcome.summary.counts == {"pruned": 6} and outcome.summary.unfinished == 2
+    assert len(notes.lines) == 6
+
+
 def test_what_the_sampler_has_yet_to_propose_is_unfinished(plan: Callable[..., SweepPlan]) -> None:
     need("optuna")
     planned = plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=10, seeds=2)
