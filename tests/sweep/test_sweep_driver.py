@@ -305,8 +305,9 @@ def test_what_fails_after_a_rung_does_not_change_its_decision(plan: Callable[...
     assert again.trained == 0 and again.summary.counts == first.summary.counts
 
 
-def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan]) -> None:
+def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan], monkeypatch: pytest.MonkeyPatch) -> None:
     """All six pause at the first rung, which is not judged when the budget ends: each of them may go on."""
+    monkeypatch.setattr("mlp_cli.sweep.forecast.CALIBRATED", 1)
 
     def expected(seeds: int | None = None) -> int:
         return forecast(plan(RATES, pruner="halving", seeds=seeds), 2, None, False).missing
