@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_cli import runs
+from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError, UsageError
 from mlp_cli.registry import did_you_mean
 
@@ -190,7 +191,7 @@ def _best(metric: str, records: Sequence[tuple[Path, dict[str, Any]]], known: _K
         if not allowed:
             raise UsageError("no run is the best: no completed run has scores", known.hint)
         raise UsageError(f"unknown metric {metric!r}{did_you_mean(metric, allowed)}", f"known: {', '.join(sorted(allowed))}")
-    sign = 1 if metric.endswith("loss") else -1
+    sign = -1 if higher_is_better(metric) else 1
     return min(scores[metric], key=lambda pair: sign * pair[0])[1]
 
 

@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINES = 320
 
 LEVELS = {
-    "errors registry rng files npz environment choosing": 0,
+    "errors registry rng files npz environment choosing words": 0,
     "nn data": 1,
     "config training plots": 2,
     "runs find model build estimate figures job": 3,

@@ -21,32 +21,32 @@ _STOPPED = {
 
 def end_lines(planned: SweepPlan, outcome: Outcome) -> list[str]:
     """The end of a sweep: how the configurations compare, the best, the counts, the time, and what failed."""
-    from mlp_cli.sweep.progress import plural
     from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines
+    from mlp_cli.words import counted
 
     summary = outcome.summary
     ranking = ranking_lines(summary)
     lines = [*ranking, *([""] if ranking else []), *best_lines(summary)]
     lines.append(f"runs        {count_line(summary)}")
     idle = not outcome.trained and not summary.unfinished
-    trained = "nothing was left to train" if idle else f"{plural(outcome.trained, 'run')} trained"
+    trained = "nothing was left to train" if idle else f"{counted(outcome.trained, 'run')} trained"
     lines += [f"time        {outcome.seconds:.1f} s, {trained}", f"folder      {planned.folder}"]
     return lines + failure_lines(summary)
 
 
 def last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
     """Where the report is, whether the sweep was stopped, and how to go on."""
-    from mlp_cli.sweep.progress import plural
     from mlp_cli.sweep.summary import retry_line
+    from mlp_cli.words import counted
 
     lines = []
     if page is not None:
-        others = f", with {plural(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""
+        others = f", with {counted(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""
         lines.append(f"report      {page}{others}")
     elif set(outcome.summary.counts) - {"not started"}:  # without a run there is nothing to report
         lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
     if outcome.stopped is not None:
-        lines.append(f"{_STOPPED[outcome.stopped]}; {plural(outcome.summary.unfinished, 'run')} unfinished")
+        lines.append(f"{_STOPPED[outcome.stopped]}; {counted(outcome.summary.unfinished, 'run')} unfinished")
     retry = retry_line(outcome.summary, command)
     return [*lines, *([retry] if retry else [])]
 
@@ -82,7 +82,8 @@ def document(planned: SweepPlan, outcome: Outcome, command: list[str]) -> dict[s
 
 def forecast_lines(planned: SweepPlan, expected: Forecast) -> list[str]:
     """A dry run: the members, the plan of workers and threads, and what it will take."""
-    from mlp_cli.sweep.progress import plural, workload_text
+    from mlp_cli.sweep.progress import workload_text
+    from mlp_cli.words import counted
 
     lines = [f"note: {text}" for text in expected.notices] + list(expected.labels)
     more = "" if expected.complete else f"; the sampler proposes the rest of its {planned.trials} configurations as it learns"
@@ -96,7 +97,7 @@ def forecast_lines(planned: SweepPlan, expected: Forecast) -> list[str]:
     ]
     if planned.rungs:
         rungs = ", ".join(map(str, planned.rungs[:-1]))
-        lines.append(f"pruning     at epoch {rungs}; {plural(planned.rungs[-1], 'epoch')} for the best")
+        lines.append(f"pruning     at epoch {rungs}; {counted(planned.rungs[-1], 'epoch')} for the best")
     return lines
 
 

@@ -12,11 +12,11 @@ from mlp_cli.report.collect import epochs_done
 from mlp_cli.report.model import Configuration, Group, Report, Summary
 from mlp_cli.report.tables import one_line
 from mlp_cli.report.wording import setting
+from mlp_cli.words import inert
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_HOSTILE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _LONGEST_CELL = 500
 _OWN_RUN = ("group", "configuration", "id", "name", "status", "seed")
 _OWN_SUMMARY = ("group", "n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "id")
@@ -111,7 +111,7 @@ def csv_cell(value: Any) -> str:
         return repr(value)
     text = one_line(setting(value))
     text = text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
-    return f"'{text}" if isinstance(value, str) and text.startswith(_HOSTILE) else text
+    return inert(text) if isinstance(value, str) else text
 
 
 def as_json(report: Report, only_changed: bool = False) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mlp_cli import files
 from mlp_cli.report import overviews, panels, pictures, sheets
 from mlp_cli.report.model import Configuration, Failure, Group, Report
-from mlp_cli.report.wording import counted, digits, first_upper, is_percent, listed, metric_name, plain, setting
+from mlp_cli.report.wording import digits, first_upper, listed, plain, setting
+from mlp_cli.words import counted, is_percent, metric_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -29,16 +29,8 @@ from mlp_cli.report.bands import Band, band, loss_column, repeats, score_column
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.panels import KEYS, leading
 from mlp_cli.report.scales import Scale, ordered, setting_scale
-from mlp_cli.report.wording import (
-    ceiling,
-    counted,
-    first_upper,
-    mean_and_sd,
-    metric_name,
-    plain,
-    scaled,
-    setting,
-)
+from mlp_cli.report.wording import ceiling, first_upper, mean_and_sd, plain, scaled, setting
+from mlp_cli.words import counted, metric_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from mlp_cli.plots.style import number, numbers
-from mlp_cli.report.wording import ceiling, is_loss, is_percent, possible, setting
+from mlp_cli.report.wording import ceiling, is_loss, possible, setting
+from mlp_cli.words import is_percent
 
 LEAST_R2 = -1.0
 """Where an axis of R² is cut: a poor start may be far below, and would leave no room for the rest."""

@@ -6,19 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlp_cli.report.model import Configuration, Group, Run
-from mlp_cli.report.wording import (
-    counted,
-    decimals,
-    digits,
-    duration,
-    interval,
-    is_percent,
-    mean_and_sd,
-    metric_name,
-    p_value,
-    scaled,
-    setting,
-)
+from mlp_cli.report.wording import decimals, digits, duration, interval, mean_and_sd, p_value, scaled, setting
+from mlp_cli.words import counted, is_percent, metric_name
 
 _VERDICTS = {"best": "is-best", "better": "is-better", "baseline": "is-best", "worse": "is-worse"}
 _SHORT = 24  # characters of a setting that stays on one line

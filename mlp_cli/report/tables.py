@@ -9,7 +9,8 @@ from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS, cell_of, hide
 from mlp_cli.report.model import Configuration, Group, Report
-from mlp_cli.report.wording import counted, cut, duration, interval, is_percent, mean_and_sd, metric_name, p_value, plain, setting
+from mlp_cli.report.wording import cut, duration, interval, mean_and_sd, p_value, plain, setting
+from mlp_cli.words import counted, is_percent, metric_name
 
 _MOST_BROKEN = 20
 _WIDEST = 40
@@ -91,9 +92,10 @@ def group_rows(group: Group, only_changed: bool = False) -> tuple[list[str], lis
 
 
 def shown_metrics(group: Group) -> list[str]:
-    """The validation and test metrics that a table shows: accuracies; losses and R² for a regression."""
-    names = [name for name in group.metrics if not name.startswith("train_")]
-    return names if group.task == "regression" else [name for name in names if not name.endswith("_loss")]
+    """What chooses, and the validation and test metrics that a table shows besides: accuracies; losses and R² for a regression."""
+    names = [name for name in group.metrics if name == group.monitor or not name.startswith("train_")]
+    regression = group.task == "regression"
+    return [name for name in names if regression or name == group.monitor or not name.endswith("_loss")]
 
 
 def _row(each: Configuration, group: Group, shown: Sequence[str]) -> list[str]:

@@ -9,9 +9,8 @@ from typing import Any
 
 from mlp_cli.plots.style import number
 from mlp_cli.report.model import Group, Summary
+from mlp_cli.words import is_percent, metric_name
 
-_PARTS = {"val": "validation", "test": "test", "train": "training"}
-_SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve"}
 _UNITS = {"cross_entropy": "cross-entropy, nats per example", "mse": "mean squared error"}
 
 _SMALLEST, _LARGEST = 1e-5, 1e7
@@ -49,11 +48,6 @@ def setting(value: Any) -> str:
     return str(value)
 
 
-def is_percent(metric: str) -> bool:
-    """Whether a metric is shown in percent: an accuracy."""
-    return metric.endswith("accuracy")
-
-
 def scaled(metric: str, value: float) -> float:
     """A metric's value on the scale it is shown on."""
     return 100.0 * value if is_percent(metric) else value
@@ -74,14 +68,6 @@ def ceiling(metric: str) -> float:
 def is_loss(metric: str) -> bool:
     """Whether a metric is a loss, which is never negative."""
     return metric.endswith("_loss")
-
-
-def metric_name(metric: str) -> str:
-    """`val_accuracy` as `validation accuracy`; a metric that is not known keeps its name."""
-    part, _, score = metric.partition("_")
-    if part not in _PARTS or not score:
-        return metric
-    return f"{_PARTS[part]} {_SCORES.get(score, score.replace('_', ' '))}"
 
 
 def metric_label(metric: str, group: Group) -> str:
@@ -166,11 +152,6 @@ def p_value(p: float | None) -> str:
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """`1 run`, `1,000 runs`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def listed(words: Iterable[str]) -> str:

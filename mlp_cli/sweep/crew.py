@@ -12,10 +12,10 @@ from mlp_cli import runs
 from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
 from mlp_cli.sweep.missing import is_missing
 from mlp_cli.sweep.planner import Workload
-from mlp_cli.sweep.progress import plural
 from mlp_cli.sweep.space import Member
 from mlp_cli.sweep.trials import Trial, Trials
 from mlp_cli.training.stop import StopRequest
+from mlp_cli.words import counted
 
 WRITE_EVERY = 2.0
 """Seconds from one trials.csv to the next."""
@@ -101,7 +101,7 @@ class Crew:
         if self._waiting and self.executor is None:
             self.executor = self.open_executor(self.workload)
             if self.executor.workers != self.workload.workers:
-                self.listener.say(f"the cluster has {plural(self.executor.workers, 'worker')}")
+                self.listener.say(f"the cluster has {counted(self.executor.workers, 'worker')}")
         self._look_round()
         while self.executor is not None and (self._flying or (self._waiting and self.stopped is None)):
             while self._waiting and self.stopped is None and len(self._flying) < 2 * max(1, self.executor.workers):

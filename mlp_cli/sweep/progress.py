@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from mlp_cli.sweep.planner import Workload
-from mlp_cli.sweep.summary import WRONG, metric_name, reason, value_text
+from mlp_cli.sweep.summary import WRONG, reason, value_text
 from mlp_cli.sweep.trials import Trial
+from mlp_cli.words import counted, metric_name
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-def plural(count: int, thing: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def workload_text(workload: Workload) -> str:
     """`2 workers × 1 thread`."""
-    return f"{plural(workload.workers, 'worker')} × {plural(workload.threads, 'thread')}"
+    return f"{counted(workload.workers, 'worker')} × {counted(workload.threads, 'thread')}"
 
 
 class Tally:

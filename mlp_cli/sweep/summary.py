@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mlp_cli.choosing import Standing, best_of, mean, ranking, sd
 from mlp_cli.sweep.trials import Trial
+from mlp_cli.words import counted, is_percent, metric_name
 
 WRONG = ("failed", "diverged", "unreadable")
 _ORDER = ("completed", "pruned", "interrupted", "running", *WRONG, "not started")
@@ -127,15 +128,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return mean(found) if found and len(found) == len(values) else None
 
 
-def metric_name(metric: str) -> str:
-    """`val_accuracy` becomes `validation accuracy`."""
-    part, _, kind = metric.partition("_")
-    return f"{ {'val': 'validation', 'train': 'training'}.get(part, part) } {'R²' if kind == 'r2' else kind}"
-
-
 def value_text(metric: str, mean: float, deviation: float | None = None) -> str:
     """`97.81 ± 0.12 %` for an accuracy, `0.0837 ± 0.0012` for a loss."""
-    if metric.endswith("_accuracy"):
+    if is_percent(metric):
         spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
         return f"{100 * mean:.2f}{spread} %"
     return f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
@@ -155,8 +150,10 @@ def best_lines(summary: Summary) -> list[str]:
         lines += _winner_lines(summary.metric, best)
     unscored = sum(result.completed > 0 and result.mean is None for result in summary.results)
     if unscored:
-        who = "1 configuration has" if unscored == 1 else f"{unscored:,} configurations have"
-        lines.append(f"            {who} no {metric_name(summary.metric)} and could not be weighed")
+        has = "has" if unscored == 1 else "have"
+        lines.append(
+            f"            {counted(unscored, 'configuration')} {has} no {metric_name(summary.metric)} and could not be weighed"
+        )
     return lines
 
 

@@ -18,10 +18,10 @@ from mlp_cli.errors import ConfigError, RunError
 from mlp_cli.experiment import missing_files
 from mlp_cli.sweep.labels import value_of
 from mlp_cli.sweep.space import Candidate, Member
+from mlp_cli.words import inert
 
 NAME = "trials.csv"
 _LIMIT = 256 << 20
-_HOSTILE = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,7 @@ def safe(value: object) -> str:
         return ""
     if isinstance(value, float):
         return repr(value)
-    text = " ".join(str(value).splitlines()) if isinstance(value, str) else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_HOSTILE) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return inert(" ".join(value.splitlines())) if isinstance(value, str) else str(value)
 
 
 def trial_of(folder: Path, keys: Sequence[str]) -> Trial | None:

@@ -12,6 +12,7 @@ from mlp_cli.experiment import FILES
 from mlp_cli.report.build import make_report
 from mlp_cli.report.flatten import IGNORED, flatten, identity, value_of
 from mlp_cli.report.model import Configuration, Group
+from mlp_cli.report.tables import shown_metrics
 from mlp_cli.sweep.summary import Standings, summarize
 from mlp_cli.sweep.trials import Trial, Trials
 
@@ -288,6 +289,6 @@ def test_a_sweep_and_its_report_choose_by_the_same_metric_and_rule(tmp_path: Pat
         group = group_of(tmp_path)
         found = summarize([Standings(label, members) for label, members in rows.items()], metric, mode).best
         assert found is not None and float(found.label) == best and group.best is by_rate(group)[best]
-        assert group.monitor == metric and group.best.metrics[metric].mean == found.mean
+        assert shown_metrics(group)[0] == group.monitor == metric and group.best.metrics[metric].mean == found.mean
     (tmp_path / "sweep.yaml").write_text("metric: val_loss\nmode: max\n")
     assert group_of(tmp_path).monitor == "val_accuracy", "the worst is never called the best"
