@@ -49,6 +49,10 @@ def out_of_memory(error: MemoryError) -> RunError:
     )
 
 
+class ReaderGone(RunError):
+    """Nobody reads standard output any more, as where `head` has seen enough."""
+
+
 class Diverged(RunError):
     """A loss that is no longer finite; the message has the step, the layer and the learning rate: exit code 1."""
 

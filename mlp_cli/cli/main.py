@@ -21,8 +21,10 @@ from mlp_cli.cli.report import report
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
 from mlp_cli.environment import BLAS_VARIABLES
-from mlp_cli.errors import MlpError, out_of_memory
+from mlp_cli.errors import MlpError, ReaderGone, out_of_memory
 from mlp_cli.training.stop import HINT, EndedBySignal
+
+_TRAINING = ("train", "sweep")
 
 
 class _Group(click.Group):
@@ -71,6 +73,8 @@ def run(arguments: list[str] | None = None) -> int:
     except (MlpError, MemoryError) as error:
         if "--debug" in words:
             traceback.print_exc()
+        if isinstance(error, ReaderGone) and words[0] not in _TRAINING:
+            return 1  # as of `mlp ls | head`: there is nobody to tell, and nothing is lost
         told = out_of_memory(error) if isinstance(error, MemoryError) else error
         return _fail(told.message, told.hint, told.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -31,10 +31,14 @@ class _Output(io.FileIO):
     def _raise(self, error: OSError) -> None:
         from pathlib import Path
 
+        from mlp_cli.errors import ReaderGone, RunError
         from mlp_cli.files import writing
 
-        with writing(Path("standard output")):
-            raise error
+        try:
+            with writing(Path("standard output")):
+                raise error
+        except RunError as told:
+            raise ReaderGone(told.message, told.hint) if isinstance(error, BrokenPipeError) else told from error
 
 
 def set_up() -> None:
