@@ -79,13 +79,17 @@ def test_killed_again_and_again(site: Site, kills: int, every: int) -> None:
     assert site.finish(config, results) == calm
 
 
+def has_checkpoint(site: Site, results: str) -> bool:
+    return any((site.root / results).glob("*/checkpoint*.npz"))
+
+
 def survived(site: Site, config: str, results: str, kills: int, longest: float) -> bool:
-    """Kills a run so often; gives whether it was still there each time."""
+    """Kills a run so often, from its first checkpoint on; gives whether it was still there each time."""
     generator = random.Random(kills)
     for number in range(kills):
         before = site.log(results)
         process = site.start(site.command(config, results))
-        while process.poll() is None and site.log(results) == before:
+        while process.poll() is None and (site.log(results) == before or not has_checkpoint(site, results)):
             time.sleep(0.0005)
         time.sleep(generator.uniform(0, 0.002 if number % 2 else longest))
         process.kill()
