@@ -43,7 +43,7 @@ def last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: P
     if page is not None:
         others = f", with {counted(outcome.earlier, 'run')} of earlier commands" if outcome.earlier else ""
         lines.append(f"report      {page}{others}")
-    elif set(outcome.summary.counts) - {"not started"}:  # without a run there is nothing to report
+    elif set(outcome.summary.counts) - {"not started", "unreadable"}:  # without a run there is nothing to report
         lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
     if outcome.stopped is not None:
         lines.append(f"{_STOPPED[outcome.stopped]}; {counted(outcome.summary.unfinished, 'run')} unfinished")

@@ -164,7 +164,8 @@ def _winner_lines(metric: str, best: Result) -> list[str]:
     test = f"test_{metric.partition('_')[2]}"
     if test in best.metrics:
         score += f", test {test[5:]} {value_text(test, best.metrics[test])}"
-    rest = f"            weighed on {best.n} of {best.planned} seeds, the rest is unfinished"
+    rest = f"            weighed on {best.n} of {best.planned} seeds"
+    rest += ", the rest is unfinished" if best.completed + best.pruned < best.planned else ""
     return [f"best        {what}", score, *([rest] if best.n < best.planned else [])]
 
 

@@ -264,6 +264,12 @@ def test_a_damaged_record_is_a_failure_that_a_retry_mends(sweep: Mlp, tmp_path: 
     next((folder_of(tmp_path) / "runs").glob("*/run.json")).write_text("{")
     answer = sweep("learning_rate=1e-3,1e-2")
     assert answer.code == 1 and "unreadable" in answer.out and "--retry-failed" in answer.out
+    for path in (folder_of(tmp_path) / "runs").glob("*/run.json"):
+        path.write_text("{")
+    answer = sweep("learning_rate=1e-3,1e-2")
+    assert "there is no report: no run can be read" in answer.err and "mlp report" not in answer.out, (
+        "it would find nothing either"
+    )
     assert sweep("learning_rate=1e-3,1e-2", "--retry-failed").code == 0
 
 

@@ -100,6 +100,7 @@ def test_a_configuration_that_halving_stopped_is_not_the_best_while_others_are_t
     assert found.best is not None and found.best.label == "a-2"
     alone = summarize({"a-1": stopped}, "val_accuracy", "max")
     assert alone.best is not None and alone.best.label == "a-1"
+    assert best_lines(alone)[-1] == "            weighed on 1 of 2 seeds", "what was pruned is not to be finished"
 
 
 def test_each_data_set_and_split_has_its_own_best() -> None:
