@@ -68,7 +68,7 @@ def _advice(rate: float | None, stable: tuple[float, float] | None) -> tuple[str
         override = f"learning_rate={setting(stable[1])}"
         seen = f"from {setting(stable[0])} to {setting(stable[1])}" if stable[0] < stable[1] else f"at {setting(stable[1])}"
         return override, f"learning rate {setting(rate)} is above the range that was stable here ({seen}); try {override}"
-    override = f"learning_rate={rate / 10:.3g}"
+    override = f"learning_rate={min(rate / 10, 0.1):.3g}"
     if stable is not None:
         return override, f"learning rates up to {setting(stable[1])} were stable elsewhere, but not here; try {override}"
     return override, f"no learning rate was stable here; try {override}"

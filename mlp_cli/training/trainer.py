@@ -167,5 +167,5 @@ class Trainer:
             f"diverged: {what} in {where}; layer {self.network.layer_of(worst)} had the largest gradient "
             f"(|d{worst}| = {norms[worst]:.3g}), learning rate {self.current_rate:g}"
             + ("" if dead is None else f"; {100 * dead:.0f} % of the ReLU units are dead"),
-            f"try a smaller learning rate: learning_rate={self.learning_rate / 10:.3g}",
+            f"try a smaller learning rate: learning_rate={min(self.learning_rate / 10, 0.1):.3g}",
         )

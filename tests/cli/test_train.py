@@ -302,7 +302,8 @@ def test_a_diverged_run_says_where_and_stays_diverged(mlp: Mlp, small_config: Pa
     answer = mlp(*words)
     assert answer.code == 1
     assert "diverged: the training loss became" in answer.err and "epoch 1, step" in answer.err
-    assert "layer dense_" in answer.err and "learning rate 1e+30" in answer.err and "try a smaller learning rate" in answer.err
+    assert "layer dense_" in answer.err and "learning rate 1e+30" in answer.err
+    assert "try a smaller learning rate: learning_rate=0.1\n" in answer.err
     record = record_of(folder_of(tmp_path))
     assert record["status"] == "diverged" and record["error"].startswith("diverged:")
     assert json.loads(mlp(*words, "--json", "--force").out) == record_of(folder_of(tmp_path))
