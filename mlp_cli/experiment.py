@@ -82,7 +82,8 @@ def run(
                 if absent is not None:
                     tell(f"the data is not here any more, so it was not compared: {absent.message.splitlines()[0]}")
                 return _report_again(planned, claim, before, dataset, plots and status == "completed")
-            tell(f"the run was completed, but {', '.join(lost)} is gone or empty: starting over")
+            if absent is None:
+                tell(f"the run was completed, but {', '.join(lost)} is gone or empty: starting over")
         if absent is not None:
             raise absent
         assert dataset is not None, "or it is absent"
@@ -173,4 +174,9 @@ def _draw(config: Config, record: dict[str, Any], dataset: Dataset, folder: Path
     trainer = build(config, dataset)
     load_weights(folder, trainer.network)
     history = read_history(folder, SCORE_NAMES[dataset.task])
+    if len(history) != max(1, record["epochs"]):
+        raise RunError(
+            f"{folder} is damaged: its metrics.csv has {len(history)} of {record['epochs']} epochs",
+            "train the run again with --force",
+        )
     draw_figures(target, record, trainer, dataset, history, test(trainer, dataset)[1])

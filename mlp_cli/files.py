@@ -65,6 +65,10 @@ def make_folder(folder: Path, root: Path | None = None) -> None:
     with writing(folder):
         missing = [each for each in (inside if root is not None else (folder, *folder.parents)) if not os.path.lexists(each)]
         for each in reversed(missing):
+            if each.parent.is_symlink() and not each.parent.exists():
+                raise RunError(
+                    f"cannot write {folder}: {each.parent} is a symbolic link that leads nowhere", "mount or make its target"
+                )
             each.mkdir(exist_ok=True)
         if not folder.is_dir():
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -21,7 +21,7 @@ from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, RunError,
 from mlp_cli.figures import draw_figures
 from mlp_cli.model import write_model
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import Callback, LogWriter, TablesWriter, rows_in
+from mlp_cli.training.callbacks import AfterEpoch, Callback, LogWriter, TablesWriter, rows_in
 from mlp_cli.training.checkpoint import Checkpoint
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
 from mlp_cli.training.progress import epoch_line
@@ -191,14 +191,15 @@ class Job:
 
         def save() -> None:
             state = trainer.state
-            self.record["epochs"] = state.epoch
             self.claim.check()
             if self._is_over(state) or state.epoch == until or state.epoch % config.checkpoint_every == 0:
                 checkpoint.save(folder, trainer, identity)
+            self.record["epochs"] = state.epoch
 
-        # The log comes first: it tells whether the folder is still ours. What fails outside the run's files is the progress.
+        # The log comes first: it tells whether the folder is still ours. What fails outside the run's files is the progress, which
+        # comes last: an epoch that cannot be printed is not lost.
         with files.writing(Path("the progress")):
-            trainer.fit([log, self.tables, *callbacks], stop, save, until)
+            trainer.fit([log, self.tables, AfterEpoch(save), *callbacks], stop, until)
         if stop.signal is not None:
             raise stop.interrupted(f"after epoch {trainer.state.epoch}")
 

@@ -145,6 +145,13 @@ def test_folders_below_a_root(tmp_path: Path) -> None:
     assert not (tmp_path / "gone").exists()
 
 
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """As of results on a disk that is not there."""
+    (tmp_path / "results").symlink_to(tmp_path / "not mounted")
+    with pytest.raises(RunError, match="results is a symbolic link that leads nowhere"):
+        files.make_folder(tmp_path / "results" / "run")
+
+
 def test_appending(tmp_path: Path) -> None:
     """Only to a file that is there, and through no link."""
     (tmp_path / "a").write_bytes(b"1")

@@ -106,11 +106,11 @@ def check_scheduler(scheduler: str | None) -> None:
     try:
         scheme, location = parse_address(scheduler)
         host, port = parse_host_port(location)
-        reason = None if host and 0 < port < 1 << 16 and scheme in {*backends} - {"inproc"} else "it names no host and port"
-    except ValueError as error:
-        reason = str(error)
-    if reason is not None:
-        raise UsageError(f"--scheduler {scheduler}: {reason}", "an address looks like tcp://10.0.0.5:8786")
+        sound = host and 0 < port < 1 << 16 and scheme in {*backends} - {"inproc"}
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UsageError(f"--scheduler {scheduler}: it names no host and port", "an address looks like tcp://10.0.0.5:8786")
 
 
 def _connect(scheduler: str | None, workers: int) -> tuple[Any, Any]:

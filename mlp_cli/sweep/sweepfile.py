@@ -64,8 +64,11 @@ def read_source(path: str | os.PathLike[str]) -> Source:
 
 
 def is_sweep_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a sweep file, and no config. Errors: ConfigError where it cannot be read."""
-    return _is_sweep(read_document(path))
+    """Whether a file is a sweep file, and no config; False for one that cannot be read, or only once, such as a pipe."""
+    try:
+        return os.path.isfile(path) and _is_sweep(read_document(path))
+    except ConfigError:
+        return False
 
 
 def _is_sweep(document: Document) -> bool:

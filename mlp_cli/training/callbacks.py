@@ -97,6 +97,16 @@ def _read_row(line: list[str]) -> Row:
     return Row(int(epoch), train_loss, train_score, val_loss, val_score, learning_rate, 0.0)
 
 
+class AfterEpoch(Callback):
+    """Calls a function after each epoch."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call
+
+    def on_epoch(self, row: Row) -> None:
+        self.call()
+
+
 class LogWriter(Callback):
     """Sends a line for each epoch to `log` (the run's log.txt)."""
 

@@ -66,13 +66,12 @@ class Trainer:
         self,
         callbacks: Sequence[Callback] = (),
         stop: StopRequest | None = None,
-        checkpoint: Callable[[], None] | None = None,
         until: int | None = None,
     ) -> None:
         """Trains from `state.epoch` to the end, or until early stopping decides.
 
         until: pause after this epoch; the schedule is that of the full length all the same.
-        checkpoint: called after each epoch, when `state` and the weights belong together.
+        callbacks: called in this order after each epoch, when `state` and the weights belong together.
         Errors: Diverged for a loss that is not finite; Interrupted when `stop` is set.
         """
         stop = stop or StopRequest()
@@ -83,14 +82,14 @@ class Trainer:
         try:
             with np.errstate(all="ignore"):
                 if self.epochs == 0 and not self.state.history:
-                    self._finish_epoch(self._initial_row(stop), callbacks, checkpoint)
+                    self._finish_epoch(self._initial_row(stop), callbacks)
                 while self.state.epoch < last and not self.state.best.stop:
-                    self._finish_epoch(self._epoch(self.state.epoch + 1, step_hooks, stop), callbacks, checkpoint)
+                    self._finish_epoch(self._epoch(self.state.epoch + 1, step_hooks, stop), callbacks)
         finally:
             for callback in callbacks:
                 callback.on_end()
 
-    def _finish_epoch(self, row: Row, callbacks: Sequence[Callback], checkpoint: Callable[[], None] | None) -> None:
+    def _finish_epoch(self, row: Row, callbacks: Sequence[Callback]) -> None:
         state = self.state
         state.epoch = row.epoch
         state.history.append(row)
@@ -98,8 +97,6 @@ class Trainer:
             self.best_weights = {name: value.copy() for name, value in self.weights().items()}
         for callback in callbacks:
             callback.on_epoch(row)
-        if checkpoint:
-            checkpoint()
 
     def step(self, x: NDArray, y: NDArray, scores: Scores) -> float:
         """One update from one batch, in place: x (B, D) in the network's dtype, y (B,) or (B, K). Returns the sum of its losses.

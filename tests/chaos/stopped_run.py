@@ -1,7 +1,8 @@
 """A run that was stopped on its way, in this process, for proofs about what is in its folder and how it goes on."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,25 @@ from mlp_cli import experiment
 from mlp_cli.config import config_from_mapping
 from mlp_cli.errors import Interrupted
 from mlp_cli.job import Outcome, Plan
-from mlp_cli.training.callbacks import Callback
-from mlp_cli.training.state import Row
+from mlp_cli.training import checkpoint
+from mlp_cli.training.trainer import Trainer
 
 EPOCHS, DONE = 6, 4
 
 
-class StopAfter(Callback):
-    """Ends training in the middle of the epoch after `DONE` ones; its row is in metrics.csv already."""
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Training ends when the epoch after `DONE` ones is about to be saved; its row is in metrics.csv already."""
+    save = checkpoint.save
 
-    def on_epoch(self, row: Row) -> None:
-        if row.epoch > DONE:
+    def stop(folder: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
+        if trainer.state.epoch > DONE:
             raise Interrupted("stopped")
+        save(folder, trainer, identity)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", stop)
+        yield
 
 
 class Stopped:
@@ -44,8 +52,8 @@ class Stopped:
             }
         )
         self.kept = experiment.plan(config, root / "stopped")
-        with pytest.raises(Interrupted):
-            experiment.run(self.kept, plots=False, callbacks=lambda score: [StopAfter()])
+        with stopping(), pytest.raises(Interrupted):
+            experiment.run(self.kept, plots=False)
         self.calm = digest(experiment.run(experiment.plan(config, root / "calm"), plots=False).folder)
 
     def copied(self, results: Path) -> Plan:

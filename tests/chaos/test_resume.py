@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from chaos_runs import digest
 from small_sets import make_idx_set
-from stopped_run import DONE, EPOCHS, StopAfter, Stopped, finish
+from stopped_run import DONE, EPOCHS, Stopped, finish, stopping
 
 from mlp_cli import environment, experiment, job, runs
 from mlp_cli.errors import DataError, Interrupted, RunError
 from mlp_cli.job import Job
 from mlp_cli.training import checkpoint
+from mlp_cli.training.callbacks import Callback
 
 
 def record_of(folder: Path) -> dict:
@@ -84,8 +85,8 @@ def test_another_number_of_threads_is_said(stopped: Stopped, tmp_path: Path) -> 
 def test_the_stored_number_of_threads_is_used(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the run was stopped again while it went back to its checkpoint, or run.json is lost."""
     planned, heard = experiment.plan(stopped.kept.config, tmp_path), []
-    with pytest.raises(Interrupted):
-        finish(planned, threads=2, callbacks=lambda score: [StopAfter()])
+    with stopping(), pytest.raises(Interrupted):
+        finish(planned, threads=2)
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -126,7 +127,7 @@ def test_a_completed_run_without_one_of_its_files_is_trained_again(
 
 @pytest.mark.parametrize("name", experiment.FILES)
 def test_a_file_that_vanishes_under_way_is_there_in_the_end_or_the_run_fails(stopped: Stopped, tmp_path: Path, name: str) -> None:
-    class Remove(StopAfter):
+    class Remove(Callback):
         def on_epoch(self, row: object) -> None:
             (planned.folder / name).unlink(missing_ok=True)
 
@@ -153,12 +154,23 @@ def test_a_run_without_one_of_its_files_is_not_trained_on_other_data(
     data.rename(tmp_path / "data")
     if not gone:
         make_idx_set(data, train=170, test=20)
+    heard: list[str] = []
     with pytest.raises(DataError, match="no such" if gone else "the data has changed"):
-        finish(planned)
+        finish(planned, heard.append)
+    assert not heard, "nothing starts over"
     assert {path: path.read_bytes() for path in planned.folder.iterdir() if path.name != runs.LOG} == before
     shutil.rmtree(data, ignore_errors=True)
     (tmp_path / "data").rename(data)
     assert digest(finish(planned).folder) == stopped.calm
+
+
+def test_no_figures_are_drawn_of_epochs_that_are_not_there(stopped: Stopped, tmp_path: Path) -> None:
+    planned = stopped.copied(tmp_path)
+    finish(planned)
+    metrics = planned.folder / "metrics.csv"
+    metrics.write_text(metrics.read_text().splitlines()[0] + "\n")
+    with pytest.raises(RunError, match=r"its metrics.csv has 0 of \d+ epochs"):
+        experiment.draw(planned.config, planned.folder, tmp_path / "figures")
 
 
 def test_a_diverged_run_says_so_again_without_its_data(stopped: Stopped, tmp_path: Path, data: Path) -> None:

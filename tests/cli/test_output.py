@@ -62,3 +62,19 @@ def test_characters_that_the_stream_lacks_are_escaped(tmp_path: Path) -> None:
     )
     done = shell(tmp_path, 'mlp "$@"', "train", "line.yaml", "--no-plots", PYTHONIOENCODING="ascii")
     assert done.returncode == 0 and "R\\xb2" in done.stdout, done
+
+
+def test_a_run_goes_on_from_the_epoch_that_could_not_be_printed(small_config: Path, tmp_path: Path) -> None:
+    """As of `mlp train … | head -1`, again and again."""
+    for _ in range(3):
+        shell(tmp_path, 'mlp "$@" | head -1', "train", "small.yaml", "--no-plots", "epochs=200")
+    (folder,) = tmp_path.glob("results/*")
+    log = (folder / "log.txt").read_text()
+    assert "no checkpoint" not in log and log.count("going on after epoch") == 2
+
+
+def test_a_config_may_come_through_a_pipe(small_config: Path, tmp_path: Path) -> None:
+    """It can be read only once; also where it has a problem, which is then told."""
+    for words, bad in ((["validate"], False), (["validate"], True), (["train", "--no-plots"], True)):
+        done = shell(tmp_path, f'(cat small.yaml; {"echo bad: 1" if bad else "true"}) | mlp "$@" /dev/stdin', *words)
+        assert ("bad: 1" in done.stderr and done.returncode == 2) if bad else done.stdout == "/dev/stdin: ok\n", done

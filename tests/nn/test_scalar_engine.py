@@ -25,7 +25,7 @@ from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.registry import Option, Registry
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.callbacks import AfterEpoch, Callback
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
@@ -235,7 +235,7 @@ def test_going_on_from_a_checkpoint_gives_the_same_bytes(tmp_path: Path, optimiz
     whole, stopped, again = make(), make(), make()
     whole.fit()
     with pytest.raises(Interrupted):
-        stopped.fit(checkpoint=save_and_stop)
+        stopped.fit([AfterEpoch(save_and_stop)])
     found, _ = checkpoint.recover(tmp_path, "r", "h")
     assert found is not None
     checkpoint.restore(again, found)

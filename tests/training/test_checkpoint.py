@@ -15,6 +15,7 @@ from mlp_cli.config import config_from_mapping
 from mlp_cli.errors import RunError
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.training import checkpoint
+from mlp_cli.training.callbacks import AfterEpoch
 from mlp_cli.training.checkpoint import CURRENT, PREVIOUS, Damaged
 from mlp_cli.training.trainer import Trainer
 
@@ -43,7 +44,7 @@ def trainer(data: Path, *overrides: str) -> Trainer:
 
 def save_after(made: Trainer, folder: Path, *epochs: int) -> None:
     """Trains to the end and saves after these epochs; the last of them is what the folder stands at."""
-    made.fit(checkpoint=lambda: checkpoint.save(folder, made, IDENTITY) if made.state.epoch in epochs else None)
+    made.fit([AfterEpoch(lambda: checkpoint.save(folder, made, IDENTITY) if made.state.epoch in epochs else None)])
 
 
 def everything(made: Trainer) -> dict[str, Any]:
