@@ -83,8 +83,8 @@ def main() -> None:
         label = self.plan.config.name
         return train(self, *arguments)
 
-    def finish_epoch(self, row, callbacks, checkpoint):
-        plain(self, row, callbacks, checkpoint)
+    def finish_epoch(self, row, callbacks):
+        plain(self, row, callbacks)
         name = label.partition("-")[0]
         if name in POISONS:
             POISONS[name]()
