@@ -73,6 +73,12 @@ def mean(values: Sequence[float]) -> float:
     return values[0] if min(values) == max(values) else statistics.fmean(values)
 
 
+def mean_of_all(values: Sequence[float | None], count: int) -> float | None:
+    """The mean of `count` values; None where one of them is missing or not finite."""
+    sound = [value for value in values if value is not None and math.isfinite(value)]
+    return mean(sound) if sound and len(sound) == count else None
+
+
 def sd(values: Sequence[float]) -> float:
     """The standard deviation with n − 1; exactly zero where all values are equal."""
     if min(values) == max(values):

@@ -41,6 +41,11 @@ class RunError(MlpError):
     """A run that cannot start or go on: in use elsewhere, a folder that cannot be written, a full disk: exit code 1."""
 
 
+def cause_of(error: OSError) -> str:
+    """What the system says of an error, to stand within a sentence: `permission denied`."""
+    return (error.strerror or str(error)).lower()
+
+
 def out_of_memory(error: MemoryError) -> RunError:
     """What a MemoryError means to the user: nothing is wrong with the run itself."""
     return RunError(

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlp_cli.errors import MlpError, RunError
+from mlp_cli.errors import MlpError, RunError, cause_of
 
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Opening not through a link, since nothing is ever written outside the folder; and not waiting, should it be a pipe."""
@@ -168,7 +168,7 @@ def read_bytes(path: Path, limit: int, error: type[MlpError], *, pipe: bool = Fa
             # Asking for `limit` would allocate as much; only what is no plain file has no size.
             content = handle.read((min(status.st_size, limit) if plain else limit) + 1)
     except OSError as cause:
-        raise error(f"cannot read {path}: {(cause.strerror or str(cause)).lower()}") from cause
+        raise error(f"cannot read {path}: {cause_of(cause)}") from cause
     if len(content) > limit:
         raise error(f"cannot read {path}: larger than the limit of {limit:,} bytes")
     return content

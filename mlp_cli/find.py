@@ -12,7 +12,7 @@ from typing import Any
 
 from mlp_cli import runs
 from mlp_cli.choosing import higher_is_better
-from mlp_cli.errors import RunError, UsageError
+from mlp_cli.errors import RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
 
 SKIPPED = "report"
@@ -76,7 +76,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]], above: tuple[tuple[int, int]
             return
         inside = [entry for entry in entries if _leads_to_folder(entry)]
     except OSError as error:
-        yield Found(folder, f"cannot be read: {(error.strerror or str(error)).lower()}")
+        yield Found(folder, f"cannot be read: {cause_of(error)}")
         return
     if (reason := _no_run(folder, names, bool(inside))) is not None:
         yield Found(folder, reason)

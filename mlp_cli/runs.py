@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_cli import files
-from mlp_cli.errors import RunError
+from mlp_cli.errors import RunError, cause_of
 
 RECORD, LOG = "run.json", "log.txt"
 FORMAT = 1
@@ -57,7 +57,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise RunError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        raise RunError(f"cannot read {path}: {cause_of(error)}") from error
     try:
         record = json.loads(files.read_bytes(path, _RECORD_LIMIT, RunError))
         if not isinstance(record, dict):

@@ -24,7 +24,8 @@ from mlp_cli.environment import BLAS_VARIABLES
 from mlp_cli.errors import MlpError, ReaderGone, out_of_memory
 from mlp_cli.training.stop import HINT, EndedBySignal
 
-_TRAINING = ("train", "sweep")
+_TRAINING = (["train"], ["sweep"])
+"""Beginnings of command lines that leave runs behind."""
 
 
 class _Group(click.Group):
@@ -73,7 +74,7 @@ def run(arguments: list[str] | None = None) -> int:
     except (MlpError, MemoryError) as error:
         if "--debug" in words:
             traceback.print_exc()
-        if isinstance(error, ReaderGone) and words[0] not in _TRAINING:
+        if isinstance(error, ReaderGone) and words[:1] not in _TRAINING:
             return 1  # as of `mlp ls | head`: there is nobody to tell, and nothing is lost
         told = out_of_memory(error) if isinstance(error, MemoryError) else error
         return _fail(told.message, told.hint, told.exit_code)

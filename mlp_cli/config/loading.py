@@ -17,7 +17,7 @@ from mlp_cli.config.reading import MOST_BYTES, Node, Reading, decode, read
 from mlp_cli.config.schema import Config
 from mlp_cli.config.values import safe_name
 from mlp_cli.config.writing import scalar_text
-from mlp_cli.errors import ConfigError
+from mlp_cli.errors import ConfigError, cause_of
 from mlp_cli.files import read_bytes
 from mlp_cli.registry import nearest
 
@@ -116,7 +116,7 @@ def _content(path: Path) -> bytes:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:  # a name too long, a folder that may not be entered
-        raise ConfigError(f"cannot read {shown}: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"cannot read {shown}: {cause_of(error)}") from error
     if is_folder:
         found = _configs_in(path)
         hint = f"name one of its files: {listed(found, 10)}" if found else "it holds no .yaml file"

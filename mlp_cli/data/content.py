@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 _PIECE = 1 << 20
 _PACKED_PIECE = 1 << 18
@@ -49,7 +49,7 @@ class Content:
             self.packed_bytes = status.st_size
             self._file: BinaryIO = open(self.path, "rb")
         except OSError as error:
-            raise self.error((error.strerror or str(error)).lower()) from error
+            raise self.error(cause_of(error)) from error
         try:
             head = self._file.read(512)
             self._file.seek(0)
@@ -57,7 +57,7 @@ class Content:
             self._refuse_foreign(head)
         except OSError as error:
             self._file.close()
-            raise self.error((error.strerror or str(error)).lower()) from error
+            raise self.error(cause_of(error)) from error
         except BaseException:
             self._file.close()
             raise
@@ -84,7 +84,7 @@ class Content:
         except (zlib.error, lzma.LZMAError) as error:
             raise self.error(f"damaged {self.packing} data ({str(error).lower()})") from error
         except OSError as error:
-            raise self.error((error.strerror or str(error)).lower()) from error
+            raise self.error(cause_of(error)) from error
         self._read += done
         return done
 

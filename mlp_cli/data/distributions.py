@@ -20,7 +20,7 @@ from mlp_cli.data.read_images import read_images
 from mlp_cli.data.read_npy import read_npy_set
 from mlp_cli.data.read_zip import open_zip
 from mlp_cli.data.streams import read_all
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 _PIECE = 1 << 20
 _MOST_PACKED = 1 << 30
@@ -58,7 +58,7 @@ def check_packed(file: File, path: Path) -> None:
             while piece := handle.read(_PIECE):
                 digest.update(piece)
     except OSError as error:
-        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{path}: {cause_of(error)}") from error
     if digest.hexdigest() != wanted:
         raise DataError(
             f"{path}: not the official file: its SHA-256 is {digest.hexdigest()[:12]}…, {str(wanted)[:12]}… is expected"

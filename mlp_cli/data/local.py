@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlp_cli.data.dataset import Whole, arrays_sha256
 from mlp_cli.data.read_idx import find_idx, read_idx_pair
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 _EXPECTED = (
     "give a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-… for a test part; .gz and .xz will do"
@@ -21,7 +21,7 @@ def files_of(path: Path) -> dict[str, Path]:
     try:
         found = find_idx(path)
     except OSError as error:
-        reason = "no such folder" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
+        reason = "no such folder" if isinstance(error, FileNotFoundError) else cause_of(error)
         raise DataError(f"{path}: {reason}", _EXPECTED) from error
     pair = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-ubyte"}
     if "test_x" in found or "test_y" in found:
@@ -54,7 +54,7 @@ def origin(path: Path, found: dict[str, Path]) -> list[str]:
     try:
         stamps = [(role, file, file.stat()) for role, file in sorted(found.items())]
     except OSError as error:
-        raise DataError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{error.filename}: {cause_of(error)}") from error
     return [_text(path), *(f"{role} {_text(file.name)} {stamp.st_size} {stamp.st_mtime_ns}" for role, file, stamp in stamps)]
 
 

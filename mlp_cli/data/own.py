@@ -24,7 +24,7 @@ from mlp_cli.data.read_images import read_images
 from mlp_cli.data.read_npy import npy_files, read_npy, read_npy_set
 from mlp_cli.data.read_pickle import read_pickle
 from mlp_cli.data.read_tar import is_tar_name, tar_members
-from mlp_cli.errors import DataError, RunError
+from mlp_cli.errors import DataError, RunError, cause_of
 
 ACCEPTED = (
     "read are: tables (.csv, .tsv, .tab, .parquet); .npz; a folder of .npy files, or one .npy with labels: FILE.npy; pickles of arrays "
@@ -73,7 +73,7 @@ def resolved(path: str | Path) -> Path:
     except (RuntimeError, ValueError) as error:
         raise DataError(f"{str(path)!r}: not a usable path ({error})") from error
     except OSError as error:
-        reason = "no such file or folder" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
+        reason = "no such file or folder" if isinstance(error, FileNotFoundError) else cause_of(error)
         raise DataError(f"{path}: {reason}") from error
     return found
 
@@ -107,7 +107,7 @@ def _kind_of_folder(path: Path) -> str:
         names = sorted(entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
         folders = [name for name in names if (path / name).is_dir()]
     except OSError as error:
-        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{path}: {cause_of(error)}") from error
     try:
         find_batches(path)
         return "cifar10"

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from mlp_cli import files
 from mlp_cli.data.entry import Entry, Package
 from mlp_cli.data.folders import SUFFIXES, Absent
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 TIMEOUT = 300.0
 """Seconds that a client may take."""
@@ -94,7 +94,7 @@ def _run(command: Sequence[str], folder: Path, out: BinaryIO | None = None) -> N
             start_new_session=True,
         )
     except OSError as error:
-        raise Absent(f"{command[0]} cannot be run ({(error.strerror or str(error)).lower()})") from error
+        raise Absent(f"{command[0]} cannot be run ({cause_of(error)})") from error
     try:
         told, complaint = process.communicate(timeout=TIMEOUT)
     except BaseException as error:

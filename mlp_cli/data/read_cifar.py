@@ -22,7 +22,7 @@ from mlp_cli.data.pieces import Pieces
 from mlp_cli.data.read_tar import tar_members
 from mlp_cli.data.safe_pickle import load_pickle
 from mlp_cli.data.streams import Buffered, Source, read_all
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 SHAPE = (3, 32, 32)
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -82,7 +82,7 @@ def find_batches(folder: Path) -> list[tuple[Path, str]] | Path:
         try:
             names = sorted(file.name for file in place.iterdir()) if place.is_dir() else []
         except OSError as error:
-            raise DataError(f"{place}: {(error.strerror or str(error)).lower()}") from error
+            raise DataError(f"{place}: {cause_of(error)}") from error
         for versions in (("binary",), ("pickle",), ("sheet", "labels")):
             files = {name.removesuffix(".gz").removesuffix(".xz"): name for name in reversed(names) if _version(name) in versions}
             if files:

@@ -17,7 +17,7 @@ from mlp_cli.data.pieces import Pieces, part_of
 from mlp_cli.data.read_tar import is_tar_name, tar_members
 from mlp_cli.data.read_zip import open_zip
 from mlp_cli.data.streams import FREE, Member, printable, read_all
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 from mlp_cli.files import read_bytes
 
 MOST_PIXELS = 1 << 20
@@ -65,7 +65,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{path}: {cause_of(error)}") from error
 
 
 @dataclass
@@ -154,7 +154,7 @@ def _read_folder(root: Path, rows: _Rows) -> None:
     try:
         found = sorted(_files(root, os.path.realpath(root), (), rows))
     except OSError as error:
-        raise DataError(f"{error.filename or root}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{error.filename or root}: {cause_of(error)}") from error
     rows.packed = sum(size for _, size in found)
     for parts, _ in found:
         rows.add(parts, read_bytes(root.joinpath(*parts), _MOST_BYTES, DataError))

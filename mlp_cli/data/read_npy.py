@@ -19,7 +19,7 @@ from mlp_cli.data.dataset import Array
 from mlp_cli.data.pieces import Pieces, assemble, choose
 from mlp_cli.data.read_zip import open_zip
 from mlp_cli.data.streams import Buffered, Source
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 _MAGIC = b"\x93NUMPY"
 _MOST_HEADER = 10_000
@@ -83,7 +83,7 @@ def _read_folder(folder: Path, names: Mapping[str, str] | None) -> dict[str, Arr
     try:
         found = npy_files(folder)
     except OSError as error:
-        raise DataError(f"{folder}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{folder}: {cause_of(error)}") from error
     return {role: read_npy(found[key]) for role, key in choose(found, str(folder), names).items()}
 
 

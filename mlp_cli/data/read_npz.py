@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp_cli.data.content import Content
 from mlp_cli.data.dataset import Array
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 
 def read_npz(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
@@ -29,7 +29,7 @@ def read_npz(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, A
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise DataError(f"{path}: not a usable .npz file ({str(error).lower() or 'truncated'})") from error
     except OSError as error:
-        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{path}: {cause_of(error)}") from error
 
 
 def _read_member(archive: zipfile.ZipFile, key: str, shape: tuple[int, ...], path: Path) -> Array:

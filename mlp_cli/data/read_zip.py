@@ -13,7 +13,7 @@ from typing import IO, BinaryIO
 
 from mlp_cli.data.content import Content
 from mlp_cli.data.streams import FREE, RATIO, Member, printable
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 _LARGEST = 16 << 30
 _DIRECTORY = 16 << 20
@@ -69,7 +69,7 @@ def _reading(path: Path, name: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"{path}: {cause_of(error)}") from error
     except _BROKEN as error:
         where = f"{path}: {printable(name)}" if name else str(path)
         # The standard library puts quoted bytes of the file into some of its messages.

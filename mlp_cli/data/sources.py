@@ -16,7 +16,7 @@ from mlp_cli.data import cache, mirrors, packages
 from mlp_cli.data.dataset import Whole, arrays_sha256
 from mlp_cli.data.entry import Entry, Package
 from mlp_cli.data.folders import Absent, Taken, take
-from mlp_cli.errors import DataError
+from mlp_cli.errors import DataError, cause_of
 
 SYSTEM_FOLDERS = (Path("/usr/share"), Path("/usr/local/share"))
 
@@ -96,9 +96,7 @@ def _from_folder(entry: Entry, folder: Path, given: bool) -> Taken:
         os.scandir(folder).close()
     except OSError as error:
         kind = DataError if given else Absent
-        raise kind(
-            "no such folder" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
-        ) from error
+        raise kind("no such folder" if isinstance(error, FileNotFoundError) else cause_of(error)) from error
     return take(entry, folder)
 
 

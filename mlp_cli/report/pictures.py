@@ -15,6 +15,9 @@ from mlp_cli.figures import figures_missing
 from mlp_cli.report.model import Group, Run
 from mlp_cli.words import metric_name
 
+WINNERS = Path("report", "best")
+"""Where a sweep's folder holds the figures of its winners, each in a folder of the run's name."""
+
 FIGURES = {
     "confusion.png": "Confusion matrix, test set",
     "weights.png": "First-layer weights",
@@ -54,10 +57,6 @@ def best_run(group: Group) -> Run | None:
     runs = [run for run in configuration.completed if group.monitor in run.metrics] if configuration else []
     sign = -1.0 if higher_is_better(group.monitor) else 1.0
     return min(runs, key=lambda run: (sign * run.metrics[group.monitor], run.id), default=None)
-
-
-WINNERS = Path("report", "best")
-"""Where a sweep's folder holds the figures of its winners, each in a folder of the run's name."""
 
 
 def places(run: Run) -> tuple[Path, ...]:

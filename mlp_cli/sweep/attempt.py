@@ -15,6 +15,7 @@ from mlp_cli.job import Job as Attempt
 from mlp_cli.job import Plan
 from mlp_cli.sweep.jobs import Job, Result, read_quietly
 from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.stop import HINT
 
 
 class Stopped(Interrupted):
@@ -29,7 +30,7 @@ class _StopWhen(Callback):
 
     def on_step(self, step: int, loss: float) -> None:
         if self.asked():
-            raise Stopped("stopped by the sweep", "run the same command again to go on")
+            raise Stopped("stopped by the sweep", HINT)
 
 
 def run_job(job: Job, asked: Callable[[], bool] | None = None) -> Result:

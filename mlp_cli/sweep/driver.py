@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mlp_cli import files, runs
-from mlp_cli.choosing import ROWS_KEYS
+from mlp_cli.choosing import ROWS_KEYS, mean_of_all
 from mlp_cli.sweep.crew import Crew, Limits, Listener
 from mlp_cli.sweep.executors import Executor
 from mlp_cli.sweep.halving import Bracket, Halving
 from mlp_cli.sweep.labels import value_of
-from mlp_cli.sweep.missing import is_missing, mean_of_all, missing_members, score_at
+from mlp_cli.sweep.missing import is_missing, missing_members, score_at
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.preflight import Preflight

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Sequence
 
+from mlp_cli.choosing import mean_of_all
 from mlp_cli.sweep.halving import Bracket
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.space import Candidate, Member
@@ -44,9 +43,3 @@ def score_at(planned: SweepPlan, trials: Trials, candidate: Candidate, epoch: in
     rows = [row for member in candidate.members if (row := trials.rows.get(member.id)) is not None]
     values = [metric_at(planned.runs / row.id, planned.metric, epoch, row.status == "completed") for row in rows]
     return mean_of_all(values, len(candidate.members))
-
-
-def mean_of_all(values: Sequence[float | None], count: int) -> float | None:
-    """The mean of `count` values; None where one of them is missing or not finite."""
-    sound = [value for value in values if value is not None and math.isfinite(value)]
-    return statistics.fmean(sound) if sound and len(sound) == count else None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlp_cli.choosing import Standing, best_of, mean, ranking, sd
+from mlp_cli.choosing import Standing, best_of, mean, mean_of_all, ranking, sd
 from mlp_cli.sweep.trials import Trial
 from mlp_cli.words import counted, is_percent, metric_name
 
@@ -107,7 +107,7 @@ def _result(standings: Standings, metric: str, group: int) -> Result:
     completed = [trial.metrics for trial in present if trial.status == "completed"]
     scores = [score for metrics in completed if (score := metrics.get(metric)) is not None and math.isfinite(score)]
     names = list(completed[0]) if completed else []
-    means = {name: _mean([metrics.get(name) for metrics in completed]) for name in names}
+    means = {name: mean_of_all([metrics.get(name) for metrics in completed], len(completed)) for name in names}
     return Result(
         standings.label,
         present[0].values if present else {},
@@ -121,11 +121,6 @@ def _result(standings: Standings, metric: str, group: int) -> Result:
         {name: value for name, value in means.items() if value is not None},
         group,
     )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    found = [value for value in values if value is not None]
-    return mean(found) if found and len(found) == len(values) else None
 
 
 def value_text(metric: str, mean: float, deviation: float | None = None) -> str:

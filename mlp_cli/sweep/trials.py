@@ -14,7 +14,7 @@ from typing import Any
 from mlp_cli import files, runs
 from mlp_cli.config import Config, config_from_mapping
 from mlp_cli.config.writing import flow
-from mlp_cli.errors import ConfigError, RunError
+from mlp_cli.errors import ConfigError, RunError, cause_of
 from mlp_cli.experiment import missing_files
 from mlp_cli.sweep.labels import value_of
 from mlp_cli.sweep.space import Candidate, Member
@@ -68,7 +68,7 @@ class Trials:
         try:
             names = sorted(os.listdir(members)) if os.path.isdir(members) else []
         except OSError as error:
-            raise RunError(f"cannot read {members}: {(error.strerror or str(error)).lower()}") from error
+            raise RunError(f"cannot read {members}: {cause_of(error)}") from error
         for name in names:
             self.refresh(name)
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli import files, npz
-from mlp_cli.errors import RunError
+from mlp_cli.errors import RunError, cause_of
 from mlp_cli.training.state import Best, Row
 from mlp_cli.training.trainer import Trainer
 
@@ -87,7 +87,7 @@ def read(path: Path) -> Checkpoint:
         regular = stat.S_ISREG(os.stat(path).st_mode)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ELOOP):
-            raise Unreadable(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+            raise Unreadable(f"cannot read {path}: {cause_of(error)}") from error
         regular = False
     if not regular:
         raise Damaged(f"{path} is damaged: it is not a file")
