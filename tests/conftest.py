@@ -1,10 +1,29 @@
 """What many tests need: a small set of images on disk, an empty cache, and the command line called as a user would."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from small_sets import Answer, make_idx_set
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_children_inherit() -> Iterator[None]:
+    """Children heed signals and keep compiled modules, however the suite was started.
+
+    `nohup make test &` in a script ignores SIGINT, and so would every child. PYTHONDONTWRITEBYTECODE, which containers set, would
+    have each of hundreds of children compile the package again.
+    """
+    plain = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ignored = [number for number in plain if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, plain[number])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True)
