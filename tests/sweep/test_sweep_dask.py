@@ -235,8 +235,22 @@ def port_of_another_cluster() -> Iterator[None]:
         yield
 
 
+def ends_late(local: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a cluster end when those who wait for it have lost patience."""
+
+    def close(timeout: float) -> None:
+        real()
+        raise TimeoutError(f"timed out after {timeout} s")
+
+    real = local.close
+    monkeypatch.setattr(local, "close", close)
+
+
 @pytest.mark.usefixtures("port_of_another_cluster")
-def test_a_local_cluster_with_a_worker_killed(idx_set: Path, results: Path, tmp_path: Path) -> None:
+def test_a_local_cluster_with_a_worker_killed(
+    idx_set: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 60.0)
     jobs = make_jobs(idx_set, results, 3, dropout=0.2, hidden_sizes=[32, 16])
     long = make_jobs(idx_set, tmp_path / "long", 2, epochs=LONG)
     with Dask(None, 2) as executor:
@@ -256,6 +270,7 @@ def test_a_local_cluster_with_a_worker_killed(idx_set: Path, results: Path, tmp_
         executor.cancel_all()
         assert [(result.run_id, result.lost) for result in drain(executor, 1)] == [(kept.run_id, False)]
         check_that_they_go_on(executor, long, tmp_path / "alone")
+        ends_late(executor._cluster._local, monkeypatch)
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
         record = runs.read_record(folder_of(job)) or {}
