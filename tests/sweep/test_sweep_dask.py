@@ -210,8 +210,8 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
         client.wait_for_workers(3)
     with Dask(site.address, 1, say=notices.append) as executor:
         assert executor.workers == 1
-        found = drive(executor, make_jobs(site.images, results, 3))
-    assert [result.status for result in found.values()] == ["completed"] * 3
+        found = drive(executor, make_jobs(site.images, results, 2))
+    assert [result.status for result in found.values()] == ["completed"] * 2
     assert len(notices) == 2
     assert any("cannot run mlp-cli" in text for text in notices)
     assert any("mlp-cli 0.0.1" in text for text in notices)
@@ -251,7 +251,7 @@ def test_a_local_cluster_with_a_worker_killed(
     idx_set: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 60.0)
-    jobs = make_jobs(idx_set, results, 3, dropout=0.2, hidden_sizes=[32, 16])
+    jobs = make_jobs(idx_set, results, 2, dropout=0.2, hidden_sizes=[32, 16])
     long = make_jobs(idx_set, tmp_path / "long", 2, epochs=LONG)
     with Dask(None, 2) as executor:
         assert all(address.startswith("tcp://127.0.0.1:") for address in executor._cluster.threads)
