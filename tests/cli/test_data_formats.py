@@ -240,7 +240,9 @@ def test_regression(mlp: Mlp, tmp_path: Path) -> None:
     np.savez(tmp_path / "floats.npz", **labels)
     assert mlp("train", path, "dataset={path: floats.npz}", "--name", "floats", "--no-plots").code == 0
     make_idx_set(tmp_path / "idx", 90, 30, CLASSES, SIDE)
-    assert mlp("train", path, "dataset={path: idx}", "--name", "numbers", "--no-plots").code == 0, "whole numbers are quantities for mse"
+    assert mlp("train", path, "dataset={path: idx}", "--name", "numbers", "--no-plots").code == 0, (
+        "whole numbers are quantities for mse"
+    )
     assert "test_r2" in record_of(tmp_path, "numbers")["metrics"]
 
 

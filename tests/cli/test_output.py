@@ -41,9 +41,7 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    ("where", "reason"), [(">/dev/full", "the disk is full"), (">&-", "it is closed"), ("", "broken pipe")]
-)
+@pytest.mark.parametrize(("where", "reason"), [(">/dev/full", "the disk is full"), (">&-", "it is closed"), ("", "broken pipe")])
 def test_a_result_that_cannot_be_written_is_one_error(small_config: Path, tmp_path: Path, where: str, reason: str) -> None:
     """A run does not even begin; and what is only printed is no success either."""
     write_run(tmp_path / "other")

@@ -212,9 +212,7 @@ def test_a_record_without_a_key(mlp: Mlp, small_config: Path, tmp_path: Path, ke
         assert (answer.code, answer.err) == (0, note) or (key == "config" and "config is missing" in answer.err)
 
 
-def test_missing_figures_are_drawn_later(
-    mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlp("train", small_config)
     folder = folder_of(tmp_path)
     drawn = {path: path.read_bytes() for path in (folder / "plots").iterdir()}
