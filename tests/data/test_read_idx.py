@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny as support
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -26,7 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(array=ARRAYS, suffix=st.sampled_from(["", ".gz", ".xz"]))
-@settings(max_examples=60, deadline=None)
 def test_what_is_written_comes_back(folder: Path, array: np.ndarray, suffix: str) -> None:
     path = folder / f"array{suffix}"
     path.write_bytes(pack(idx_bytes(array), suffix))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import check_mutants, refuses
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from pickles import python2
@@ -111,7 +111,6 @@ def test_other_layouts(tmp_path: Path, value: Any) -> None:
     refuses(read_pickle, write(tmp_path / "mnist.pkl", value))
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     x=npst.arrays(st.sampled_from(["u1", "i2", "f4", ">f8", "?"]), st.tuples(st.just(6), st.integers(1, 9)), elements={}),
     protocol=st.integers(0, pickle.HIGHEST_PROTOCOL),
@@ -126,7 +125,7 @@ def test_any_rows(tmp_path_factory: pytest.TempPathFactory, x: Any, protocol: in
 
 @pytest.mark.parametrize("name", ["mnist.pkl", "mnist.pkl.gz"])
 def test_mutants(tmp_path: Path, name: str) -> None:
-    check_mutants(read_pickle, write(tmp_path / name, theano(BYTES[:, :4] / np.float32(256))), 90)
+    check_mutants(read_pickle, write(tmp_path / name, theano(BYTES[:, :4] / np.float32(256))), 0.45)
 
 
 def test_web_page_and_pointer(tmp_path: Path) -> None:

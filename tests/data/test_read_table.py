@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data import read_csv
@@ -68,7 +68,6 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
     mark=st.booleans(),
     gap=st.sampled_from(MISSING),
 )
-@settings(max_examples=100, deadline=None)
 def test_what_is_written_comes_back(
     folder: Path, table: Any, form: tuple[str, str], packing: str, quoting: Any, end: str, mark: bool, gap: str
 ) -> None:
@@ -262,7 +261,6 @@ def test_damaged_files_are_data_errors_and_nothing_else(tmp_path: Path) -> None:
 
 
 @given(content=st.binary(max_size=60) | st.text(alphabet='a1",;\n\r\t .', max_size=40).map(str.encode))
-@settings(max_examples=200, deadline=None)
 def test_any_bytes_at_all(folder: Path, content: bytes) -> None:
     try:
         read_table(written(folder, content))
