@@ -214,14 +214,23 @@ def test_mutants_of_a_compressed_batch(tmp_path: Path) -> None:
     check_mutants(lambda path: read_cifar(path.parent), root / "cifar-10-batches-bin/test_batch.bin.gz", 0.7, root)
 
 
-def test_a_real_batch() -> None:
+@pytest.mark.parametrize("rows", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_real_batch(tmp_path: Path, rows: int) -> None:
+    """Its first images, since unpacking all takes a second."""
     path = REAL / "cifar10/test_batch.bin.xz"
     if not path.is_file():
         pytest.skip(f"no {path}: set MLP_DATA_DIR to a folder that has it")
+    if rows < 10_000:
+        with lzma.open(path) as packed:
+            start = packed.read(rows * 3073)
+        path = tmp_path / "test_batch.bin"
+        path.write_bytes(start)
     with Content(path) as content:
         x, y = read_binary(content)
-    assert content_sha256(x, y) == TEST_SHA256
-    assert y[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1] and np.bincount(y).tolist() == [1000] * 10
+    assert len(x) == len(y) == rows and y[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
+    assert x[0, [0, 1024, 2048]].tolist() == [158, 112, 49], "the first pixel in red, green and blue"
+    if rows == 10_000:
+        assert content_sha256(x, y) == TEST_SHA256 and np.bincount(y).tolist() == [1000] * 10
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import os
 import struct
 import warnings
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ REAL = Path(os.environ.get("MLP_DATA_DIR") or Path(__file__).parents[2].parent /
 DTYPES = npst.integer_dtypes(endianness="?") | npst.unsigned_integer_dtypes(endianness="?") | npst.boolean_dtypes()
 DTYPES |= npst.floating_dtypes(endianness="?", sizes=(16, 32, 64))
 ARRAYS = npst.arrays(DTYPES, npst.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5))
-PACKERS: dict[str, Any] = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
+PACKERS: dict[str, Any] = {"": bytes, ".gz": gzip.compress, ".xz": partial(lzma.compress, preset=0)}
 X = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
 Y = np.arange(6)
 

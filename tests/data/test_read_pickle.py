@@ -1,6 +1,4 @@
 import gzip
-import hashlib
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from pickles import python2
 
 from mlp_cli.data.read_pickle import read_pickle
 
-REAL = Path(os.environ.get("MLP_DATA_DIR") or Path(__file__).parents[2].parent / "shared/data")
 RANDOM = np.random.default_rng(0)
 BYTES = RANDOM.integers(0, 256, (9, 784), dtype=np.uint8)
 LABELS = RANDOM.integers(0, 10, 9)
@@ -135,20 +132,3 @@ def test_web_page_and_pointer(tmp_path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\n")
     refuses(read_pickle, path, "Git LFS pointer")
     refuses(read_pickle, tmp_path / "none.pkl", "no such file")
-
-
-def test_the_real_file() -> None:
-    path = REAL / "mnist-pkl/mnist.pkl.gz"
-    if not path.is_file():
-        pytest.skip(f"no {path}: set MLP_DATA_DIR to a folder that has it")
-    found = read_pickle(path)
-    assert found.test_x is not None and found.test_y is not None
-    assert (found.train_x.shape, found.train_x.dtype, found.test_x.shape) == ((60_000, 784), np.uint8, (10_000, 784))
-    assert found.official_validation == 10_000 and len(found.notices) == 1
-    assert found.train_y[:5].tolist() == [5, 0, 4, 1, 9] and found.train_y[50_000:50_005].tolist() == [3, 8, 6, 9, 6]
-    assert np.bincount(found.train_y[:50_000]).tolist() == [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
-    assert found.train_x[:50_000].mean() / 256 == pytest.approx(0.13045, abs=5e-6)
-    assert found.train_x[:50_000].std() / 256 == pytest.approx(0.30729, abs=5e-6)
-    header = bytes.fromhex("00000803 0000ea60 0000001c 0000001c")
-    official = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-    assert hashlib.sha256(header + found.train_x.tobytes()).hexdigest() == official
