@@ -29,8 +29,8 @@ class Loss:
     """The base of all losses: their option, and working arrays for outputs of one shape (B, K) and dtype."""
 
     task: ClassVar[Task]
-    shape: tuple[int, ...] = ()
-    dtype: Any = None
+    _shape: tuple[int, ...] = ()
+    _dtype: Any = None
 
     def __init__(
         self, reduction: Annotated[Reduction, Doc("Whether a batch's gradients are averaged (mean) or added (sum).")] = "mean"
@@ -43,19 +43,19 @@ class Loss:
     def backward(self) -> Array:
         raise NotImplementedError
 
-    def resize(self, outputs: Array) -> None:
+    def _resize(self, outputs: Array) -> None:
         """Makes the working arrays anew; called when the number of rows changes, a few times an epoch."""
-        self.shape, self.dtype = outputs.shape, outputs.dtype
-        self.rows, classes = outputs.shape
-        self._flat = aligned(self.rows * classes, self.dtype)  # the values again, as one row
-        self._values = self._flat.reshape(classes, self.rows)
-        self._squares = aligned(self.rows * classes, self.dtype).reshape(classes, self.rows)
+        self._shape, self._dtype = outputs.shape, outputs.dtype
+        self._rows, classes = outputs.shape
+        self._flat = aligned(self._rows * classes, self._dtype)  # the values again, as one row
+        self._values = self._flat.reshape(classes, self._rows)
+        self._squares = aligned(self._rows * classes, self._dtype).reshape(classes, self._rows)
         self._grad = self._values.T
-        self._ones = aligned_full(classes, 1.0, self.dtype)
-        self._row_ones = aligned_full(self.rows, 1.0, self.dtype)
-        self.per_sample, self._sums, self._picked = (aligned(self.rows, self.dtype) for _ in range(3))
-        self._numbers = np.arange(self.rows)
-        self._index = np.empty(self.rows, np.intp)
+        self._ones = aligned_full(classes, 1.0, self._dtype)
+        self._row_ones = aligned_full(self._rows, 1.0, self._dtype)
+        self.per_sample, self._sums, self._picked = (aligned(self._rows, self._dtype) for _ in range(3))
+        self._numbers = np.arange(self._rows)
+        self._index = np.empty(self._rows, np.intp)
 
 
 losses: Registry[type[Loss]] = Registry("loss")
@@ -72,12 +72,12 @@ class CrossEntropy(Loss):
     task: ClassVar[Task] = "classification"
 
     def forward(self, outputs: Array, targets: Array) -> float:
-        if outputs.shape != self.shape or outputs.dtype != self.dtype:
-            self.resize(outputs)
+        if outputs.shape != self._shape or outputs.dtype != self._dtype:
+            self._resize(outputs)
         logits, values, per_sample = outputs.T, self._values, self.per_sample
         np.maximum.reduce(logits, axis=0, out=per_sample)
         np.subtract(logits, per_sample, out=values)
-        np.multiply(targets, self.rows, out=self._index)
+        np.multiply(targets, self._rows, out=self._index)
         np.add(self._index, self._numbers, out=self._index)
         self._flat.take(self._index, mode="clip", out=self._picked)
         np.exp(values, out=values)
@@ -88,7 +88,7 @@ class CrossEntropy(Loss):
 
     def backward(self) -> Array:
         # softmax − one-hot: a look-up of the B entries to change is cheaper than a one-hot array.
-        scale = 1.0 / self.rows if self.reduction == "mean" else 1.0
+        scale = 1.0 / self._rows if self.reduction == "mean" else 1.0
         np.divide(scale, self._sums, out=self._sums)
         np.multiply(self._values, self._sums, out=self._values)
         self._flat.take(self._index, mode="clip", out=self._picked)
@@ -109,8 +109,8 @@ class Mse(Loss):
     task: ClassVar[Task] = "regression"
 
     def forward(self, outputs: Array, targets: Array) -> float:
-        if outputs.shape != self.shape or outputs.dtype != self.dtype:
-            self.resize(outputs)
+        if outputs.shape != self._shape or outputs.dtype != self._dtype:
+            self._resize(outputs)
         np.subtract(outputs.T, targets.reshape(outputs.shape).T, out=self._values)
         np.multiply(self._values, self._values, out=self._squares)
         np.dot(self._ones, self._squares, out=self.per_sample)
@@ -118,6 +118,6 @@ class Mse(Loss):
         return float(np.dot(self.per_sample, self._row_ones))
 
     def backward(self) -> Array:
-        scale = 1.0 / self.rows if self.reduction == "mean" else 1.0
-        np.multiply(self._values, 2.0 / self.shape[1] * scale, out=self._values)
+        scale = 1.0 / self._rows if self.reduction == "mean" else 1.0
+        np.multiply(self._values, 2.0 / self._shape[1] * scale, out=self._values)
         return self._grad
