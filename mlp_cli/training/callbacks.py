@@ -37,9 +37,9 @@ def metrics_header(score: str) -> list[str]:
 
 
 class TablesWriter(Callback):
-    """Keeps metrics.csv and timings.csv: one row an epoch, written as the epoch ends.
+    """Writes metrics.csv and timings.csv: one row an epoch, as the epoch ends.
 
-    history: the epochs done before; both files are made anew from them, which mends whatever a kill left.
+    history: the epochs done before. Both files are written anew from them, which mends whatever a kill left.
     samples: training samples an epoch.
     """
 
@@ -52,7 +52,7 @@ class TablesWriter(Callback):
         self.write(history)
 
     def write(self, history: list[Row]) -> None:
-        """Both files whole, each replaced in one step."""
+        """Writes both files whole, each in one step."""
         for path, header, cells in self.tables:
             files.write_text(path, _csv([header, *map(cells, history)]))
 

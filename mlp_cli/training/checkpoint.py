@@ -1,7 +1,7 @@
-"""Checkpoints: one file with all that going on needs, written so that a kill at any moment leaves a sound one.
+"""A checkpoint is one file with everything that a run needs to go on. A kill at any moment leaves a sound one.
 
-The file is an .npz archive of plain arrays and a small JSON head; its very last bytes are the SHA-256 of everything before
-them, so any damage shows. Randomness needs no place in it (see `mlp_cli.rng`).
+The file is an .npz archive of plain arrays and a small JSON head. Its last bytes are the SHA-256 of everything before them, so
+any damage shows. It holds no state of a random generator (see `mlp_cli.rng`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Damaged(RunError):
 
 
 class Unreadable(RunError):
-    """A checkpoint file that the system does not hand out now: once the cause is gone it may be as good as ever."""
+    """A checkpoint file that the system does not hand out now; once the cause is gone it may be sound."""
 
 
 @dataclass(frozen=True)

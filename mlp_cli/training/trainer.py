@@ -62,7 +62,7 @@ class Trainer:
     def fit(self, callbacks: Sequence[Callback] = (), stop: StopRequest | None = None, until: int | None = None) -> None:
         """Trains from `state.epoch` to the end, or until early stopping decides.
 
-        until: pause after this epoch; the schedule is that of the full length all the same.
+        until: pause after this epoch; the schedule stays that of the full length.
         callbacks: called in this order after each epoch, when `state` and the weights belong together.
         Errors: Diverged for a loss that is not finite; Interrupted when `stop` is set.
         """
