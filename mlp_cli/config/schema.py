@@ -21,6 +21,7 @@ from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.layers import BatchNorm
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
+from mlp_cli.nn.scalar import OPTIMIZERS as SCALAR_OPTIMIZERS
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.registry import MOST, Range
 
@@ -70,6 +71,9 @@ def _check_engine(value: str, info: ValidationInfo) -> str:
             given = info.data.get(name)
             if any(given) if isinstance(given, tuple) else given:
                 raise wrong(f"scalar has no {name}; remove {name}, or write numpy")
+        if "optimizer" in info.data and info.data["optimizer"].name not in SCALAR_OPTIMIZERS:
+            known = list(SCALAR_OPTIMIZERS)
+            raise wrong(f"scalar has {' and '.join(known)}; write optimizer: {known[0]}, or numpy")
     return value
 
 
