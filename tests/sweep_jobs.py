@@ -22,7 +22,7 @@ def make_job(images: Path, results: Path, label: str, attempt: int = 1, threads:
     """A member that trains a small network on `images` in a blink."""
     mapping = {"dataset": {"path": str(images), "validation": 100}, "hidden_sizes": [16], "epochs": 3, "batch_size": 32, **keys}
     config = config_from_mapping({**mapping, "name": label})
-    run_id = experiment.plan(config, results).id
+    run_id = experiment.Plan(config, results).id
     return Job(run_id, config.to_dict(), str(results), label, threads, None, attempt, "mlp sweep")
 
 
@@ -83,7 +83,7 @@ def hashes_of(jobs: Iterable[Job]) -> list[str]:
 def trained_alone(job: Job, results: Path) -> str:
     """The hash of the same config trained by `experiment.run`, in this process."""
     config = config_from_mapping(job.config)
-    return run_hash(experiment.run(experiment.plan(config, results), plots=False).folder)
+    return run_hash(experiment.run(experiment.Plan(config, results), plots=False).folder)
 
 
 def log_of(job: Job) -> str:

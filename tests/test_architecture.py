@@ -11,13 +11,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mlp_cli"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-LINES = 320
+LINES = 600
 
 LEVELS = {
     "errors registry rng files npz environment choosing words": 0,
     "nn data": 1,
-    "config training plots": 2,
-    "runs find model build estimate figures job": 3,
+    "config training": 2,
+    "runs model build plots": 3,
     "experiment": 4,
     "report sweep": 5,
     "bench": 6,

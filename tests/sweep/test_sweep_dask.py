@@ -118,7 +118,7 @@ def test_cancelled_members_stop_on_the_workers(site: Site, results: Path) -> Non
         executor.cancel_all()
         found = {result.run_id: result for result in drain(executor, 2)}
         assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 2
-        assert (runs.read_record(folder_of(jobs[0])) or {})["status"] == "interrupted"
+        assert runs.read_status(folder_of(jobs[0]))[1] == "interrupted"
         assert found[jobs[1].run_id].error == "not started"
 
 
@@ -166,7 +166,7 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     (tmp_path / "older" / "mlp_cli" / "sweep" / "dask_task.py").write_bytes(task.read_bytes())
     site.add_worker("--nthreads", "1", PYTHONPATH=str(tmp_path / "older"))
     notices: list[str] = []
-    with pytest.raises(RunError) as caught, Dask(site.address, 1, say=notices.append) as executor:
+    with pytest.raises(RunError) as caught, Dask(site.address, 1, notify=notices.append) as executor:
         executor.submit(make_job(site.images, results, "a"))
         drain(executor, 1)
     assert "no worker of the Dask cluster" in caught.value.message
@@ -178,7 +178,7 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     notices.clear()
     with distributed.Client(site.address, set_as_default=False) as client:
         client.wait_for_workers(3)
-    with Dask(site.address, 1, say=notices.append) as executor:
+    with Dask(site.address, 1, notify=notices.append) as executor:
         assert executor.workers == 1
         found = drive(executor, make_jobs(site.images, results, 3))
     assert [result.status for result in found.values()] == ["completed"] * 3

@@ -77,8 +77,8 @@ def test_the_same_bytes_as_alone(name: str, idx_set: Path, results: Path, tmp_pa
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
         record = runs.read_record(folder_of(job))
-        assert record is not None
-        assert (record["name"], record["command"], record["environment"]["threads"]) == (job.label, "mlp sweep", 1)
+        assert record is not None and record.environment is not None
+        assert (record.name, record.command, record.environment.threads) == (job.label, "mlp sweep", 1)
         assert not (folder_of(job) / "plots").exists()
     assert [path for path in results.iterdir() if path.name.startswith(".")] == []
 
@@ -87,8 +87,8 @@ def test_threads_are_the_job_s(idx_set: Path, results: Path) -> None:
     jobs = [make_job(idx_set, results, "two", threads=2), make_job(idx_set, results, "one")]
     with Processes(1) as executor:
         drive(executor, jobs)
-    records = [runs.read_record(folder_of(job)) or {} for job in jobs]
-    assert [record["environment"]["threads"] for record in records] == [2, 1]
+    records = [runs.read_record(folder_of(job)) for job in jobs]
+    assert [record.environment.threads for record in records if record and record.environment] == [2, 1]
 
 
 def test_a_completed_member_is_only_reported(idx_set: Path, results: Path) -> None:
@@ -133,7 +133,7 @@ def test_members_that_go_wrong(monkeypatch: pytest.MonkeyPatch, idx_set: Path, r
     for name in ("segfault", "exception", "memory", "exit0", "exit3", "killed", "diverges"):
         record = runs.read_record(folder_of(bad[name]))
         assert record is not None
-        assert (record["status"], record["error"]) == (found[bad[name].label].status, errors[name])
+        assert (record.status, record.error) == (found[bad[name].label].status, errors[name])
         assert errors[name].splitlines()[0] in log_of(bad[name])
     assert "Traceback" in log_of(bad["exception"])
     assert "poisoned_worker.py" in log_of(bad["segfault"]), "where Python was when the memory error came"
@@ -165,7 +165,7 @@ def test_a_member_without_an_end_is_ended(kind: str, monkeypatch: pytest.MonkeyP
     assert found[kind].error == "timed out: not done after 1.5 s"
     record = runs.read_record(folder_of(job))
     assert record is not None
-    assert (record["status"], record["error"]) == ("failed", found[kind].error)
+    assert (record.status, record.error) == ("failed", found[kind].error)
     assert "timed out" in log_of(job)
 
 
@@ -191,7 +191,7 @@ def test_cancelled_members_stop_and_go_on(idx_set: Path, results: Path, tmp_path
         assert [found[job.run_id].lost for job in jobs] == [False] * 4
         record = runs.read_record(folder_of(jobs[0]))
         assert record is not None
-        assert record["status"] == "interrupted"
+        assert record.status == "interrupted"
         assert not folder_of(jobs[3]).exists()
         drive(executor, jobs)
     assert hashes_of(jobs[:2]) == [trained_alone(job, tmp_path / "alone") for job in jobs[:2]]
@@ -302,14 +302,14 @@ def test_a_failure_is_made_final(idx_set: Path, results: Path) -> None:
     job = make_job(idx_set, results, "a")
     record = record_failure(job, "killed too often", "its last words")
     assert record is not None
-    assert (record["status"], record["error"], record["id"]) == ("failed", "killed too often", job.run_id)
+    assert (record.status, record.error, record.id) == ("failed", "killed too often", job.run_id)
     assert runs.read_record(folder_of(job)) == record
     assert "its last words" in log_of(job)
     with Serial() as executor:
         assert drive(executor, [job])["a"].status == "completed"
     after = record_failure(job, "too late")
     assert after is not None
-    assert after["status"] == "completed"
+    assert after.status == "completed"
     with runs.Claim(folder_of(job)):
         assert record_failure(job, "not ours") is None
 
@@ -384,7 +384,7 @@ def test_ctrl_c_stops_the_whole_group_in_good_order(driver: subprocess.Popen[str
     os.killpg(driver.pid, signal.SIGINT)
     assert driver.wait(20) != 0
     records = [runs.read_record(folder) for folder in results.glob("seed-*")]
-    assert [record["status"] for record in records if record] == ["interrupted"] * 2
+    assert [record.status for record in records if record] == ["interrupted"] * 2
     assert not any(map(is_alive, children))
 
 

@@ -70,17 +70,17 @@ POISONS = {poison.__name__: poison for poison in (segfault, exception, memory, e
 
 
 def main() -> None:
-    from mlp_cli.job import Job
+    from mlp_cli.experiment import Attempt
 
     obey_modes()
 
     plain = trainer.Trainer._finish_epoch
-    train = Job._train
+    train = Attempt.finish
     label = ""
 
     def remember(self, *arguments):
         nonlocal label
-        label = self.plan.config.name
+        label = self.config.name
         return train(self, *arguments)
 
     def finish_epoch(self, row, callbacks):
@@ -91,7 +91,7 @@ def main() -> None:
         elif name == "once" and row.epoch == 1:
             segfault()
 
-    Job._train = remember
+    Attempt.finish = remember
     trainer.Trainer._finish_epoch = finish_epoch
     worker.main(int(sys.argv[2]), int(sys.argv[3]))
 

@@ -121,7 +121,7 @@ def test_poison_among_members(good: int, monkeypatch: pytest.MonkeyPatch, idx_se
         if job.label != "unwritable":
             record = runs.read_record(folder_of(job))
             assert record is not None
-            assert (record["status"], record["error"]) == (found[job.label].status, found[job.label].error)
+            assert (record.status, record.error) == (found[job.label].status, found[job.label].error)
     assert hashes_of(jobs) == calm_hashes(idx_set, tmp_path, good)
 
 
@@ -191,7 +191,7 @@ def stamps(results: Path) -> dict[str, int]:
     return {
         folder.name: (folder / runs.RECORD).stat().st_mtime_ns
         for folder, record in records.items()
-        if record is not None and record["status"] == "completed"
+        if record is not None and record.status == "completed"
     }
 
 
