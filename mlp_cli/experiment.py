@@ -126,22 +126,16 @@ def run(
                 raise
         if record.status == "completed":  # somebody may have taken the folder away, or a file of it
             claim.check()
-            if lost := missing_files(folder):
-                raise RunError(f"{folder}: {', '.join(lost)} is gone or empty", "run the same command again")
+            if gone := missing_files(folder):
+                raise RunError(f"{folder}: {', '.join(gone)} is gone or empty", "run the same command again")
         return Outcome(record, folder, not done or bool(lost))
 
 
 def new_record(plan: Plan) -> runs.Record:
-    """run.json of a run that nobody has begun."""
-    return runs.Record(
-        id=plan.id,
-        name=plan.config.name,
-        status="interrupted",
-        config_hash=plan.hash,
-        config=plan.config.to_dict(),
-        started=runs.now(),
-        epochs=0,
-    )
+    """run.json of a run that nobody has begun: it has every key."""
+    known = {"id": plan.id, "name": plan.config.name, "config_hash": plan.hash, "config": plan.config.to_dict()}
+    begun = {"status": "interrupted", "started": runs.now(), "epochs": 0, "metrics": {}}
+    return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields) | known | begun)
 
 
 def missing_files(folder: Path) -> list[str]:

@@ -129,17 +129,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def strict_json(value: Any) -> str:
     """JSON text with an indent of two; NaN and the infinities, which JSON lacks, become null."""
-    return json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value
+    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=False)
 
 
 def sync_folder(folder: Path) -> None:

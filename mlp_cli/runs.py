@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -58,7 +59,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     def plain(self) -> dict[str, Any]:
-        """As run.json holds it."""
+        """As run.json holds it: the keys that stood there or were given since."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -134,7 +135,7 @@ class Record(_Entry):
         seed, rate = self.config.get("seed"), self.config.get("learning_rate", 0.0)
         if type(seed) is not int or not 0 <= seed < 2**32:
             raise ValueError(f"config.seed is {_shown(seed)}; it should be a seed")
-        if type(rate) not in (int, float) or not abs(rate) < math.inf:
+        if type(rate) not in (int, float) or not abs(rate) <= sys.float_info.max:
             raise ValueError(f"config.learning_rate is {_shown(rate)}; it should be a finite number")
         for name in ("seconds", "epochs", "metrics") if self.status == "completed" else ():
             if getattr(self, name) in (None, {}):
@@ -145,10 +146,6 @@ class Record(_Entry):
     def data_sha256(self) -> str | None:
         """SHA-256 of the run's data, None where it is not known yet."""
         return None if self.data is None else self.data.sha256
-
-    def plain(self) -> dict[str, Any]:
-        """As run.json holds it: every key, those of its mappings only where they are given."""
-        return {name: value.plain() if isinstance(value, _Entry) else value for name, value in self}
 
 
 def run_id(name: str, config_hash: str) -> str:
@@ -252,7 +249,7 @@ def read_curves(folder: Path) -> dict[str, Column]:
 
 
 class Claim(AbstractContextManager["Claim"]):
-    """The sole right to write in a run's folder, until `release` or the end of the process. Use it in a `with` statement.
+    """The sole right to write in a run's folder, for the body of a `with` statement, or until the end of the process.
 
     Errors (on making): RunError where the folder cannot be made or written, or another process has it.
     """
@@ -263,31 +260,23 @@ class Claim(AbstractContextManager["Claim"]):
         with files.writing(self.path_log):
             self._log = os.open(self.path_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.PLAIN, 0o666)
         try:
-            with files.writing(self.path_log):
-                self._lock()
+            deadline = time.monotonic() + _LOCK_WAIT  # a listing may look at the lock for a moment
+            while not self._lock():
+                if time.monotonic() > deadline:
+                    raise RunError(f"{folder} is in use by another process", "wait until it ends, or stop it and run this again")
+                time.sleep(0.02)
             self.check()
         except BaseException:
-            self.release()
+            os.close(self._log)
             raise
 
-    def _lock(self) -> None:
-        deadline = time.monotonic() + _LOCK_WAIT  # a listing may look at the lock for a moment
-        while True:
-            try:
-                fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise RunError(
-                        f"{self.folder} is in use by another process", "wait until it ends, or stop it and run this again"
-                    ) from None
-                time.sleep(0.02)
+    def _lock(self) -> bool:
+        with files.writing(self.path_log), suppress(BlockingIOError):
+            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
 
     def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Gives the folder back."""
         os.close(self._log)
 
     def check(self) -> None:
@@ -313,29 +302,25 @@ class Claim(AbstractContextManager["Claim"]):
             os.ftruncate(self._log, 0)
             # Checkpoints next, the older one first: what is left goes on where the run was, or starts at the beginning.
             for entry in sorted(
-                self.folder.iterdir(), key=lambda entry: (not entry.name.startswith("checkpoint"), -len(entry.name))
+                os.scandir(self.folder), key=lambda entry: (not entry.name.startswith("checkpoint"), -len(entry.name))
             ):
-                if _is_folder(entry):
+                if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)
                 elif entry.name != LOG:
-                    entry.unlink()
+                    os.unlink(entry)
 
     def tidy(self) -> None:
         """Takes away temporary files that a killed process left here or in a folder here; deeper down others may be at work."""
         with files.writing(self.folder):
-            for place in (self.folder, *filter(_is_folder, self.folder.iterdir())):
-                for entry in place.iterdir():
-                    if _TEMPORARY.fullmatch(entry.name) and not _is_folder(entry):
-                        entry.unlink(missing_ok=True)
+            folders = [entry.path for entry in os.scandir(self.folder) if entry.is_dir(follow_symlinks=False)]
+            for entry in (entry for place in (str(self.folder), *folders) for entry in os.scandir(place)):
+                if _TEMPORARY.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
+                    Path(entry.path).unlink(missing_ok=True)
 
     def write_record(self, record: Record) -> None:
         """Replaces run.json. Errors: RunError, also where the folder was removed or replaced."""
         self.check()
         files.write_json(self.folder / RECORD, record.plain())
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 def in_use(folder: Path) -> bool:
@@ -419,12 +404,11 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
         raise RunError(f"cannot read {reference}: permission denied") from error
     except (OSError, ValueError):
         pass  # no path at all, such as a name that is too long
-    if among is not None:
-        known, hint = among, f"name one of the {len(among):,} runs of this report; @last and @best:val_accuracy are runs too"
-    else:
-        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.isdir(results) else []
-        hint = f"`mlp ls {results}` lists the {len(known):,} runs there; @last and @best:val_accuracy are runs too"
-        hint = hint if known else f"there are no runs in {results}; another folder is named with --results DIR"
+    where, known = "this report", among
+    if known is None:
+        where, known = str(results), [each for each, reason in scan([results]) if not reason] if os.path.isdir(results) else []
+    hint = f"name one of the {len(known):,} runs of {where}; @last and @best:val_accuracy are runs too"
+    hint = hint if known else f"there are no runs in {where}; another folder is named with --results DIR"
     if reference.startswith("@"):
         return _by_rank(reference, known, hint)
     exact = [path for path in known if path.name == reference]

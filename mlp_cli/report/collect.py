@@ -37,7 +37,8 @@ def collect(paths: Iterable[Path], *, curves: bool = True) -> tuple[list[Run], l
             continue
         if curves:
             try:
-                run.epochs.update(read_curves(folder))
+                for name, column in read_curves(folder).items():
+                    run.epochs[name] = [None if value is None or abs(value) >= _HUGE else value for value in column]
             except RunError as error:
                 reason = error.message.removeprefix(f"{folder / METRICS} ")
                 broken.append(Broken(folder / METRICS, f"{reason}; the run's scores are reported, its curves are not"))
