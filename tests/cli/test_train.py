@@ -222,7 +222,7 @@ def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path:
     mlp("train", small_config)
     assert {path: path.read_bytes() for path in (folder / "plots").iterdir()} == drawn
     asked: list[Path] = []
-    monkeypatch.setattr("mlp_cli.experiment.draw_figures", lambda folder, *_: asked.append(folder))
+    monkeypatch.setattr("mlp_cli.experiment.draw", lambda config, record, folder, *_: asked.append(folder))
     mlp("train", small_config)
     assert asked == [], "nothing is missing"
     for number, name in enumerate(("accuracy", "weights"), 1):

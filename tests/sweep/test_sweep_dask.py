@@ -258,8 +258,9 @@ def test_a_local_cluster_with_a_worker_killed(idx_set: Path, results: Path, tmp_
         check_that_they_go_on(executor, long, tmp_path / "alone")
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
-        record = runs.read_record(folder_of(job)) or {}
-        assert (record.name, record.command, record.environment and record.environment.threads) == (job.label, "mlp sweep", 1)
+        record = runs.read_record(folder_of(job))
+        assert record is not None and record.environment is not None
+        assert (record.name, record.command, record.environment.threads) == (job.label, "mlp sweep", 1)
     assert sorted(path.name for path in results.iterdir()) == sorted(job.run_id for job in jobs)
 
 

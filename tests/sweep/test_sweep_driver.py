@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from needs import need
 
-from mlp_cli import estimate, runs
+from mlp_cli import build, runs
 from mlp_cli.config import config_from_mapping
 from mlp_cli.experiment import FILES
 from mlp_cli.sweep import crew
@@ -321,7 +321,7 @@ def test_what_a_stopped_halving_has_left(
     plan: Callable[..., SweepPlan], overtime: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All six pause at the first rung, which is not judged when the budget ends: each of them may go on."""
-    monkeypatch.setattr(estimate, "step_seconds", lambda trainer: 0.001)
+    monkeypatch.setattr(build, "step_seconds", lambda trainer: 0.001)
 
     def expected(seeds: int | None = None) -> int:
         return forecast(plan(RATES, pruner="halving", seeds=seeds), 2, None, False).missing

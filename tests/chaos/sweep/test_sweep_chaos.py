@@ -191,8 +191,10 @@ def test_the_driver_killed_again_and_again(
     folders = sorted(tmp_path.glob("results/*/runs/seed-*"))
     assert len(folders) == count
     for folder in folders:
-        config = config_from_mapping((runs.read_record(folder) or {})["config"])
-        undisturbed = experiment.run(experiment.Plan(config, tmp_path / "calm"), plots=False).folder
+        record = runs.read_record(folder)
+        assert record is not None
+        plan = experiment.Plan(config_from_mapping(record.config), tmp_path / "calm")
+        undisturbed = experiment.run(plan, plots=False).folder
         assert run_hash(folder) == run_hash(undisturbed)
 
 
