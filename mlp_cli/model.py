@@ -33,7 +33,7 @@ def write_model(folder: Path, network: Network, transform: Affine | Projection, 
     arrays["classes"] = np.array(dataset.classes, dtype=np.str_)
     arrays["shape"] = np.array(dataset.shape, np.int64)
     arrays["config"] = np.array(json.dumps(config, sort_keys=True))
-    files.write_bytes(folder / NAME, npz.pack(arrays))
+    files.write_atomic(folder / NAME, npz.pack(arrays))
 
 
 def load_weights(folder: Path, network: Network) -> None:

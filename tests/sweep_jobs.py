@@ -27,7 +27,7 @@ def make_job(images: Path, results: Path, label: str, attempt: int = 1, threads:
     """A member that trains a small network on `images` in a blink."""
     mapping = {"dataset": {"path": str(images), "validation": 100}, "hidden_sizes": [16], "epochs": 3, "batch_size": 32, **keys}
     config = config_from_mapping({**mapping, "name": label})
-    run_id = experiment.plan(config, results).id
+    run_id = experiment.Plan(config, results).id
     return Job(run_id, config.to_dict(), str(results), label, threads, None, attempt, "mlp sweep")
 
 
@@ -90,7 +90,7 @@ def check_that_they_go_on(executor: Executor, jobs: Sequence[Job], alone: Path) 
     found = drive(executor, [replace(job, until=until) for job in jobs])
     assert {result.status for result in found.values()} == {"pruned"}
     for job in jobs:
-        undisturbed = experiment.run(experiment.plan(config_from_mapping(job.config), alone), plots=False, until=until)
+        undisturbed = experiment.run(experiment.Plan(config_from_mapping(job.config), alone), plots=False, until=until)
         assert (folder_of(job) / "metrics.csv").read_bytes() == (undisturbed.folder / "metrics.csv").read_bytes()
 
 
@@ -122,7 +122,7 @@ def hashes_of(jobs: Iterable[Job]) -> list[str]:
 def trained_alone(job: Job, results: Path) -> str:
     """The hash of the same config trained by `experiment.run`, in this process."""
     config = config_from_mapping(job.config)
-    return run_hash(experiment.run(experiment.plan(config, results), plots=False).folder)
+    return run_hash(experiment.run(experiment.Plan(config, results), plots=False).folder)
 
 
 def log_of(job: Job) -> str:

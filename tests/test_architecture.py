@@ -16,8 +16,8 @@ LINES = 600
 LEVELS = {
     "errors registry rng files npz environment choosing words": 0,
     "nn data": 1,
-    "config training plots": 2,
-    "runs find model build estimate figures job": 3,
+    "config training": 2,
+    "runs model build plots": 3,
     "experiment": 4,
     "report sweep": 5,
     "bench": 6,

@@ -57,7 +57,7 @@ def runs_frame(report: Report) -> DataFrame:
         for each in group.configurations:
             own = {"group": group.title, "configuration": each.id} | {keys[key]: value for key, value in each.differs.items()}
             for run in (*each.runs, *each.copies):
-                record = {name: run.record.get(name) for name in ("best_epoch", "parameters", "seconds", "error")}
+                record = {name: getattr(run.record, name) for name in ("best_epoch", "parameters", "seconds", "error")}
                 fixed = {"id": run.id, "name": run.name, "status": run.status, "seed": run.seed, "folder": str(run.folder)}
                 scores = {named[name]: value for name, value in run.metrics.items() if name in named}
                 rows.append(own | scores | record | fixed | {"epochs_trained": epochs_done(run)})

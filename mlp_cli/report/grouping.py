@@ -43,7 +43,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
     later: list[Run] = []
     for run in ordered:
         task = task_of(run)
-        if task is None or not run.record.get("data"):
+        if task is None or not run.record.data:
             later.append(run)
         else:
             keyed[_key(run, task)].append(run)
@@ -56,7 +56,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
 
 def task_of(run: Run) -> str | None:
     """`classification` or `regression`, by the scores that a run has; None where it has none yet."""
-    for names in (run.record.get("metrics") or {}, run.epochs):
+    for names in (run.record.metrics, run.epochs):
         for task, score in SCORES.items():
             if any(name.endswith(f"_{score}") for name in names):
                 return task
@@ -64,7 +64,7 @@ def task_of(run: Run) -> str | None:
 
 
 def _key(run: Run, task: str) -> Key:
-    data = run.record.get("data") or {}
+    data = run.data
     split, split_seed, classes = (
         "" if (value := value_of(run.config, key)) in (MISSING, None) else setting(value)
         for key in ("dataset.split", "dataset.split_seed", "dataset.classes")
@@ -82,14 +82,14 @@ def _dataset_of(run: Run) -> dict[str, Any]:
 def _home(run: Run, keyed: Mapping[Key, Sequence[Run]]) -> Key:
     """The group of a run whose task or data is not known: of the runs of equal data, else of the same `dataset`, else its own."""
     own = _key(run, "classification")
-    if run.record.get("data"):
+    if run.record.data:
         return next((key for key in keyed if key._replace(task=own.task) == own), own)
     dataset = _dataset_of(run)
     return next((key for key, members in keyed.items() if any(_dataset_of(member) == dataset for member in members)), own)
 
 
 def _group(key: Key, runs: Sequence[Run]) -> Group:
-    data = next((run.record["data"] for run in runs if run.record.get("data")), {"name": setting(runs[0].config.get("dataset"))})
+    data = next((run.data for run in runs if run.data), {"name": setting(runs[0].config.get("dataset"))})
     by_identity: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_identity[identity(run.config, ("seed", *ROWS_KEYS))].append(run)
@@ -143,7 +143,7 @@ def _configuration(text: str, config: dict[str, Any], members: Sequence[Run], ke
     statuses = Counter(run.status for run in chosen)
     differs = {key: value for key in keys if (value := value_of(config, key)) is not MISSING}
     done = [run for run in chosen if run.status == "completed"]
-    sized = [size for run in (*done, *chosen) if (size := run.record.get("parameters")) is not None]
+    sized = [size for run in (*done, *chosen) if (size := run.record.parameters) is not None]
     return Configuration(
         id=hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8],
         label=_label(differs, chosen),
@@ -156,7 +156,7 @@ def _configuration(text: str, config: dict[str, Any], members: Sequence[Run], ke
         metrics=_summaries(done),
         config=config,
         best_epoch=_mean_of(done, "best_epoch"),
-        parameters=int(sized[0]) if sized else None,
+        parameters=sized[0] if sized else None,
         seconds=_mean_of(done, "seconds"),
         copies=sorted((run for run in members if runs[run.seed] is not run), key=lambda run: str(run.folder)),
     )
@@ -177,6 +177,6 @@ def _summaries(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _mean_of(runs: Sequence[Run], key: str) -> float | None:
-    values = [float(value) for run in runs if (value := run.record.get(key)) is not None]
+    values = [float(value) for run in runs if (value := getattr(run.record, key)) is not None]
     summary = summarize(values)
     return None if summary is None else summary.mean

@@ -130,9 +130,7 @@ def _environments(report: Report) -> list[str]:
     """A line for each environment that runs were trained in."""
     found: Counter[str] = Counter()
     for run in report.runs:
-        known = run.record.get("environment") or {}
-        if not isinstance(known, dict):
-            continue
+        known = run.environment
         words = [f"mlp {known['version']}"] if known.get("version") else []
         words += [f"{name} {known[key]}" for key, name in (("python", "Python"), ("numpy", "NumPy")) if known.get(key)]
         words += [str(known["blas"])] if known.get("blas") else []

@@ -7,7 +7,7 @@ import pytest
 from chaos_runs import CALLS, COMMON, OPTIMIZERS, SHORT, Site, calls, need_strace, traced
 
 OPENED = "?open,?openat,?openat2"
-KILLED = "import os\nfrom mlp_cli.job import Job\nJob._evaluate = lambda *_: os._exit(9)"
+KILLED = "import os\nfrom mlp_cli.experiment import Attempt\nAttempt._evaluate = lambda *_: os._exit(9)"
 """A kill when training is over, before the evaluation."""
 _FIRST_PATH = re.compile(r'\d+<([^>]*)>|"([^"]*)"')
 _WRITING = re.compile(r"O_(WRONLY|RDWR)")

@@ -142,11 +142,11 @@ def test_a_second_one_ends_it_at_once(site: Site, short: str, wait: str, number:
             *("training.trainer", "Trainer", "_validate", "arguments[0] == 2", "SIGTERM", 143, "interrupted"),
             marks=pytest.mark.slow,
         ),
-        ("job", "Job", "_prepare", "True", "SIGTERM", 143, "interrupted"),
-        ("job", "Job", "_evaluate", "True", "SIGINT", 130, "interrupted"),
-        ("runs", "Claim", "write_record", "arguments[0]['status'] == 'completed'", "SIGINT", 130, "completed"),
+        ("experiment", "Attempt", "_begin", "True", "SIGTERM", 143, "interrupted"),
+        ("experiment", "Attempt", "_evaluate", "True", "SIGINT", 130, "interrupted"),
+        ("runs", "Claim", "write_record", "arguments[0].status == 'completed'", "SIGINT", 130, "completed"),
         pytest.param(
-            *("runs", "Claim", "write_record", "arguments[0]['status'] == 'completed'", "SIGTERM", 143, "completed"),
+            *("runs", "Claim", "write_record", "arguments[0].status == 'completed'", "SIGTERM", 143, "completed"),
             marks=pytest.mark.slow,
         ),
     ],
@@ -212,7 +212,7 @@ Network.forward = slow
 
 def test_a_signal_is_heeded_though_the_process_was_started_to_ignore_it(site: Site, short: str) -> None:
     """As a script's shell has it for a job in the background."""
-    patch = SIGNAL_IN.format(module="job", owner="Job", method="_evaluate", condition="True", name="SIGINT")
+    patch = SIGNAL_IN.format(module="experiment", owner="Attempt", method="_evaluate", condition="True", name="SIGINT")
     end = site.train(short, "background", patch=patch, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     assert end.code == 130, end
     assert site.finish(short, "background") == site.undisturbed(short)
@@ -222,7 +222,7 @@ def test_a_stop_that_was_decided_stays_decided(site: Site) -> None:
     """Killed when early stopping has decided, before the evaluation: no further epoch is trained."""
     config = site.config("sgd", COMMON, OPTIMIZERS["sgd"])
     calm = site.undisturbed(config)
-    kill = SIGNAL_IN.format(module="job", owner="Job", method="_evaluate", condition="True", name="SIGKILL")
+    kill = SIGNAL_IN.format(module="experiment", owner="Attempt", method="_evaluate", condition="True", name="SIGKILL")
     assert site.train(config, "decided", patch=kill).code == -signal.SIGKILL
     folder = site.folder("decided")
     before = (folder / "metrics.csv").read_bytes()

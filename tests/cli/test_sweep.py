@@ -18,7 +18,7 @@ from needs import need
 from small_sets import Answer
 from sweep_jobs import poison, wait_for
 
-from mlp_cli import estimate, experiment, runs
+from mlp_cli import build, experiment, runs
 from mlp_cli.sweep.executors import Result
 from mlp_cli.sweep.processes import Processes
 from mlp_cli.training.stop import EndedBySignal
@@ -58,7 +58,7 @@ def finished_at(root: Path) -> dict[str, int]:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report at a sweep's end has its page and tables; drawing its figures each time would take these tests twice as long, as
     would timing many steps where a few do."""
-    monkeypatch.setattr(estimate, "step_seconds", partial(estimate.step_seconds, budget=0.0))
+    monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
     monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
     monkeypatch.setattr("mlp_cli.report.winner.draw_winners", lambda *_: None)
 

@@ -17,12 +17,13 @@ from small_sets import Answer, make_idx_set
 from mlp_cli import runs
 from mlp_cli.data.features import features
 from mlp_cli.data.synthetic import synthetic
-from mlp_cli.errors import Interrupted
+from mlp_cli.errors import Diverged, Interrupted
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.schedules import schedules
+from mlp_cli.training.trainer import Trainer
 
 Mlp = Callable[..., Answer]
 
@@ -67,7 +68,7 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
 
     record = record_of(folder)
     assert list(record) == [
-        "id", "name", "status", "error", "config_hash", "config", "started", "finished", "seconds", "epochs", "best_epoch",
+        "id", "name", "status", "error", "divergence", "config_hash", "config", "started", "finished", "seconds", "epochs", "best_epoch",
         "parameters", "metrics", "data", "environment", "command",
     ]  # fmt: skip
     assert (record["status"], record["id"], record["epochs"], record["error"]) == ("completed", folder.name, 3, None)
@@ -221,7 +222,7 @@ def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path:
     mlp("train", small_config)
     assert {path: path.read_bytes() for path in (folder / "plots").iterdir()} == drawn
     asked: list[Path] = []
-    monkeypatch.setattr("mlp_cli.experiment.draw_figures", lambda folder, *_: asked.append(folder))
+    monkeypatch.setattr("mlp_cli.experiment.draw", lambda config, record, folder, *_: asked.append(folder))
     mlp("train", small_config)
     assert asked == [], "nothing is missing"
     for number, name in enumerate(("accuracy", "weights"), 1):
@@ -319,6 +320,22 @@ def test_a_diverged_run_says_where_and_stays_diverged(mlp: Mlp, small_config: Pa
     again = mlp(*words)
     assert again.code == 1 and "diverged before; --force trains it again" in again.out
     assert json.loads(mlp(*words, "--json").out)["status"] == "diverged"
+
+
+def test_where_a_run_diverged_is_in_its_record(
+    mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = {"epoch": 1, "step": 7, "layer": 2, "gradient_norm": None, "learning_rate": 0.1, "dead_relus": 0.25}
+
+    def diverge(*_: object) -> None:
+        raise Diverged("diverged: here", None, where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", diverge)
+        assert mlp("train", small_config, "--no-plots").code == 1
+    assert record_of(folder_of(tmp_path))["divergence"] == where
+    assert mlp("train", small_config, "--no-plots", "--force").code == 0
+    assert record_of(folder_of(tmp_path))["divergence"] is None
 
 
 @pytest.mark.parametrize("validation", [100, 0])

@@ -146,7 +146,7 @@ def test_cancelled_members_stop_on_the_workers(shared_site: Site, results: Path,
         executor.cancel_all()
         found = {result.run_id: result for result in drain(executor, 2)}
         assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 2
-        assert (runs.read_record(folder_of(jobs[0])) or {})["status"] == "interrupted"
+        assert runs.read_status(folder_of(jobs[0]))[1] == "interrupted"
         assert found[jobs[1].run_id].error == "not started"
 
 
@@ -196,7 +196,7 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     (tmp_path / "older" / "mlp_cli" / "sweep" / "dask_task.py").write_bytes(task.read_bytes())
     site.add_worker("--no-nanny", PYTHONPATH=str(tmp_path / "older"))
     notices: list[str] = []
-    with pytest.raises(RunError) as caught, Dask(site.address, 1, say=notices.append) as executor:
+    with pytest.raises(RunError) as caught, Dask(site.address, 1, notify=notices.append) as executor:
         executor.submit(make_job(site.images, results, "a"))
         drain(executor, 1)
     assert "no worker of the Dask cluster" in caught.value.message
@@ -208,7 +208,7 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     notices.clear()
     with distributed.Client(site.address, set_as_default=False) as client:
         client.wait_for_workers(3)
-    with Dask(site.address, 1, say=notices.append) as executor:
+    with Dask(site.address, 1, notify=notices.append) as executor:
         assert executor.workers == 1
         found = drive(executor, make_jobs(site.images, results, 2))
     assert [result.status for result in found.values()] == ["completed"] * 2
@@ -273,8 +273,9 @@ def test_a_local_cluster_with_a_worker_killed(
         ends_late(executor._cluster._local, monkeypatch)
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
-        record = runs.read_record(folder_of(job)) or {}
-        assert (record["name"], record["command"], record["environment"]["threads"]) == (job.label, "mlp sweep", 1)
+        record = runs.read_record(folder_of(job))
+        assert record is not None and record.environment is not None
+        assert (record.name, record.command, record.environment.threads) == (job.label, "mlp sweep", 1)
     assert sorted(path.name for path in results.iterdir()) == sorted(job.run_id for job in jobs)
 
 

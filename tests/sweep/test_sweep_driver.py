@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from needs import need
 
-from mlp_cli import estimate, runs
+from mlp_cli import build, runs
 from mlp_cli.config import config_from_mapping
 from mlp_cli.experiment import FILES
 from mlp_cli.sweep import crew
@@ -104,7 +104,7 @@ class Notes:
     def finished(self, trial: Trial) -> None:
         self.lines.append(trial)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.said.append(text)
 
     def end(self) -> None:
@@ -161,7 +161,7 @@ def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_p
     assert (wrong.status, wrong.attempts) == ("failed", 3)
     assert wrong.error == "the worker was killed by SIGKILL" and reason(wrong) == f"{wrong.error} (3 attempts)"
     record = runs.read_record(plan("learning_rate=0.1,0.2,0.3").runs / wrong.id)
-    assert record is not None and record["status"] == "failed", "its own folder says so"
+    assert record is not None and record.status == "failed", "its own folder says so"
     again, notes = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
     assert again.trained == 0 and notes.skipped == 3 and len(again.summary.wrong) == 1, "it counts as done"
 
@@ -208,7 +208,7 @@ def test_a_run_that_is_stopped_from_outside_each_time_has_failed(plan: Callable[
     (wrong,) = outcome.summary.wrong
     assert (wrong.error, wrong.attempts) == ("stopped from outside: interrupted", 2)
     record = runs.read_record(plan("learning_rate=0.1,0.2").runs / wrong.id)
-    assert record is not None and record["status"] == "failed"
+    assert record is not None and record.status == "failed"
 
 
 def test_threads_are_those_asked_for_or_those_of_before(plan: Callable[..., SweepPlan]) -> None:
@@ -321,7 +321,7 @@ def test_what_a_stopped_halving_has_left(
     plan: Callable[..., SweepPlan], overtime: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All six pause at the first rung, which is not judged when the budget ends: each of them may go on."""
-    monkeypatch.setattr(estimate, "step_seconds", lambda trainer: 0.001)
+    monkeypatch.setattr(build, "step_seconds", lambda trainer: 0.001)
 
     def expected(seeds: int | None = None) -> int:
         return forecast(plan(RATES, pruner="halving", seeds=seeds), 2, None, False).missing
@@ -390,7 +390,7 @@ def test_lines_and_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
         listener.finished(trial("a", 0.5, seconds=1.25))
         listener.finished(trial("b", None, "failed", error="boom\nmore"))
         listener.finished(trial("c", None, "pruned", epochs=3))
-        listener.say("something")
+        listener.notify("something")
         listener.end()
     assert out.getvalue().splitlines() == [
         "training with 2 workers × 1 thread",
@@ -403,7 +403,7 @@ def test_lines_and_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
     shown = bar_stream.getvalue()
     assert "[ 8/12] a  completed" in shown and "10/12" in shown and "1 wrong, best 50.00 % (a)" in shown
     quiet = Lines(out, err, "val_accuracy", "max", quiet=True)
-    quiet.say("x")
+    quiet.notify("x")
     assert "x" not in err.getvalue()
 
 

@@ -71,8 +71,8 @@ def test_the_same_bytes_as_alone(name: str, pool: Processes, idx_set: Path, resu
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
         record = runs.read_record(folder_of(job))
-        assert record is not None
-        assert (record["name"], record["command"], record["environment"]["threads"]) == (job.label, "mlp sweep", 1)
+        assert record is not None and record.environment is not None
+        assert (record.name, record.command, record.environment.threads) == (job.label, "mlp sweep", 1)
         assert not (folder_of(job) / "plots").exists()
     assert [path for path in results.iterdir() if path.name.startswith(".")] == []
 
@@ -80,8 +80,8 @@ def test_the_same_bytes_as_alone(name: str, pool: Processes, idx_set: Path, resu
 def test_threads_are_the_job_s(pool: Processes, idx_set: Path, results: Path) -> None:
     jobs = [make_job(idx_set, results, "two", threads=2), make_job(idx_set, results, "one")]
     drive(pool, jobs)
-    records = [runs.read_record(folder_of(job)) or {} for job in jobs]
-    assert [record["environment"]["threads"] for record in records] == [2, 1]
+    records = [runs.read_record(folder_of(job)) for job in jobs]
+    assert [record.environment.threads for record in records if record and record.environment] == [2, 1]
 
 
 def test_a_completed_member_is_only_reported(pool: Processes, idx_set: Path, results: Path) -> None:
@@ -123,7 +123,7 @@ def test_members_that_go_wrong(monkeypatch: pytest.MonkeyPatch, idx_set: Path, r
     for name in (*final, "exit0", "diverges"):
         record = runs.read_record(folder_of(bad[name]))
         assert record is not None
-        assert (record["status"], record["error"]) == (found[bad[name].label].status, errors[name])
+        assert (record.status, record.error) == (found[bad[name].label].status, errors[name])
         assert errors[name].splitlines()[0] in log_of(bad[name])
     assert "Traceback" in log_of(bad["exception"])
     assert "poisoned_worker.py" in log_of(bad["segfault"]), "where Python was when the memory error came"
@@ -159,7 +159,7 @@ def test_a_member_without_an_end_is_ended(kind: str, monkeypatch: pytest.MonkeyP
     assert (result.status, result.lost, result.error) == ("failed", False, "timed out: not done after 3600 s")
     record = runs.read_record(folder_of(job))
     assert record is not None
-    assert (record["status"], record["error"]) == ("failed", result.error)
+    assert (record.status, record.error) == ("failed", result.error)
     assert "timed out" in log_of(job)
 
 
@@ -190,7 +190,7 @@ def test_cancelled_members_stop_and_go_on(pool: Processes, idx_set: Path, result
     assert [found[job.run_id].lost for job in jobs] == [False] * 4
     record = runs.read_record(folder_of(jobs[0]))
     assert record is not None
-    assert record["status"] == "interrupted"
+    assert record.status == "interrupted"
     assert not folder_of(jobs[3]).exists()
     check_that_they_go_on(pool, jobs[:2], tmp_path / "alone")
 
@@ -301,14 +301,14 @@ def test_a_failure_is_made_final(monkeypatch: pytest.MonkeyPatch, idx_set: Path,
     job = make_job(idx_set, results, "a")
     record = record_failure(job, "killed too often", "its last words")
     assert record is not None
-    assert (record["status"], record["error"], record["id"]) == ("failed", "killed too often", job.run_id)
+    assert (record.status, record.error, record.id) == ("failed", "killed too often", job.run_id)
     assert runs.read_record(folder_of(job)) == record
     assert "its last words" in log_of(job)
     with Serial() as executor:
         assert drive(executor, [job])["a"].status == "completed"
     after = record_failure(job, "too late")
     assert after is not None
-    assert after["status"] == "completed"
+    assert after.status == "completed"
     with runs.Claim(folder_of(job)):
         assert record_failure(job, "not ours") is None
 
@@ -389,7 +389,7 @@ def test_ctrl_c_stops_the_whole_group_in_good_order(driver: subprocess.Popen[str
     os.killpg(driver.pid, signal.SIGINT)
     assert driver.wait(60) != 0
     records = [runs.read_record(folder) for folder in results.glob("seed-*")]
-    assert [record["status"] for record in records if record] == ["interrupted"] * 2
+    assert [record.status for record in records if record] == ["interrupted"] * 2
     assert not any(map(is_alive, children))
 
 

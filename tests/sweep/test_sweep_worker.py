@@ -135,7 +135,7 @@ def test_signals(number: signal.Signals, worker: Worker, idx_set: Path, tmp_path
     os.kill(worker.process.pid, number)
     result = hear_result(worker)
     assert result.status == "interrupted"
-    assert (runs.read_record(folder_of(job)) or {})["status"] == "interrupted"
+    assert runs.read_status(folder_of(job))[1] == "interrupted"
     quick = make_job(idx_set, tmp_path / "runs", "b")
     worker.give(quick, None)
     assert hear_result(worker).status == "completed"

@@ -77,17 +77,17 @@ CHOSEN = json.loads(os.environ["MLP_POISONS"])
 
 
 def main() -> None:
-    from mlp_cli.job import Job
+    from mlp_cli.experiment import Attempt
 
     obey_modes()
 
     plain = trainer.Trainer._finish_epoch
-    train = Job._train
+    train = Attempt.finish
     label = ""
 
     def remember(self, *arguments):
         nonlocal label
-        label = self.plan.config.name
+        label = self.config.name
         return train(self, *arguments)
 
     def finish_epoch(self, row, callbacks):
@@ -98,7 +98,7 @@ def main() -> None:
         elif name == "once" and row.epoch == 1:
             segfault()
 
-    Job._train = remember
+    Attempt.finish = remember
     trainer.Trainer._finish_epoch = finish_epoch
     worker.main(int(sys.argv[2]), int(sys.argv[3]))
 

@@ -134,7 +134,7 @@ def test_poison_among_members(monkeypatch: pytest.MonkeyPatch, idx_set: Path, tm
         if job.label != "unwritable":
             record = runs.read_record(folder_of(job))
             assert record is not None
-            assert (record["status"], record["error"]) == (found[job.label].status, found[job.label].error)
+            assert (record.status, record.error) == (found[job.label].status, found[job.label].error)
     assert hashes_of(jobs) == calm_hashes(idx_set, tmp_path, 43)
 
 
@@ -191,8 +191,10 @@ def test_the_driver_killed_again_and_again(
     folders = sorted(tmp_path.glob("results/*/runs/seed-*"))
     assert len(folders) == count
     for folder in folders:
-        config = config_from_mapping((runs.read_record(folder) or {})["config"])
-        undisturbed = experiment.run(experiment.plan(config, tmp_path / "calm"), plots=False).folder
+        record = runs.read_record(folder)
+        assert record is not None
+        plan = experiment.Plan(config_from_mapping(record.config), tmp_path / "calm")
+        undisturbed = experiment.run(plan, plots=False).folder
         assert run_hash(folder) == run_hash(undisturbed)
 
 
@@ -207,7 +209,7 @@ def stamps(results: Path) -> dict[str, int]:
     return {
         folder.name: (folder / runs.RECORD).stat().st_mtime_ns
         for folder, record in records.items()
-        if record is not None and record["status"] == "completed"
+        if record is not None and record.status == "completed"
     }
 
 
