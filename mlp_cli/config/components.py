@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Validat
 from pydantic_core import CoreSchema, core_schema
 
 from mlp_cli.config.block import either, listed, one_line
+from mlp_cli.config.resolved import show
 from mlp_cli.config.values import Checked, check_flag, empty_or, option_mark, wrong
-from mlp_cli.config.writing import flow
 from mlp_cli.registry import REQUIRED, Option, Registry, did_you_mean
 
 
@@ -28,6 +28,18 @@ class Options(BaseModel):
     def options(self) -> dict[str, Any]:
         """What the constructor takes: every option, by name."""
         return {key: getattr(self, key) for key in type(self).model_fields if key != "name"}
+
+
+def plain(value: Any) -> Any:
+    """Models as dictionaries and tuples as lists, all through, every default filled in. Keys of a model that do not apply are
+    left out: those that are None, where the model names others that are `always_written`."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    if not isinstance(value, Options):
+        return value
+    always = getattr(value, "always_written", None)
+    items = [(key, getattr(value, key)) for key in type(value).model_fields]
+    return {key: plain(item) for key, item in items if item is not None or always is None or key in always}
 
 
 def key(description: str, default: Any = ...) -> Any:
@@ -120,7 +132,7 @@ class Choice:
         if not isinstance(value.get("name"), str):
             rest = {key: item for key, item in value.items() if key != "name"}
             fitting = [name for name, model in self.models.items() if rest.keys() <= model.model_fields.keys()]
-            written = one_line(flow({"name": (fitting or list(self.models))[0]} | rest))
+            written = one_line(show({"name": (fitting or list(self.models))[0]} | rest))
             raise wrong(f"has no name; write {written}, for one (known: {self.known})")
         return value
 
@@ -142,24 +154,23 @@ class Choice:
 class Switch:
     """The mark of a key that is off or a mapping of options: `Annotated[Options | None, Switch(model)]`; true means all defaults.
 
-    off: how "off" is written, False or None; False is understood for both.
+    Off is null, and false is understood.
     """
 
-    def __init__(self, model: type[Options], off: bool | None = False) -> None:
+    def __init__(self, model: type[Options]) -> None:
         self.model = model
-        self.off = off
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.expand, handler.generate_schema(self.model | None))
 
     def expand(self, value: Any) -> Any:
         """true becomes an empty mapping, off becomes None. Errors: what is neither of them nor a mapping."""
-        if value is False or (value is None and self.off is None):
+        if value is None or value is False:
             return None
         if isinstance(value, dict | Options):
             return value
-        words = "true, false" + ", null" * (self.off is None)
-        return {} if check_flag(value, f"{words} or a mapping of {either(list(self.model.model_fields))}") else None
+        check_flag(value, f"true, false or a mapping of {either(list(self.model.model_fields))}")
+        return {}
 
 
 class ListOf:

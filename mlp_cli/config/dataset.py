@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ValidationInfo, model_validator
 
 from mlp_cli.config.block import either, listed, one_line
-from mlp_cli.config.components import FromOthers, Options, key
+from mlp_cli.config.components import FromOthers, Options, key, plain
 from mlp_cli.config.dataset_options import (
     TABLES,
     TEXT,
@@ -22,8 +23,8 @@ from mlp_cli.config.dataset_options import (
     with_path,
     within,
 )
+from mlp_cli.config.resolved import show
 from mlp_cli.config.values import Checked, empty_or, file_path, number, one_of, or_none, wrong
-from mlp_cli.config.writing import flow
 from mlp_cli.data import catalogue
 from mlp_cli.data.load import HELD_OUT_BY
 from mlp_cli.data.own import is_table
@@ -40,7 +41,7 @@ def _check_name(value: Any) -> str:
         raise wrong(f"{empty_or(value or None, 'the name of a dataset')} (known: {listed(known)})")
     hint = did_you_mean(value, known) if len(value) < 60 else ""
     if not hint and ("/" in value or "." in value):
-        hint = f"; for your own data write {{path: {one_line(flow(value), 40)}}}"
+        hint = f"; for your own data write {{path: {one_line(show(value), 40)}}}"
     raise wrong(f"unknown dataset{hint} (known: {listed(known)})")
 
 
@@ -181,3 +182,12 @@ class Dataset(Options):
         if not isinstance(value, dict | Dataset):
             raise wrong(f"{empty_or(value, 'the name of a dataset, or a mapping')} (known: {listed(catalogue.names())})")
         return value
+
+
+def followed(option: str, dataset: Mapping[str, Any]) -> Any:
+    """The default of an option of the mapping that follows from its other keys, as a plain value.
+
+    Errors: UsageError for a set that is not known; the config's own for an option that must be given.
+    """
+    mark = next(mark for mark in Dataset.model_fields[option].metadata if isinstance(mark, Within))
+    return plain(mark.resolve(None, {"name": None, "path": None, "split": "stratified"} | dict(dataset)))

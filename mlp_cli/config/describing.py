@@ -14,9 +14,9 @@ from mlp_cli.config.components import Choice, FromOthers, ListOf, Options, PerLa
 from mlp_cli.config.dataset import Dataset
 from mlp_cli.config.loading import config_from_mapping
 from mlp_cli.config.places import choice_of
+from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.values import Checked, run_name
-from mlp_cli.config.writing import flow
 from mlp_cli.data import catalogue
 from mlp_cli.errors import UsageError
 from mlp_cli.files import write_text
@@ -66,7 +66,7 @@ def _value(key: str, field: FieldInfo) -> dict[str, Any]:
             reference = {"$ref": f"#/$defs/{key}"}
             return {"anyOf": [reference, {"type": "null"}]} if mark.optional else reference
         if isinstance(mark, Switch):
-            return {"anyOf": [{"enum": [True, False] + [None] * (mark.off is None)}, _object(mark.model)]}
+            return {"anyOf": [{"enum": [True, False, None]}, _object(mark.model)]}
         if isinstance(mark, ListOf):
             return {"type": "array", "items": mark.item.schema}
         if isinstance(mark, PerLayer):
@@ -93,7 +93,7 @@ def starter(name: str) -> str:
     whole = config_from_mapping({"name": name, "dataset": catalogue.names()[0]})
     rows = [(_line(key, field, whole), f"# {_comment(key, field)}") for key, field in Config.model_fields.items()]
     width = max(len(line) for line, _ in rows) + 2
-    example = flow(whole.to_dict()["optimizer"])
+    example = show(whole.to_dict()["optimizer"])
     head = [
         f"# Train it with: mlp train {name}.yaml",
         "# Only dataset is required. A component with options is a mapping, for instance",
@@ -105,10 +105,10 @@ def starter(name: str) -> str:
 def _line(key: str, field: FieldInfo, whole: Config) -> str:
     if field.is_required():
         value = getattr(whole, key)
-        return f"{key}: {flow(value.name if isinstance(value, Dataset) else value)}"
+        return f"{key}: {show(value.name if isinstance(value, Dataset) else value)}"
     if field.default is FromOthers:
-        return f"# {key}: {flow(getattr(whole, key))}"
-    return f"{key}: {flow(field.default)}"
+        return f"# {key}: {show(getattr(whole, key))}"
+    return f"{key}: {show(field.default)}"
 
 
 def _comment(key: str, field: FieldInfo) -> str:

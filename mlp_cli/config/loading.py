@@ -14,9 +14,9 @@ from mlp_cli.config import overrides as overriding
 from mlp_cli.config.block import NOWHERE, Problem, config_error, listed, one_line
 from mlp_cli.config.problems import translate
 from mlp_cli.config.reading import MOST_BYTES, Node, Reading, decode, read
+from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.values import safe_name
-from mlp_cli.config.writing import scalar_text
 from mlp_cli.errors import ConfigError, cause_of
 from mlp_cli.files import read_bytes
 from mlp_cli.registry import nearest
@@ -91,7 +91,7 @@ def node_of(value: Any) -> Node:
         return Node({str(key): node_of(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
         return Node([node_of(item) for item in value])
-    return Node(value, text=scalar_text(value))
+    return Node(value, text=show(value))
 
 
 def _not_a_mapping(root: Node) -> Problem:

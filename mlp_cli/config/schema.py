@@ -7,13 +7,27 @@ is left out where they are unsound themselves, so that every problem is found in
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationInfo
 
-from mlp_cli.config import resolving
-from mlp_cli.config.components import Choice, Component, FromOthers, ListOf, Options, PerLayer, Switch, filled, key, options_model
-from mlp_cli.config.dataset import Dataset
+from mlp_cli.config import resolved
+from mlp_cli.config.components import (
+    Choice,
+    Component,
+    FromOthers,
+    ListOf,
+    Options,
+    PerLayer,
+    Switch,
+    filled,
+    key,
+    options_model,
+    plain,
+)
+from mlp_cli.config.dataset import Dataset, followed
 from mlp_cli.config.values import Checked, check_number, number, one_of, run_name, wrong
 from mlp_cli.data.features import features as known_features
 from mlp_cli.nn.activations import activations
@@ -112,7 +126,7 @@ class Config(Options):
     )
     input_dropout: _RATE = key("share of the inputs dropped in training", 0.0)
     batch_norm: Annotated[Options | None, Switch(options_model(BatchNorm, "batch_norm"))] = key(
-        "normalise each hidden layer over the batch: true, false or a mapping of options", False
+        "normalise each hidden layer over the batch: true, false or a mapping of options", None
     )
     weight_decay: Annotated[
         float,
@@ -120,7 +134,7 @@ class Config(Options):
         filled(lambda optimizer: float(optimizers[optimizer.name].default_weight_decay), "optimizer"),
     ] = key("decay of the weights, never of biases; the optimizer's own default if left out", FromOthers)
     l1: Annotated[float, number(float, Range(ge=0))] = key("adds l1 · sign(weight) to the gradient of each weight", 0.0)
-    early_stopping: Annotated[EarlyStopping | None, Switch(EarlyStopping, off=None), AfterValidator(_check_stopping)] = key(
+    early_stopping: Annotated[EarlyStopping | None, Switch(EarlyStopping), AfterValidator(_check_stopping)] = key(
         "stop when the validation part gets no better: true, null or a mapping of options", None
     )
     dtype: Annotated[str, one_of("float32", "float64")] = key("the type of all numbers in the network", "float32")
@@ -137,16 +151,28 @@ class Config(Options):
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain values of JSON, every default filled in."""
-        return resolving.plain(self)
+        values: dict[str, Any] = plain(self)
+        return values
 
     def canonical(self) -> dict[str, Any]:
         """What the hash is taken of: the keys that decide the run's bytes, without those at their defaults."""
-        return resolving.canonical(self)
+        return resolved.canonical(self.to_dict())
 
     def hash(self) -> str:
         """SHA-256 of the canonical config, 64 hex digits. Equal for configs that describe the same run."""
-        return resolving.config_hash(self)
+        return resolved.config_hash(self.to_dict())
 
     def to_yaml(self) -> str:
         """The config as YAML, every default filled in; reading it gives an equal config."""
-        return resolving.to_yaml(self)
+        return "".join(f"{key}: {resolved.show(value)}\n" for key, value in self.to_dict().items())
+
+
+FOLLOWS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "weight_decay": lambda config: float(optimizers[config["optimizer"]["name"]].default_weight_decay),
+    "evaluate": lambda config: "last" if config["early_stopping"] in (None, False) else "best",
+} | {
+    f"dataset.{option}": partial(lambda option, config: followed(option, config["dataset"]), option)
+    for option, field in Dataset.model_fields.items()
+    if field.default is FromOthers
+}
+"""Defaults that follow from other keys, by dotted key: functions of a config as plain values, with components as mappings."""
