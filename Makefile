@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/mnist_adam_relu.yaml
+PARALLEL ?= -n logical --dist worksteal
 PROOFS := tests/chaos tests/sweep/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test test-chaos lint format schema bench clean
+.PHONY: help setup setup-dev data train test test-chaos test-wheel coverage lint format schema bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +38,18 @@ data: setup  ## get MNIST, from wherever it can be had
 train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train CONFIG=...)
 	$(BIN)/mlp train $(CONFIG)
 
-test: setup-dev  ## run the default test suite
-	$(BIN)/python -m pytest
+test: setup-dev  ## run the default test suite, on all cores
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-wheel: setup-dev  ## build a wheel and run train, sweep and report from it, in a new environment without the checkout
+	$(BIN)/python tests/wheel.py
+
+coverage: setup-dev  ## branch coverage of the default suite, commands and workers included; pages in build/coverage
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/python -m coverage run -m pytest $(PARALLEL)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage html --quiet
+	$(BIN)/python -m coverage report --skip-covered --sort=miss
 
 test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, damage, hostile files, sweeps under attack (some 20 minutes)
 	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)

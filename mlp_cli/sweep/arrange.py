@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from mlp_cli.config import overrides as overriding
 from mlp_cli.config.block import Place, Problem
 from mlp_cli.config.reading import Node, read
+from mlp_cli.config.resolved import show
 from mlp_cli.config.values import check_number, run_name
-from mlp_cli.config.writing import flow
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import Range
 from mlp_cli.sweep.axes import Choices, Dimension, Setting
@@ -164,7 +164,7 @@ def _folded(settings: list[Setting]) -> list[Setting]:
 def _with_option(key: str, value: str, option: Setting) -> str | None:
     node = read(value).root
     root, problems = overriding.apply(Node({} if node is None else {key: node}), [f"{option.key}={option.domain}"])
-    return None if problems else flow(root.plain()[key])
+    return None if problems else show(root.plain()[key])
 
 
 def _dimensions(found: Arrangement, source: Source) -> list[Dimension]:

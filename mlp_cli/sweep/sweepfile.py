@@ -13,9 +13,9 @@ from pydantic_core import PydanticCustomError
 from mlp_cli.config import Document, read_document
 from mlp_cli.config.block import NOWHERE, Problem, either, listed, one_line
 from mlp_cli.config.reading import Node, Refused
+from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.values import check_number, run_name, wrong
-from mlp_cli.config.writing import flow
 from mlp_cli.errors import ConfigError
 from mlp_cli.registry import MOST, Range, nearest
 from mlp_cli.sweep.axes import Choices, Domain, Setting
@@ -176,15 +176,15 @@ class _Reader:
         if isinstance(node.value, list) and has_function(node):
             message = f"a function stands without brackets; write {key}: {node.source()[1:-1]}"
         elif isinstance(node.value, list) and node.value:
-            return Choices(tuple(flow(item.plain()) for item in node.value))
+            return Choices(tuple(show(item.plain()) for item in node.value))
         elif isinstance(node.value, str) and node.value:
             parsed = parse(node.value, shown, node.place)
             if isinstance(parsed, list):
                 self.found.problems += parsed
                 return None
-            return Choices((flow(node.value),)) if parsed is None else parsed
+            return Choices((show(node.value),)) if parsed is None else parsed
         elif isinstance(node.value, bool | int | float):
-            return Choices((flow(node.value),))
+            return Choices((show(node.value),))
         elif isinstance(node.value, dict) and node.value:
             message += f"; for a nested key write {one_line(f'{key}.{next(iter(node.value))}', 40)}: [...]"
         self.found.problems.append(Problem(node.place, shown, message))

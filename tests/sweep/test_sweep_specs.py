@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mlp_cli.config.block import NOWHERE
 from mlp_cli.config.reading import read
-from mlp_cli.config.writing import flow
+from mlp_cli.config.resolved import show
 from mlp_cli.sweep.axes import Choices, Floats, Integers
 from mlp_cli.sweep.specs import FORMS, parse, split
 
@@ -54,7 +54,7 @@ values = st.recursive(
 @given(st.lists(values, min_size=2, max_size=4))
 def test_any_values_written_as_yaml_come_back(items: list) -> None:
     """Whatever a value is, its YAML survives the split."""
-    parts = split(",".join(map(flow, items)))
+    parts = split(",".join(map(show, items)))
     assert [read(part).root.plain() for part in parts] == items  # type: ignore[union-attr]
 
 
