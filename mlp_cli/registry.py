@@ -36,9 +36,7 @@ class Range:
         bounds = {name: bound for name, bound in vars(self).items() if bound is not None}
         number = core_schema.no_info_before_validator_function(_whole, handler(source) | bounds | {"strict": True})
         context = {"message": f"must be {'a whole number' if source is int else 'a number'}, {self}"}
-        return core_schema.custom_error_schema(
-            number, "config", custom_error_message="{message}", custom_error_context=context
-        )
+        return core_schema.custom_error_schema(number, "config", custom_error_message="{message}", custom_error_context=context)
 
 
 def _whole(value: Any) -> Any:

@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINES = 600
 
 LEVELS = {
-    "errors registry rng files npz environment choosing words": 0,
+    "errors registry rng files npz environment choosing text": 0,
     "nn data": 1,
     "config training plots": 2,
     "runs find model build estimate figures job": 3,
@@ -25,7 +25,10 @@ LEVELS = {
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
 
-CORE = {"numpy", "yaml", "pandas", "matplotlib", "tqdm", "pydantic", "pydantic_core", "pooch", "scipy", "jinja2", "threadpoolctl"}
+CORE = {
+    *("numpy", "yaml", "pandas", "matplotlib", "tqdm", "pydantic", "pydantic_core", "pooch", "scipy", "jinja2", "threadpoolctl"),
+    "typing_extensions",
+}
 ONLY_IN = {
     "click": "cli",
     "torch": "bench",
@@ -36,7 +39,12 @@ ONLY_IN = {
     "optuna": "sweep",
     "distributed": "sweep",
 }
-AT_TOP = {"cli": {"click"}, "nn": {"numpy"}, "data": {"numpy"}, "errors": set(), "registry": set(), "rng": set(), "files": set()}
+AT_TOP = {
+    "cli": {"click"},
+    "nn": {"numpy", "typing_extensions"},
+    "data": {"numpy", "typing_extensions"},
+    **{name: set() for name in ("errors", "registry", "rng", "files")},
+}
 """What a part may import when it is itself imported, besides the standard library; everything else waits for a call."""
 
 

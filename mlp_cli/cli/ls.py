@@ -52,7 +52,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _score(metric: str, value: float) -> str:
     from mlp_cli.report.wording import digits, scaled
-    from mlp_cli.words import is_percent
+    from mlp_cli.text import is_percent
 
     return f"{metric} {digits(scaled(metric, value), 2)} %" if is_percent(metric) else f"{metric} {digits(value, 4)}"
 

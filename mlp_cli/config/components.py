@@ -45,9 +45,11 @@ class Component(Options):
 
 def options_model(constructor: Callable[..., Any], base: type[Options] = Options, name: str = "") -> Any:
     """The model of a constructor's options; of a component, with its name."""
-    options = {each.name: (each.annotation, ... if each.default is REQUIRED else each.default) for each in options_of(constructor)}
+    options: Any = {
+        each.name: (each.annotation, ... if each.default is REQUIRED else each.default) for each in options_of(constructor)
+    }
     summary = summary_of(constructor)
-    named = {"name": (Annotated[Literal[name], Doc(summary)], ...)} if name else {}
+    named: Any = {"name": (Annotated[Literal[name], Doc(summary)], ...)} if name else {}
     return create_model(name or constructor.__name__, __base__=base, __doc__=summary, **options, **named)
 
 
@@ -60,7 +62,7 @@ class Choice:
     """The mark of a component, written as a name or a mapping: `Annotated[Component, Choice(registry)]`."""
 
     def __init__(self, registry: Registry[Any]) -> None:
-        self.kind = registry.kind
+        self.registry = registry
         self.models = {name: options_model(registry[name], Component, name) for name in registry}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -70,11 +72,11 @@ class Choice:
 
     def expand(self, value: Any) -> Any:
         """A name becomes a mapping. Errors: what is neither, or has no name."""
-        known = f"(known: {listed(list(self.models))})"
+        kind, known = self.registry.kind, f"(known: {listed(list(self.models))})"
         if isinstance(value, str):
             return {"name": value}
         if not isinstance(value, dict | Component):
-            raise wrong(f"must be the name of {'an' if self.kind[0] in 'aeio' else 'a'} {self.kind} {known}")
+            raise wrong(f"must be the name of {'an' if kind[0] in 'aeio' else 'a'} {kind} {known}")
         if isinstance(value, dict) and "name" not in value:
             fitting = [name for name, model in self.models.items() if value.keys() <= model.model_fields.keys()]
             written = show({"name": (fitting or list(self.models))[0]} | value)
@@ -95,7 +97,7 @@ class Switch:
     def expand(self, value: Any) -> Any:
         """true becomes an empty mapping, false None. Errors: what is neither, nor null or a mapping."""
         if not isinstance(value, bool | dict | Options | None):
-            raise wrong(f"must be true, false, null or a mapping of {either(list(self.models[''].model_fields))}")
+            raise wrong(f"must be true, false or a mapping of {either(list(self.models[''].model_fields))}")
         return ({} if value else None) if isinstance(value, bool) else value
 
 

@@ -33,7 +33,7 @@ FOLLOWING = (*GOES_WITH, "validation", "test", "scale")
 
 def usual(key: str, dataset: Any) -> Any:
     """The default of an option in a mapping of plain values; None where it does not apply, or where only the files can tell."""
-    return usual_options(dataset.get("name"), dataset.get("path"), dataset.get("split", "")).get(key)
+    return usual_options(dataset.get("name"), dataset.get("path"), dataset.get("split", "stratified")).get(key)
 
 
 def _not_one(value: Any) -> Any:
@@ -42,10 +42,10 @@ def _not_one(value: Any) -> Any:
     return value
 
 
-def _plain_path(value: str) -> str:
+def _plain_path(value: Any) -> str:
     """`./a//b` becomes `a/b`."""
-    if "\0" in value:
-        raise wrong("must be a path, and no path holds a NUL character")
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise wrong("must be a path")
     return str(PurePosixPath(value))
 
 
@@ -57,7 +57,7 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Share = Annotated[float, Range(gt=0, lt=1)]
 Amount = Annotated[Annotated[int, Range(ge=0, le=MOST)] | Share, BeforeValidator(_not_one)]
-FilePath = Annotated[str, Field(min_length=1), AfterValidator(_plain_path)]
+FilePath = Annotated[str, BeforeValidator(_plain_path)]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda value: str(value) if type(value) is int else value, str | int)]
 Texts = Annotated[tuple[Text, ...], Strict(False), AfterValidator(_distinct)]
 Two = Annotated[Texts, Field(min_length=2)]
@@ -65,10 +65,17 @@ Name = Annotated[str, OneOf(*catalogue.names())]
 Scale = Annotated[str, OneOf(*SCALES, 256), AfterValidator(str)]
 
 
+def _as_it_is_written(schema: dict[str, Any]) -> None:
+    """The JSON Schema without defaults that follow from others."""
+    schema["oneOf"] = [{"required": ["name"]}, {"required": ["path"]}]
+    for key in FOLLOWING:
+        del schema["properties"][key]["default"]
+
+
 class Dataset(Options):
     """The data, and how it is split and scaled."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["name"]}, {"required": ["path"]}]})
+    model_config = ConfigDict(json_schema_extra=_as_it_is_written)
     always_written: ClassVar = frozenset({"split", "split_seed", "validation", "scale", "limit"})
     """All other keys are left out where they are None, since they do not apply then."""
 
@@ -90,7 +97,9 @@ class Dataset(Options):
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
-    validation: Annotated[Amount | FilePath | None, Doc("Rows for validation: a count, a fraction, 0 for none, or a path.")] = None
+    validation: Annotated[Amount | FilePath | None, Doc("Rows for validation: a count, a fraction, 0 for none, or a path.")] = (
+        None
+    )
     test: Annotated[Amount | None, Doc("Rows set aside for testing where the set has no test part.")] = None
     scale: Annotated[Scale, Doc("How the inputs are scaled, fitted on the training part.")] = Field(None, validate_default=True)
     limit: Annotated[

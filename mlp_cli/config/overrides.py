@@ -22,10 +22,11 @@ from mlp_cli.config.schema import Config
 from mlp_cli.config.yaml_lines import NOWHERE, Document, Place, Problem, read
 from mlp_cli.errors import ConfigError, UsageError, cause_of
 from mlp_cli.files import read_bytes
-from mlp_cli.registry import did_you_mean
+from mlp_cli.registry import nearest
 from mlp_cli.text import listed, one_line
 
 MOST_BYTES = 256 * 1024
+SUFFIXES = (".yaml", ".yml")
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
@@ -43,13 +44,13 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
 
 def resolve(document: Document, overrides: Sequence[str] = ()) -> Config:
     """The config of a document with overrides applied. Errors: ConfigError, whose text lists every problem."""
-    found = check(document, overrides)
+    found = check_document(document, overrides)
     if isinstance(found, Config):
         return found
     raise config_error(document.source, found)
 
 
-def check(document: Document, overrides: Sequence[str] = ()) -> Config | list[Problem]:
+def check_document(document: Document, overrides: Sequence[str] = ()) -> Config | list[Problem]:
     """The config of a document with overrides applied, or its problems."""
     changed = override(document, overrides)
     try:
@@ -60,40 +61,39 @@ def check(document: Document, overrides: Sequence[str] = ()) -> Config | list[Pr
 
 
 def override(document: Document, overrides: Sequence[str]) -> Document:
-    """A copy with overrides applied in order; its problems are also those of the ones that cannot be."""
+    """A copy with overrides applied in order; what is wrong with one is among its problems."""
     values, places, problems = document.values, dict(document.places), list(document.problems)
     for number, text in enumerate(overrides):
         place = Place(override=text, number=number)
         key, equals, written = text.partition("=")
-        path = tuple(part.strip() for part in key.split("."))
-        given = read(written)
-        try:
-            if not equals or not all(path):
-                raise UsageError("must be KEY=VALUE, such as epochs=3")
-            values = values if given.problems else _set(values, path, 0, given.values)
-        except UsageError as error:
-            given = Document("", None, problems=(Problem(NOWHERE, "", error.message),))
-        problems += [Problem(place, text, problem.message) for problem in given.problems]
-        if not given.problems:
-            places = {way: other for way, other in places.items() if way[: len(path)] != path} | {path: place}
+        path, given = tuple(part.strip() for part in key.split(".")), read(written)
+        found = [problem.message for problem in given.problems]
+        if not equals or not all(path):
+            found = ["must be KEY=VALUE, such as epochs=3"]
+        elif not found:
+            try:
+                values = _with(values, path, 0, given.values)
+                places = {way: other for way, other in places.items() if way[: len(path)] != path} | {path: place}
+            except UsageError as error:
+                found = [error.message]
+        problems += [Problem(place, text, message) for message in found]
     return replace(document, values=values, places=places, problems=tuple(problems))
 
 
-def _set(values: Mapping[str, Any], path: tuple[str, ...], depth: int, value: Any) -> dict[str, Any]:
+def _with(values: Mapping[str, Any], path: tuple[str, ...], depth: int, value: Any) -> dict[str, Any]:
     """A copy of a mapping in which the rest of `path` has another value. Errors: UsageError where that has no options."""
     key = path[depth]
     if depth < len(path) - 1:
-        below = values.get(key)
-        if depth == 0 and below is None and key in Config.model_fields:
-            below = Config.model_fields[key].default
+        default = Config.model_fields[key].default if depth == 0 and key in Config.model_fields else None
+        below = values.get(key, default)
         if isinstance(below, str) and depth == 0:
             below = {"name": below}
-        elif below in (None, True, False, PydanticUndefined):
+        elif below is None or below is PydanticUndefined or isinstance(below, bool):
             below = {}
         if not isinstance(below, dict):
             name = one_line(".".join(path[: depth + 1]), 40)
             raise UsageError(f"{name} is {one_line(show(below), 40)} here, which takes no options; write {name}=VALUE")
-        value = _set(below, path, depth + 1, value)
+        value = _with(below, path, depth + 1, value)
     return {**values, key: value}
 
 
@@ -102,37 +102,36 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     source = os.fspath(path)
     content = _content(Path(source))
     try:
-        text = content.decode("utf-8-sig")
+        document = read(content.decode("utf-8-sig"), source, Path(source).stem)
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        what = f"not UTF-8: byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
-        raise config_error(source, [Problem(Place(line), "", what)]) from None
-    document = read(text, source, Path(source).stem)
+        line, byte = content[: error.start].count(b"\n") + 1, error.object[error.start]
+        message = f"not UTF-8: byte 0x{byte:02x} at position {error.start}; save the file as UTF-8"
+        raise config_error(source, [Problem(Place(line), "", message)]) from None
     if isinstance(document.values, dict):
         return document
-    problems = list(document.problems)
-    if not problems and document.values is None:
-        problems = [Problem(NOWHERE, "", "the file is empty; a config needs at least one line: dataset: mnist")]
-    elif not problems:
-        hint = "; put a space after the colon" if ":" in str(document.values) else ""
-        like = f"is no mapping; a config is made of lines like dataset: mnist{hint}"
-        problems = [Problem(document.places[()], one_line(show(document.values), 40), like)]
-    raise config_error(source, problems)
+    like = "a config is made of lines like dataset: mnist"
+    message = f"the file is empty; {like}" if document.values is None else f"is no mapping; {like}, with a space after the colon"
+    shown = "" if document.values is None else document.text(())
+    raise config_error(source, document.problems or [Problem(document.places.get((), NOWHERE), one_line(shown, 40), message)])
 
 
 def _content(path: Path) -> bytes:
     """The file's bytes. Errors: ConfigError with the nearest file there is."""
     shown = one_line(str(path), 200)
     try:
-        is_folder, is_there = path.is_dir(), path.exists()
-        folder = path if is_folder else path.parent
-        names = sorted(each.name for each in folder.iterdir() if each.suffix in (".yaml", ".yml")) if folder.is_dir() else []
+        folder, is_there = path if path.is_dir() else path.parent, path.exists()
+        names = {each.stem: each.name for each in folder.iterdir() if each.suffix in SUFFIXES} if folder.is_dir() else {}
     except OSError as error:  # a name too long, a folder that may not be entered
         raise ConfigError(f"cannot read {shown}: {cause_of(error)}") from error
-    found = f"{one_line(str(folder), 200)} has {one_line(listed(names, 10), 200) or 'no .yaml file'}"
-    if is_folder:
-        raise ConfigError(f"{shown} is a folder, not a config file", found)
+    near = names.get(nearest(path.stem, names) or "")
+    found = (
+        f"{folder} has {listed(sorted(names.values()), 10) or 'no .yaml file'}"
+        if folder.is_dir()
+        else f"there is no folder {folder}"
+    )
+    hint = one_line(f"did you mean {folder / near}?" if near and folder != path else found, 200)
+    if folder == path:
+        raise ConfigError(f"{shown} is a folder, not a config file", hint)
     if not is_there:
-        near = did_you_mean(path.name, names).removeprefix("; ")
-        raise ConfigError(f"no such config file: {shown}", near or found)
+        raise ConfigError(f"no such config file: {shown}", hint)
     return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from mlp_cli.config.components import Options, models_in
 from mlp_cli.config.resolved import show
-from mlp_cli.config.yaml_lines import NOWHERE, Document, Path, Problem, scalar
+from mlp_cli.config.yaml_lines import NOWHERE, Document, Path, Place, Problem, scalar
+from mlp_cli.data import catalogue
 from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.registry import MOST, did_you_mean, nearest
 from mlp_cli.text import counted, either, listed, one_line
@@ -23,46 +23,24 @@ MOST_PROBLEMS = 50
 
 def config_error(source: str, problems: Sequence[Problem]) -> ConfigError:
     """The error that lists all problems in columns: those without a place, then by line, overrides last."""
-    shown = sorted(problems, key=_order)[:MOST_PROBLEMS]
-    labels = ["override" if each.place.override else f"line {each.place.line}" if each.place.line else "" for each in shown]
-    rows = [(label, one_line(each.shown), each.message) for label, each in zip(labels, shown, strict=True)]
+    shown = sorted(problems, key=lambda problem: problem.place.order)[:MOST_PROBLEMS]
+    rows = [(problem.place.label, one_line(problem.shown), problem.message) for problem in shown]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     lines = [f"{one_line(source, 200)}: {counted(len(problems), 'problem')}"]
     for label, text, message in rows:
         columns = (label.ljust(first + 3) if first else "") + (text.ljust(second + 4) if second else "")
         lines.append(f"  {columns}{message}".rstrip())
-    if len(problems) > MOST_PROBLEMS:
-        lines.append(f"  and {len(problems) - MOST_PROBLEMS:,} more")
-    return ConfigError("\n".join(lines))
+    more = len(problems) - MOST_PROBLEMS
+    return ConfigError("\n".join([*lines, *([f"  and {more:,} more"] if more > 0 else [])]))
 
 
-def _order(problem: Problem) -> tuple[bool, int]:
-    return problem.place.override is not None, problem.place.line or problem.place.number
+class _Case(NamedTuple):
+    """An error of pydantic's, the way to the value as it was written, the whole, and the fields of its top level."""
 
-
-def _at(values: Any, path: Path) -> Any:
-    for part in path:
-        values = values[part]
-    return values
-
-
-def value_text(document: Document, path: Path) -> str:
-    """The value at `path` as it was written."""
-    place, value = document.places.get(path, NOWHERE), _at(document.values, path)
-    return place.text if place.line and (place.text or value is None) else show(value)
-
-
-def problem_at(document: Document, path: Path, message: str) -> Problem:
-    """Shows a value of the file as "optimizer.beta_1: 2", an override as given; the message says the rest of the way."""
-    ways = (path[:length] for length in range(len(path), 0, -1))
-    place = next((document.places[way] for way in ways if way in document.places), NOWHERE)
-    if place.override is None:
-        depth = next((number for number, part in enumerate(path) if isinstance(part, int)), len(path))
-        shown = f"{'.'.join(map(str, path[:depth]))}: {value_text(document, path[:depth])}".rstrip()
-    else:
-        depth, shown = place.override.partition("=")[0].count(".") + 1, place.override
-    rest = [f"item {part + 1}" if isinstance(part, int) else one_line(part, 40) for part in path[depth:]]
-    return Problem(place, shown, f"{', '.join(rest)}: {message}" if rest else message)
+    error: Any
+    path: Path
+    document: Document
+    fields: Mapping[str, FieldInfo]
 
 
 def translate(error: ValidationError, document: Document, fields: Mapping[str, FieldInfo]) -> list[Problem]:
@@ -70,17 +48,16 @@ def translate(error: ValidationError, document: Document, fields: Mapping[str, F
 
     Only as many get a message as a block shows; looking for near names takes time.
     """
-    found: dict[tuple[Path, str], list[Any]] = {}
-    for detail in error.errors(include_url=False):
-        path = _written(detail["loc"], document.values)
-        missing = ".".join(map(str, detail["loc"])) if detail["type"] == "missing" or not path else ""
-        if detail["type"] != "default_factory_not_called":
-            found.setdefault((path, missing), []).append(detail)
-    problems = []
-    for path, missing in sorted(found, key=lambda where: _order(problem_at(document, where[0], ""))):
-        shown = len(problems) < MOST_PROBLEMS
-        message = _message([_Case(each, path, document, fields) for each in found[path, missing]]) if shown else ""
-        problems.append(problem_at(document, path, message) if path else Problem(NOWHERE, missing, message))
+    found: dict[Path, list[_Case]] = {}
+    for each in error.errors(include_url=False):
+        case = _Case(each, _written(each, document.values), document, fields)
+        if each["type"] != "default_factory_not_called":
+            found.setdefault(each["loc"] if each["type"] == "missing" else case.path or each["loc"], []).append(case)
+    problems: list[Problem] = []
+    for cases in sorted(found.values(), key=lambda cases: document.place(cases[0].path).order):
+        message, path = _message(cases) if len(problems) < MOST_PROBLEMS else "", cases[0].path
+        missing = Problem(NOWHERE, ".".join(map(str, cases[0].error["loc"])), message)
+        problems.append(document.problem(path, message) if path else missing)
     return problems
 
 
@@ -89,40 +66,29 @@ def check(kind: Any, what: str, value: Any) -> Any:
     try:
         return TypeAdapter(dict[str, kind]).validate_python({what: value})[what]
     except ValidationError as error:
-        problems = translate(error, Document("", {what: value}), {what: FieldInfo.from_annotation(kind)})
+        problems = translate(
+            error, Document("", {what: value}, places={(what,): Place(override=what)}), {what: FieldInfo.from_annotation(kind)}
+        )
     raise UsageError("; ".join(problem.message for problem in problems))
 
 
-def _written(way: Path, value: Any) -> Path:
+def _written(error: Any, value: Any) -> Path:
     """The way to the value that an error is about, as far as it was written: without the names of pydantic's unions."""
     path: list[int | str] = []
-    for part in way:
+    for part in (*error["loc"], *(["name"] if error["type"] == "union_tag_invalid" else [])):
         if (isinstance(value, dict) and part in value) or (isinstance(value, list | tuple) and isinstance(part, int)):
             path.append(part)
             value = value[part]
     return tuple(path)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """An error of pydantic's at a value that was written."""
-
-    detail: Any
-    path: Path
-    document: Document
-    fields: Mapping[str, FieldInfo]
-
-
 def _message(cases: Sequence[_Case]) -> str:
-    """What is said of a wrong value. cases: one for each member of a union."""
-    value = cases[0].detail["input"]
-    texts = [_MESSAGES.get(case.detail["type"], _expected)(case) for case in cases]
+    """What is said of a wrong value. cases: as each member of a union says it."""
+    texts, value = [_MESSAGES.get(case.error["type"], _expected)(case) for case in cases], cases[0].error["input"]
+    if not texts[0].startswith("must be"):
+        return texts[0]
     message = ", or ".join([texts[0], *(text.removeprefix("must be ") for text in texts[1:])])
-    if not message.startswith("must be"):
-        return message
-    if value is None or value == "":
-        return f"has no value; {message}"
-    return message + _hint(value, message)
+    return f"has no value; {message}" if value is None or value == "" else message + _hint(value, message)
 
 
 _WORDS = {
@@ -130,20 +96,20 @@ _WORDS = {
     "string_type": "must be a text",
     "string_too_short": "must be a text",
     "tuple_type": "must be a list",
-    "model_type": "must be a name, or a mapping of options",
+    "list_type": "must be a list",
+    "model_type": "must be the name of a dataset, or a mapping of options",
 }
 
 
 def _expected(case: _Case) -> str:
-    """What pydantic says; of a number that is out of bounds, the bounds alone."""
-    text, value = case.detail["msg"].replace("Input should", "must"), case.detail["input"]
-    text = _WORDS.get(case.detail["type"], text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not text.startswith(("must be a number", "must be a whole")):
+    """What is accepted; of a number that is out of bounds, the bounds alone."""
+    value, text = case.error["input"], _WORDS.get(case.error["type"], case.error["msg"].replace("Input should", "must"))
+    kind, _, bounds = text.partition(", ")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not kind.endswith(" number"):
         return text
     if value != value or abs(value) == float("inf"):
         return "must be a finite number"
-    kind, _, bounds = text.partition(", ")
-    if not bounds or ("whole" in kind and value % 1):
+    if "whole" in kind and value % 1:
         return text
     return f"must be at most {MOST}" if value > MOST and "at most" not in bounds else f"must be {bounds}"
 
@@ -154,40 +120,35 @@ _FLAGS |= dict.fromkeys(("true", "false"), "; remove the quotes")
 
 def _hint(value: Any, message: str) -> str:
     """The fix for a value of another type; or ""."""
-    if "number" in message:
-        other = {bool: ", not true or false", list: ", not a list", dict: ", not a mapping"}
-        return number_hint(value) if isinstance(value, str) else other.get(type(value), "")
     if "true" in message:
         return _FLAGS.get(str(value).lower(), "")
+    if "number" in message and isinstance(value, bool | list | dict):
+        return f", not {'true or false' if isinstance(value, bool) else 'a list' if isinstance(value, list) else 'a mapping'}"
+    if message in ("must be a text", "must be a path"):
+        return "; put it in quotes" if isinstance(value, int | float) else ""
     if message == "must be a list" and isinstance(value, str | int | float):
-        return f"; write [{', '.join(str(value).replace(',', ' ').split())}]"
-    return "; put it in quotes" if message == "must be a text" and isinstance(value, int | float) else ""
-
-
-def number_hint(text: str) -> str:
-    """The fix for a text where a number is asked for, such as 1_000, 010, 0x10, 0,5 or 10%; or ""."""
-    plain = text.strip().replace("_", "").replace(",", ".")
-    if re.fullmatch(r"[-+]?(nan|inf|infinity)", plain, re.IGNORECASE):
-        return ", and finite"
-    if re.fullmatch(r"[0-9.]+(\s+[0-9.]+)+", plain):
-        return "; is a comma missing?"
-    if re.fullmatch(r"0([xX][0-9a-fA-F]{1,15}|[oO][0-7]{1,20}|[bB][01]{1,60})", plain):
-        return f"; write {int(plain, 0)}"
-    digits = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", plain.removesuffix("%"))
-    number = scalar(digits)
-    if len(text) > 60 or isinstance(number, bool) or not isinstance(number, int | float):
+        words = re.findall(r"[^][(){},\s]+", value if isinstance(value, str) else show(value))
+        return f"; write [{one_line(', '.join(words), 40)}]"
+    if "number" not in message or not isinstance(value, str) or len(value) > 60:
         return ""
-    return f"; write {number / 100:.12g}" if plain.endswith("%") else "; remove the quotes" if digits == text else f"; write {digits}"
+    # A number in another spelling: 1_000, 010, 0,5, 10% or 1e-3 in quotes.
+    plain = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", value.strip().replace("_", "").replace(",", ".").removesuffix("%"))
+    number = scalar(plain)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return ", and finite" if re.fullmatch("(?i)[-+]?(nan|inf|infinity)", plain) else ""
+    return (
+        f"; write {number / 100:.12g}" if value.endswith("%") else "; remove the quotes" if plain == value else f"; write {plain}"
+    )
 
 
 def _choice(case: _Case) -> str:
     """For a value that is not in a closed list."""
-    context, way = case.detail["ctx"], [part for part in case.detail["loc"] if isinstance(part, str)]
-    word = context.get("tag", case.detail["input"])
+    context, way = case.error["ctx"], [part for part in case.error["loc"] if isinstance(part, str)]
+    word = context.get("tag", case.error["input"])
     known = list(dict.fromkeys(re.findall("'([^']*)'", context.get("expected_tags") or context["expected"])))
-    near = did_you_mean(word, known) if isinstance(word, str) and 0 < len(word) < 60 and len(known) > 3 else ""
+    near = did_you_mean(word, known) if isinstance(word, str) and len(word) < 60 else ""
     if "tag" not in context and way[-1] != "name":
-        return f"must be {either(known)}{near}"
+        return f"must be {either(known)}{near if len(known) > 3 else ''}"
     kind = next(part for part in reversed(way) if part != "name")
     if kind == "dataset" and not near and re.search("[./]", str(word)):
         near = f"; for your own data write {{path: {one_line(show(word), 40)}}}"
@@ -195,52 +156,55 @@ def _choice(case: _Case) -> str:
 
 
 def _missing(case: _Case) -> str:
-    key = case.detail["loc"][-1]
-    return "is required; write dataset: mnist, for one" if key == "dataset" else f"has no {key}, which is required"
+    key, names = case.error["loc"][-1], catalogue.names()
+    return (
+        f"is required; write {key}: {names[0]}, for one (known: {listed(names)})"
+        if key == "dataset"
+        else f"has no {key}, which is required"
+    )
 
 
 def _bad_name(case: _Case) -> str:
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", case.detail["input"]).lstrip("._-")[:100] or "run"
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", case.error["input"]).lstrip("._-")[:100] or "run"
     own = "" if case.path else "the file's own name "
-    return f"{own}must be at most 100 letters, digits, . _ or -, beginning with a letter or digit; write {one_line(safe, 40)}"
+    return f"{own}must be letters, digits, . _ or -, at most 100, beginning with a letter or digit; write {one_line(safe, 40)}"
 
 
 def _unknown_key(case: _Case) -> str:
     """Says where the key belongs, which component takes it, or which key was meant."""
-    *way, word = case.path
-    values, fields = case.document.values, case.fields
-    key, value = one_line(str(word), 40), one_line(value_text(case.document, case.path), 40)
-    written = "{}={}" if problem_at(case.document, case.path, "").place.override else "{}: {}"
-    if way and word in fields:
-        return f"unknown key; belongs at the top level; write {written.format(key, value)}"
+    _, path, document, fields = case
+    word, section, override = str(path[-1]), str(path[0]) if len(path) > 1 else "", document.place(path).override is not None
+    key, value = one_line(word, 40), one_line(document.text(path), 40)
+    if section and word in fields:
+        return f"unknown key; belongs at the top level; write {key}{'=' if override else ': '}{value}"
     sections = {name: models_in(field.rebuild_annotation()) for name, field in fields.items()}
-    models = sections.get(str(way[0]), {}) if way else {}
-    chosen = _name_in(_at(values, tuple(way))) or ""
-    if others := _takers(models, word):
-        return f"unknown key; {chosen} does not take it; {either(others)} does"
-    owners = {name: _takers(found, word) for name, found in sections.items()} if word != "name" else {}
-    owners = {name: takers for name, takers in owners.items() if takers}
-    current = {name: _name_in(values.get(name, fields[name].default)) for name in owners}
-    unfit = [name for name, takers in owners.items() if "" not in takers and current[name] not in takers]
-    if len(owners) > 1 or unfit:
-        named = [f"{name} (for {either(owners[name])})" if name in unfit else name for name in owners]
-        return f"unknown key; belongs under {either(named)}"
-    for name in owners:
-        option = f"{{name: {current[name]}, {key}: {value}}}" if current[name] else f"{{{key}: {value}}}"
-        fix = f"{name}.{key}={value}" if "=" in written else f"{name}: {option}"
-        return f"unknown key; belongs under {name}; write {fix}"
-    names = [option for member, model in models.items() if member in ("", chosen) for option in model.model_fields] if way else list(fields)
-    if near := _near(str(word), names):
+    models, chosen = sections.get(section, {}), _name_in(document.value(path[:-1]))
+    if takers := _takers(models, word):
+        return f"unknown key; {chosen} does not take it; {either(takers)} does"
+    owners = {name: takers for name in sections if (takers := _takers(sections[name], word)) and word != "name"}
+    for owner, takers in owners.items() if len(owners) == 1 else ():
+        current = _name_in(document.values.get(owner, fields[owner].default)) or ""
+        fits = not takers[0] or current in takers
+        name = current if fits else takers[0]
+        mapping = f"{{name: {name}, {key}: {value}}}" if name else f"{{{key}: {value}}}"
+        fix = f"{owner}.{key}={value}" if override and fits else f"{owner}{'=' if override else ': '}{mapping}"
+        return f"unknown key; belongs under {owner}; write {fix}"
+    if owners:
+        return f"unknown key; belongs under {either(list(owners))}"
+    if not section and (components := [name for name, found in sections.items() if word and word in found]):
+        return f"unknown key; write {components[0]}: {key}"
+    names = [option for name, model in models.items() if name in ("", chosen) for option in model.model_fields] or list(fields)
+    elsewhere = {option: name for name, found in sections.items() for model in found.values() for option in model.model_fields}
+    if near := _near(word, names):
         return f"unknown key; did you mean {near}?"
-    options = {option: name for name, found in sections.items() for model in found.values() for option in model.model_fields}
-    if not way and (near := _near(str(word), list(options))):
-        return f"unknown key; did you mean {near}, under {options[near]}?"
-    known = [name for name in names if name != "name" or not way]
+    if not section and (near := _near(word, list(elsewhere))):
+        return f"unknown key; did you mean {near}, under {elsewhere[near]}?"
+    known = [name for name in names if name != "name" or not section]
     return f"unknown key; known: {listed(known)}" if known else f"unknown key; {chosen} takes no options"
 
 
-def _takers(models: Mapping[str, type[Options]], option: Any) -> list[str]:
-    return [member for member, model in models.items() if option in model.model_fields]
+def _takers(models: Mapping[str, type[Options]], option: str) -> list[str]:
+    return [name for name, model in models.items() if option in model.model_fields]
 
 
 def _name_in(value: Any) -> str | None:
@@ -260,6 +224,6 @@ _MESSAGES: dict[str, Callable[[_Case], str]] = {
     "literal_error": _choice,
     "union_tag_invalid": _choice,
     "string_pattern_mismatch": _bad_name,
-    "too_short": lambda case: f"must be a list of {case.detail['ctx']['min_length']} or more",
+    "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
 }
 """What is said of each type of pydantic's errors; `_expected` for all others."""

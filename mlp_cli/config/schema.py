@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, Strict, ValidationInfo, field_validator
 from typing_extensions import Doc
 
 from mlp_cli.config import resolved
@@ -36,7 +36,7 @@ FOLLOWS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Named = BeforeValidator(
     lambda value: {"name": value} if isinstance(value, str) else value,
-    json_schema_input_type=Literal[catalogue.names()] | Dataset,  # type: ignore[valid-type]
+    json_schema_input_type=Literal[catalogue.names()] | Dataset,
 )
 Features = Annotated[Component, Choice(known_features)] | None
 Sizes = Annotated[tuple[Annotated[int, Range(ge=1, le=1_000_000)], ...], Strict(False)]
@@ -53,9 +53,6 @@ class EarlyStopping(Options):
     min_delta: Annotated[NonNegative, Doc("A change counts as better from this size on.")] = 0.0
 
 
-Stopping = Annotated[EarlyStopping | None, Switch(EarlyStopping)]
-
-
 def _written(default: Any) -> Any:
     """The default of a key as a config writes it."""
     return Field(default, validate_default=True)
@@ -66,15 +63,6 @@ class Config(Options):
 
     activation and dropout have one value for each of hidden_sizes. features, batch_norm and early_stopping are None where off.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "mlp config",
-            "description": "A training run of mlp.",
-            "required": ["dataset"],
-        }
-    )
 
     name: Annotated[RunName, Doc("The run's name; the config file's own name if left out.")]
     seed: Annotated[Seed, Doc("Fixes the initial weights, the order of the samples and the noise.")] = 0
@@ -89,14 +77,18 @@ class Config(Options):
     epochs: Annotated[Epochs, Doc("Passes over the training part; 0 writes the initial weights and their scores.")] = 10
     batch_size: Annotated[Count | Literal["full"], Doc("Samples a step, or full for all of them.")] = 128
     loss: Annotated[Component, Choice(losses), Doc("What training makes small.")] = _written("cross_entropy")
-    dropout: Annotated[tuple[Fraction, ...], PerLayer(), Doc("Share of the hidden units dropped: one, or one for each layer.")] = _written(0.0)
+    dropout: Annotated[
+        tuple[Fraction, ...], PerLayer(), Doc("Share of the hidden units dropped: one, or one for each layer.")
+    ] = _written(0.0)
     input_dropout: Annotated[Fraction, Doc("Share of the inputs dropped in training.")] = 0.0
     batch_norm: Annotated[Normalization, Doc("Normalises hidden layers over the batch: true, or a mapping of options.")] = None
     weight_decay: Annotated[NonNegative, Doc("Decay of the weights, never of biases; by default the optimizer's own.")] = follows(
         FOLLOWS["weight_decay"]
     )
     l1: Annotated[NonNegative, Doc("Adds l1 · sign(weight) to the gradient of each weight.")] = 0.0
-    early_stopping: Annotated[Stopping, Doc("Stops when validation gets no better: true, or a mapping of options.")] = None
+    early_stopping: Annotated[
+        EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or options.")
+    ] = None
     dtype: Annotated[Literal["float32", "float64"], Doc("The type of all numbers in the network.")] = "float32"
     engine: Annotated[Literal["numpy", "scalar"], Doc("scalar: plain Python numbers, to read and to compare with.")] = "numpy"
     checkpoint_every: Annotated[Count, Doc("Epochs from one checkpoint to the next.")] = 1
@@ -122,7 +114,8 @@ class Config(Options):
         if value == "scalar" and before.get("dtype") == "float32":
             raise wrong("scalar computes in float64; write dtype: float64 as well")
         for key in ("dropout", "input_dropout", "batch_norm") if value == "scalar" else ():
-            if before.get(key) and before[key] != (0.0,) * len(before["hidden_sizes"]):
+            given = before.get(key)
+            if any(given) if isinstance(given, tuple) else given:
                 raise wrong(f"scalar has no {key}; remove {key}, or write numpy")
         return value
 
@@ -148,4 +141,5 @@ class Config(Options):
 @cache
 def json_schema() -> dict[str, Any]:
     """The config as it is written, as JSON Schema of draft 2020-12. Only `dataset` is required."""
-    return Config.model_json_schema()
+    own = {"title": "mlp config", "description": "A training run of mlp.", "required": ["dataset"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema() | own

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
 
 from mlp_cli.config.components import models_in
 from mlp_cli.config.overrides import config_from_mapping
-from mlp_cli.config.problems import check
 from mlp_cli.config.resolved import show
-from mlp_cli.config.schema import Config, RunName, json_schema
+from mlp_cli.config.schema import Config, json_schema
 from mlp_cli.data import catalogue
 from mlp_cli.registry import text_of
 from mlp_cli.text import either
 
+SCHEMA_FILE = Path(__file__).parent.parent / "schema.json"
+
 
 def schema_text() -> str:
-    """What mlp_cli/schema.json holds."""
+    """The content of mlp_cli/schema.json, to which `make schema` writes it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -28,8 +30,8 @@ def starter(name: str) -> str:
 
     Errors: UsageError for a name that cannot be a run's.
     """
-    check(RunName, "name", name)
-    rows = list(_rows(config_from_mapping({"name": name, "dataset": catalogue.names()[0]}).to_dict()))
+    config = config_from_mapping({"name": name, "dataset": catalogue.names()[0]}, source="mlp init")
+    rows = list(_rows(config.to_dict()))
     width = max(len(line) for line, _ in rows) + 2
     head = [
         "# yaml-language-server: $schema=mlp.schema.json",

@@ -1,19 +1,21 @@
 """YAML text to plain values, with the place of each.
 
-Only mappings, lists and scalars are read. Anchors, aliases, tags and merge keys are refused before any value is made of them.
-Scalars follow YAML 1.2 with `1e-3` as a number: only true and false are booleans; `yes`, `on`, `010`, `1_000`, `1:30` and dates
-stay text, which a number's check then refuses with the right spelling.
+Only mappings, lists and scalars are read; anchors, aliases, tags and merge keys are refused before a value is made of them. Scalars
+follow YAML 1.2 with `1e-3` as a number: only true and false are booleans; `yes`, `010`, `1_000`, `1:30` and dates stay text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
+from typing import Any, NamedTuple
 
 import yaml
 
+from mlp_cli.config.resolved import show
 from mlp_cli.text import one_line
 
 MOST_VALUES = 10_000
@@ -26,6 +28,7 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99})")
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _SPECIAL = {"": None, "~": None, "null": None, "true": True, "false": False, ".nan": float("nan")}
 _SPECIAL |= {sign + ".inf": float(sign + "inf") for sign in ("", "+", "-")}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _HINTS = (
     (r"'\\t' that cannot start", "a tab stands where YAML wants spaces; use spaces"),
@@ -36,11 +39,10 @@ _HINTS = (
     (r"<block end>|dedent|<document start>", "wrong indentation; the lines of one level begin in the same column"),
     (r"another document", "a second document begins here; a file holds one"),
 )
-"""What the YAML library finds wrong (a pattern), and words that say the fix."""
+"""What PyYAML finds wrong (a pattern), and words that say the fix."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a value was written: a line of a file with the value's text, an override with its number, or neither."""
 
     line: int | None = None
@@ -48,17 +50,26 @@ class Place:
     override: str | None = None
     number: int = 0
 
+    @property
+    def label(self) -> str:
+        """The first column of a list of problems."""
+        return f"line {self.line}" if self.line else "override" if self.override is not None else ""
 
-NOWHERE = Place()
+    @property
+    def order(self) -> tuple[bool, int]:
+        """What problems are sorted by: no place, lines, overrides as they were given."""
+        return self.override is not None, self.line or self.number
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: its place, what stands there ("epochs: -1"), and what should."""
 
     place: Place
     shown: str
     message: str
+
+
+NOWHERE = Place()
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,32 @@ class Document:
     places: Mapping[Path, Place] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
+    def place(self, path: Path) -> Place:
+        """The place of a value, or of what holds it; of a mapping that an override made, the override."""
+        ways = [path[:length] for length in range(len(path), 0, -1)]
+        ways += [way for way in self.places if path and way[: len(path)] == path]
+        return next((self.places[way] for way in ways if way in self.places), NOWHERE)
+
+    def value(self, path: Path) -> Any:
+        """What stands at a path."""
+        return reduce(getitem, path, self.values)
+
+    def text(self, path: Path) -> str:
+        """A value as it was written."""
+        place, value = self.places.get(path, NOWHERE), self.value(path)
+        return place.text if place.line and (place.text or value is None) else show(value)
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Shows a value of a file as "optimizer.beta_1: 2", an override as given; the message says the rest of the way."""
+        place = self.place(path)
+        if place.override is None:
+            depth = next((number for number, part in enumerate(path) if isinstance(part, int)), len(path))
+            shown = f"{'.'.join(map(str, path[:depth]))}: {self.text(path[:depth])}".rstrip()
+        else:
+            depth, shown = place.override.partition("=")[0].count(".") + 1, place.override
+        rest = [f"item {part + 1}" if isinstance(part, int) else one_line(part, 40) for part in path[depth:]]
+        return Problem(place, shown, f"{', '.join(rest)}: {message}" if rest else message)
+
 
 def scalar(text: str) -> bool | int | float | str | None:
     """The value of an unquoted scalar."""
@@ -88,22 +125,18 @@ def scalar(text: str) -> bool | int | float | str | None:
 
 def read(text: str, source: str = "", name: str = "run") -> Document:
     """Reads a YAML text of one document."""
-    lines = _BREAK.split(text)
-    values, places = None, dict[Path, Place]()
-    notes: list[tuple[int, str]] = []
+    lines, notes, places = _BREAK.split(text), list[tuple[int, str]](), dict[Path, Place]()
+    values = None
     try:
         node = _Composer(text, notes).get_single_node()
-        if node is not None and not notes:
-            values = _value(node, (), text, places, notes)
-    except yaml.MarkedYAMLError as error:
-        notes = notes or [_explained(error, lines)]
+        values = None if notes or node is None else _value(node, (), None, text, places, notes)
     except yaml.reader.ReaderError as error:
         code = error.character if isinstance(error.character, int) else ord(error.character)
-        line = len(_BREAK.findall(text[: error.position]))
-        notes.append((line, f"the character U+{code:04X} is not accepted; remove it"))
-    except (ValueError, OverflowError):  # the library's, for \U escapes beyond the last character
-        line = next(number for number, line in enumerate(lines) if "\\U" in line)
-        notes.append((line, _HINTS[3][1]))
+        notes.append((len(_BREAK.findall(text[: error.position])), f"the character U+{code:04X} is not accepted; remove it"))
+    except yaml.MarkedYAMLError as error:
+        notes = notes or [_explained(error, lines)]
+    except (ValueError, OverflowError):  # of \U escapes beyond the last character, which PyYAML lets through
+        notes.append((next(number for number, line in enumerate(lines) if "\\U" in line), _HINTS[3][1]))
     problems = tuple(Problem(Place(line + 1), lines[line].strip(" "), message) for line, message in notes)
     return Document(source, values, name, places, problems)
 
@@ -113,59 +146,58 @@ class _Composer(yaml.BaseLoader):
 
     def __init__(self, text: str, notes: list[tuple[int, str]]) -> None:
         super().__init__(text)
-        self.notes = notes
-        self.level = self.count = 0
+        self.notes, self.level, self.count = notes, 0, 0
 
     def get_event(self) -> Any:
-        """The next event: a value, or the start or the end of a list or a mapping."""
         event: Any = super().get_event()
-        line, anchor, value = event.start_mark.line, getattr(event, "anchor", None), getattr(event, "value", "")
+        anchor, tag, value = (getattr(event, name, None) or "" for name in ("anchor", "tag", "value"))
         self.level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         self.count += 1
-        if self.level > MOST_LEVELS or self.count > MOST_VALUES:
-            few = "a config has fewer than a hundred values"
-            self.notes.append((line, f"more than {MOST_LEVELS} levels or {MOST_VALUES:,} values; {few}"))
+        is_large = self.level > MOST_LEVELS or self.count > MOST_VALUES
+        if anchor or tag or value == "<<" or is_large or not value.isascii():
+            is_alias, name = isinstance(event, yaml.AliasEvent), one_line(anchor, 20)
+            refused = {
+                f"an alias (*{name}) is not accepted; write the value out": is_alias,
+                f"an anchor (&{name}) is not accepted; remove it": anchor and not is_alias,
+                "a tag (text that begins with !) is not accepted; remove it, or put the text in quotes": tag,
+                "a merge key (<<) is not accepted; write the keys out": value == "<<" and event.style is None,
+                "half of a surrogate pair (\\ud800 … \\udfff) is not a character; remove it": _SURROGATE.search(value),
+                f"more than {MOST_LEVELS} levels or {MOST_VALUES:,} values; a config has fewer than a hundred": is_large,
+            }
+            self.notes += [(event.start_mark.line, message) for message, so in refused.items() if so]
+        if is_large:
             raise yaml.MarkedYAMLError
-        if isinstance(event, yaml.AliasEvent):
-            self.notes.append((line, f"an alias (*{one_line(anchor, 20)}) is not accepted; write the value out"))
-        elif anchor is not None:
-            self.notes.append((line, f"an anchor (&{one_line(anchor, 20)}) is not accepted; remove it"))
-        if getattr(event, "tag", None) is not None:
-            self.notes.append((line, "a tag (text that begins with !) is not accepted; remove it, or put the text in quotes"))
-        if value == "<<" and event.style is None:
-            self.notes.append((line, "a merge key (<<) is not accepted; write the keys out"))
-        if not value.isascii() and re.search("[\ud800-\udfff]", value):
-            self.notes.append((line, "half of a surrogate pair (\\ud800 … \\udfff) is not a character; remove it"))
         return event
 
 
-def _value(node: Any, path: Path, text: str, places: dict[Path, Place], notes: list[tuple[int, str]]) -> Any:
-    """A node's plain value. The places of the values in it are added to `places`, problems to `notes`."""
+def _value(node: Any, path: Path, line: int | None, text: str, places: dict[Path, Place], notes: list[tuple[int, str]]) -> Any:
+    """A node's plain value. line: of its key. Adds the places of the values in it to `places`, and problems to `notes`."""
     start, end = node.start_mark, node.end_mark
     block = isinstance(node, yaml.CollectionNode) and not node.flow_style
-    places[path] = Place(start.line + 1, "" if block else " ".join(text[start.index : end.index].split()))
+    written = "" if block else " ".join(text[start.index : end.index].split())
+    places[path] = Place((start.line if line is None else line) + 1, written)
     if isinstance(node, yaml.ScalarNode):
         return scalar(node.value) if node.style is None else node.value
     if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, number), text, places, notes) for number, item in enumerate(node.value)]
+        return [_value(item, (*path, number), None, text, places, notes) for number, item in enumerate(node.value)]
     found: dict[str, Any] = {}
     for key, item in node.value:
-        line, way = key.start_mark.line, (*path, key.value)
+        line = key.start_mark.line
         if not isinstance(key, yaml.ScalarNode):
             notes.append((line, "a key must be a text, not a list or a mapping"))
         elif key.value in found:
-            notes.append((line, f"duplicate key; {one_line(key.value, 40)} is on line {places[way].line} already"))
+            first = places[(*path, key.value)].line
+            notes.append((line, f"duplicate key; {one_line(key.value, 40)} is on line {first} already"))
         else:
-            found[key.value] = _value(item, way, text, places, notes)
-            places[way] = replace(places[way], line=line + 1)
+            found[key.value] = _value(item, (*path, key.value), line, text, places, notes)
     return found
 
 
 def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]:
-    """The line (from 0) to show for an error of the library, and a message, with the fix where it is known."""
+    """The line (from 0) to show for an error of PyYAML, and a message, with the fix where it is known."""
     found = f"{error.context or ''} {error.problem or ''}".strip()
-    opening = error.context_mark is not None and re.match(r".*(flow|quoted|simple key)", error.context or "")
-    mark: Any = error.context_mark if opening else error.problem_mark
+    opening = re.search("flow|quoted|simple key", error.context or "")
+    mark: Any = (error.context_mark if opening else None) or error.problem_mark
     line = min(mark.line, len(lines) - 1)
     while line > 0 and not lines[line].strip():  # the end of the file, or of what stands before it
         line -= 1

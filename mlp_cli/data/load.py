@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,32 +132,31 @@ def default_validation(name: str | None) -> Amount:
     return catalogue.PATH_VALIDATION if name is None else catalogue.entry(name).validation
 
 
-def usual_options(name: str | None, path: str | None, split: str) -> dict[str, Any]:
+@lru_cache(maxsize=100)
+def usual_options(name: str | None, path: str | None, split: str) -> Mapping[str, Any]:
     """The options that only some sets take, as far as this one does, and validation, test and scale: each as it is if nobody says.
 
     Exactly one of `name` and `path`. validation None: only the set's files can tell.
     """
-    if name is None:
-        found = {"validation": PRESET_VALIDATION.get(split, None if split == "official" else catalogue.PATH_VALIDATION)}
-        table = path is not None and is_table(path)
-        found |= {"test": None, "scale": "standard" if table else "unit", "test_path": None}
-        if path is not None and ".npy" in path:
-            found["labels"] = None
-        return found | ({"target": None, "drop": [], "categorical": [], "missing": "error"} if table else {})
-    entry = catalogue.entry(name)
-    official = entry.official_validation if split == "official" else None
+    if name is not None:
+        entry = catalogue.entry(name)
+        official = entry.official_validation if split == "official" else None
+        return {
+            "validation": PRESET_VALIDATION.get(split, entry.validation if official is None else official),
+            "test": entry.held_out if split in HELD_OUT_BY else None,
+            "scale": entry.scale,
+            **({"subset": catalogue.default_subset(name)} if catalogue.subset_names(name) else {}),
+            **{option.name: option.default for option in (synthetic.options(name) if name in synthetic else ())},
+        }
+    table = path is not None and is_table(path)
     return {
-        "validation": PRESET_VALIDATION.get(split, entry.validation if official is None else official),
-        "test": entry.held_out if split in HELD_OUT_BY else None,
-        "scale": entry.scale,
-        **({"subset": catalogue.default_subset(name)} if catalogue.subset_names(name) else {}),
-        **(_generated(name) if name in synthetic else {}),
+        "validation": PRESET_VALIDATION.get(split, None if split == "official" else catalogue.PATH_VALIDATION),
+        "test": None,
+        "scale": "standard" if table else "unit",
+        "test_path": None,
+        **({"labels": None} if path is not None and ".npy" in path else {}),
+        **({"target": None, "drop": [], "categorical": [], "missing": "error"} if table else {}),
     }
-
-
-@cache
-def _generated(name: str) -> dict[str, Any]:
-    return {option.name: option.default for option in synthetic.options(name)}
 
 
 def load_whole(

@@ -12,7 +12,7 @@ from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS
 from mlp_cli.report.collect import epochs_done
 from mlp_cli.report.model import Configuration, Group, Report, Summary
 from mlp_cli.report.tables import one_line
-from mlp_cli.words import inert
+from mlp_cli.text import inert
 
 if TYPE_CHECKING:
     from pandas import DataFrame

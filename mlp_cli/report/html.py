@@ -16,7 +16,7 @@ from mlp_cli.config.resolved import show
 from mlp_cli.report import overviews, panels, pictures, sheets
 from mlp_cli.report.model import Configuration, Failure, Group, Report
 from mlp_cli.report.wording import digits, first_upper, listed, plain
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.text import counted, is_percent, metric_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -13,7 +13,7 @@ from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.panels import monitor_scale
 from mlp_cli.report.scales import Scale, Tick, category, metric_scale, ordered, setting_scale
 from mlp_cli.report.wording import cut, decimals, digits, first_upper, metric_label, scaled
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.text import counted, is_percent, metric_name
 
 _CELLS = 24  # values of a key up to which it goes into a heat map
 _AXES = 8  # of the parallel coordinates, the metric's own included

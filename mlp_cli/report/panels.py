@@ -14,7 +14,7 @@ from mlp_cli.report.charts import Chart, Shape, path, ribbon, whisker
 from mlp_cli.report.model import Configuration, Group, Summary
 from mlp_cli.report.scales import Scale, epoch_scale, is_number, metric_scale, setting_scale, value_scale
 from mlp_cli.report.wording import first_upper, interval, mean_and_sd, metric_label, scaled
-from mlp_cli.words import counted, metric_name
+from mlp_cli.text import counted, metric_name
 
 DRAWN = 6  # configurations with a line and a band of their own
 PALE = 40  # further ones, as pale lines

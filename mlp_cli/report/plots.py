@@ -31,7 +31,7 @@ from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.panels import KEYS, leading
 from mlp_cli.report.scales import Scale, ordered, setting_scale
 from mlp_cli.report.wording import ceiling, first_upper, mean_and_sd, plain, scaled
-from mlp_cli.words import counted, metric_name
+from mlp_cli.text import counted, metric_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from typing import Any
 from mlp_cli.config.resolved import show
 from mlp_cli.plots.style import number, numbers
 from mlp_cli.report.wording import ceiling, is_loss, possible
-from mlp_cli.words import is_percent
+from mlp_cli.text import is_percent
 
 LEAST_R2 = -1.0
 """Where an axis of R² is cut: a poor start may be far below, and would leave no room for the rest."""

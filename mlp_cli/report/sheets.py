@@ -8,7 +8,7 @@ from typing import Any
 from mlp_cli.config.resolved import show
 from mlp_cli.report.model import Configuration, Group, Run
 from mlp_cli.report.wording import decimals, digits, duration, interval, mean_and_sd, p_value, scaled
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.text import counted, is_percent, metric_name
 
 _VERDICTS = {"best": "is-best", "better": "is-better", "baseline": "is-best", "worse": "is-worse"}
 _SHORT = 24  # characters of a setting that stays on one line

@@ -11,7 +11,7 @@ from mlp_cli.registry import did_you_mean
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS, cell_of, hide
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.wording import cut, duration, interval, mean_and_sd, p_value, plain
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.text import counted, is_percent, metric_name
 
 _MOST_BROKEN = 20
 _WIDEST = 40

@@ -198,10 +198,10 @@ def _cell_number(cell: Any) -> int | float | None:
 
 def _listed(column: str, text: str) -> Any:
     """A list as a config has it under a key; the text itself where it is no YAML."""
-    from mlp_cli.config.reading import read
+    from mlp_cli.config.yaml_lines import read
 
-    root = read(text).root
-    return text if root is None else flat({column: root.plain()}).get(column)
+    document = read(text)
+    return text if document.problems else flat({column: document.values}).get(column)
 
 
 def _plain(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from mlp_cli.plots.style import number
 from mlp_cli.report.model import Group, Summary
-from mlp_cli.words import is_percent, metric_name
+from mlp_cli.text import is_percent, metric_name
 
 _UNITS = {"cross_entropy": "cross-entropy, nats per example", "mse": "mean squared error"}
 

@@ -42,7 +42,7 @@ def _shared(base: Document, swept: Sequence[str]) -> dict[str, Any]:
     What is left need not be a whole config, since the data set may be swept: it is then taken as it was written. Members have
     hashes of their own, so that two bases taken for one here would share a folder and no run.
     """
-    bare = without(base.root.plain(), [*swept, "seed"])
+    bare = without(base.values, [*swept, "seed"])
     with suppress(ConfigError):
         bare = config_from_mapping(bare).to_dict()
     gone = [*swept, *(key.removesuffix(".name") for key in swept)]

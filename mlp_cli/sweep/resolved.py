@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlp_cli.config.components import FromOthers
-from mlp_cli.config.reading import read
 from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
+from mlp_cli.config.yaml_lines import read
 from mlp_cli.sweep.axes import Choices, Domain
 from mlp_cli.sweep.identity import without
 from mlp_cli.sweep.parts import Part
@@ -37,12 +36,12 @@ def sweep_yaml(planned: SweepPlan) -> str:
 
 def _base(planned: SweepPlan) -> dict[str, Any]:
     space = planned.space
-    written = without(space.fixed.root.plain(), [*space.swept, "seed", "name"])
+    written = without(space.fixed.values, [*space.swept, "seed", "name"])
     found: dict[str, Any] = {}
     for key, field in Config.model_fields.items():
         if key in written:
             found[key] = written[key]
-        elif key not in (*space.swept, "seed", "name") and not field.is_required() and field.default is not FromOthers:
+        elif key not in (*space.swept, "seed", "name") and not field.is_required() and field.default_factory is None:
             found[key] = field.default
     return found
 
@@ -50,8 +49,7 @@ def _base(planned: SweepPlan) -> dict[str, Any]:
 def _domain(domain: Domain) -> str:
     if not isinstance(domain, Choices):
         return show(str(domain))
-    nodes = [read(text).root for text in domain.values]
-    return show([None if node is None else node.plain() for node in nodes])
+    return show([read(text).values for text in domain.values])
 
 
 def _part(part: Part) -> str:

@@ -18,7 +18,7 @@ from mlp_cli.errors import RunError, cause_of
 from mlp_cli.experiment import missing_files
 from mlp_cli.sweep.labels import swept_values
 from mlp_cli.sweep.space import Candidate, Member
-from mlp_cli.words import inert
+from mlp_cli.text import inert
 
 NAME = "trials.csv"
 _LIMIT = 256 << 20

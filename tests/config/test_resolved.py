@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from choices import choice_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlp_cli.config import Config, config_from_mapping, load_config
-from mlp_cli.config.places import choice_of
-from mlp_cli.config.reading import read
 from mlp_cli.config.resolved import UNSEEDED, canonical, config_hash, differing, flat, show
+from mlp_cli.config.yaml_lines import read
 from mlp_cli.data import catalogue
 from mlp_cli.data.dataset import Whole
 from mlp_cli.data.splits import splits
@@ -405,11 +405,11 @@ def test_what_is_no_config() -> None:
 )
 def test_the_one_notation(value: Any, text: str) -> None:
     assert show(value) == text
-    assert yaml.safe_load(text) == value and read(text).root.plain() == value
+    assert yaml.safe_load(text) == value and read(text).values == value
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8), st.lists))
 def test_values_read_back_exactly(value: Any) -> None:
-    again = read(show(value)).root.plain()
+    again = read(show(value)).values
     assert again == value and repr(again) == repr(value)
