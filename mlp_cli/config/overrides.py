@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,12 @@ from mlp_cli.config.problems import config_error, translate
 from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.yaml_lines import NOWHERE, Document, Place, Problem, read
-from mlp_cli.errors import ConfigError, UsageError, cause_of
+from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.files import read_bytes
 from mlp_cli.registry import nearest
 from mlp_cli.text import listed, one_line
 
 MOST_BYTES = 256 * 1024
-SUFFIXES = (".yaml", ".yml")
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
@@ -73,7 +73,8 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
         elif not found:
             try:
                 values = _with(values, path, 0, given.values)
-                places = {way: other for way, other in places.items() if way[: len(path)] != path} | {path: place}
+                kept = {way: other for way, other in places.items() if way[: len(path)] != path}
+                places = {path[: depth + 1]: place for depth in range(len(path))} | kept
             except UsageError as error:
                 found = [error.message]
         problems += [Problem(place, text, message) for message in found]
@@ -117,21 +118,14 @@ def read_document(path: str | os.PathLike[str]) -> Document:
 
 def _content(path: Path) -> bytes:
     """The file's bytes. Errors: ConfigError with the nearest file there is."""
-    shown = one_line(str(path), 200)
     try:
-        folder, is_there = path if path.is_dir() else path.parent, path.exists()
-        names = {each.stem: each.name for each in folder.iterdir() if each.suffix in SUFFIXES} if folder.is_dir() else {}
-    except OSError as error:  # a name too long, a folder that may not be entered
-        raise ConfigError(f"cannot read {shown}: {cause_of(error)}") from error
-    near = names.get(nearest(path.stem, names) or "")
-    found = (
-        f"{folder} has {listed(sorted(names.values()), 10) or 'no .yaml file'}"
-        if folder.is_dir()
-        else f"there is no folder {folder}"
-    )
-    hint = one_line(f"did you mean {folder / near}?" if near and folder != path else found, 200)
-    if folder == path:
-        raise ConfigError(f"{shown} is a folder, not a config file", hint)
-    if not is_there:
-        raise ConfigError(f"no such config file: {shown}", hint)
-    return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)
+        return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)
+    except ConfigError as error:
+        with suppress(OSError):  # a name too long, a folder that may not be read
+            folder = path if path.is_dir() else path.parent
+            names = {each.stem: each for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
+            near = names.get(nearest(path.stem, names) or "") if folder != path and not path.exists() else None
+            found = listed([each.name for each in names.values()], 10) or "no .yaml file"
+            hint = f"did you mean {near}?" if near else f"{folder} has {found}"
+            raise ConfigError(error.message, None if path.is_file() else one_line(hint, 200)) from None
+        raise

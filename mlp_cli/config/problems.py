@@ -23,8 +23,8 @@ MOST_PROBLEMS = 50
 
 def config_error(source: str, problems: Sequence[Problem]) -> ConfigError:
     """The error that lists all problems in columns: those without a place, then by line, overrides last."""
-    shown = sorted(problems, key=lambda problem: problem.place.order)[:MOST_PROBLEMS]
-    rows = [(problem.place.label, one_line(problem.shown), problem.message) for problem in shown]
+    shown = sorted(problems, key=lambda problem: _order(problem.place))[:MOST_PROBLEMS]
+    rows = [(_label(problem.place), one_line(problem.shown), problem.message) for problem in shown]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     lines = [f"{one_line(source, 200)}: {counted(len(problems), 'problem')}"]
     for label, text, message in rows:
@@ -32,6 +32,14 @@ def config_error(source: str, problems: Sequence[Problem]) -> ConfigError:
         lines.append(f"  {columns}{message}".rstrip())
     more = len(problems) - MOST_PROBLEMS
     return ConfigError("\n".join([*lines, *([f"  and {more:,} more"] if more > 0 else [])]))
+
+
+def _label(place: Place) -> str:
+    return f"line {place.line}" if place.line else "override" if place.override is not None else ""
+
+
+def _order(place: Place) -> tuple[bool, int]:
+    return place.override is not None, place.line or place.number
 
 
 class _Case(NamedTuple):
@@ -54,7 +62,7 @@ def translate(error: ValidationError, document: Document, fields: Mapping[str, F
         if each["type"] != "default_factory_not_called":
             found.setdefault(each["loc"] if each["type"] == "missing" else case.path or each["loc"], []).append(case)
     problems: list[Problem] = []
-    for cases in sorted(found.values(), key=lambda cases: document.place(cases[0].path).order):
+    for cases in sorted(found.values(), key=lambda cases: _order(document.place(cases[0].path))):
         message, path = _message(cases) if len(problems) < MOST_PROBLEMS else "", cases[0].path
         missing = Problem(NOWHERE, ".".join(map(str, cases[0].error["loc"])), message)
         problems.append(document.problem(path, message) if path else missing)
@@ -63,12 +71,11 @@ def translate(error: ValidationError, document: Document, fields: Mapping[str, F
 
 def check(kind: Any, what: str, value: Any) -> Any:
     """`value` as a type of pydantic's takes it. Errors: UsageError with all that is wrong on one line. what: its name."""
+    document = Document("", {what: value}, places={(what,): Place(override=what)})
     try:
-        return TypeAdapter(dict[str, kind]).validate_python({what: value})[what]
+        return TypeAdapter(dict[str, kind]).validate_python(document.values)[what]
     except ValidationError as error:
-        problems = translate(
-            error, Document("", {what: value}, places={(what,): Place(override=what)}), {what: FieldInfo.from_annotation(kind)}
-        )
+        problems = translate(error, document, {what: FieldInfo.from_annotation(kind)})
     raise UsageError("; ".join(problem.message for problem in problems))
 
 
@@ -84,26 +91,17 @@ def _written(error: Any, value: Any) -> Path:
 
 def _message(cases: Sequence[_Case]) -> str:
     """What is said of a wrong value. cases: as each member of a union says it."""
-    texts, value = [_MESSAGES.get(case.error["type"], _expected)(case) for case in cases], cases[0].error["input"]
+    said = [(_MESSAGES.get(case.error["type"], _expected), case) for case in cases]
+    texts = [each if isinstance(each, str) else each(case) for each, case in said]
     if not texts[0].startswith("must be"):
         return texts[0]
-    message = ", or ".join([texts[0], *(text.removeprefix("must be ") for text in texts[1:])])
+    value, message = cases[0].error["input"], ", or ".join([texts[0], *(text.removeprefix("must be ") for text in texts[1:])])
     return f"has no value; {message}" if value is None or value == "" else message + _hint(value, message)
 
 
-_WORDS = {
-    "bool_type": "must be true or false",
-    "string_type": "must be a text",
-    "string_too_short": "must be a text",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
-    "model_type": "must be the name of a dataset, or a mapping of options",
-}
-
-
 def _expected(case: _Case) -> str:
-    """What is accepted; of a number that is out of bounds, the bounds alone."""
-    value, text = case.error["input"], _WORDS.get(case.error["type"], case.error["msg"].replace("Input should", "must"))
+    """What pydantic or a check of ours says; of a number that is out of bounds, the bounds alone."""
+    value, text = case.error["input"], str(case.error["msg"]).replace("Input should", "must")
     kind, _, bounds = text.partition(", ")
     if isinstance(value, bool) or not isinstance(value, int | float) or not kind.endswith(" number"):
         return text
@@ -218,12 +216,18 @@ def _near(word: str, names: Sequence[str]) -> str | None:
     return (nearest(word, names) or initials.get(word.lower())) if len(word) <= 60 else None
 
 
-_MESSAGES: dict[str, Callable[[_Case], str]] = {
+_MESSAGES: dict[str, str | Callable[[_Case], str]] = {
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "string_too_short": "must be a text",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
+    "model_type": "must be the name of a dataset, or a mapping of options",
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "literal_error": _choice,
     "union_tag_invalid": _choice,
     "string_pattern_mismatch": _bad_name,
-    "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
 }
 """What is said of each type of pydantic's errors; `_expected` for all others."""

@@ -24,10 +24,10 @@ MOST_LEVELS = 20
 Path = tuple[int | str, ...]
 """The way from the root to a value: keys, and the numbers of a list's items."""
 
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99})")
-_FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_SPECIAL = {"": None, "~": None, "null": None, "true": True, "false": False, ".nan": float("nan")}
-_SPECIAL |= {sign + ".inf": float(sign + "inf") for sign in ("", "+", "-")}
+_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WORDS = {"~": None, "null": None, "true": True, "false": False, ".nan": float("nan")}
+_WORDS |= {sign + ".inf": float(sign + "inf") for sign in ("", "+", "-")}
+_SPECIAL = {case(word): value for word, value in _WORDS.items() for case in (str, str.capitalize, str.upper)} | {"": None}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _HINTS = (
@@ -49,16 +49,6 @@ class Place(NamedTuple):
     text: str = ""
     override: str | None = None
     number: int = 0
-
-    @property
-    def label(self) -> str:
-        """The first column of a list of problems."""
-        return f"line {self.line}" if self.line else "override" if self.override is not None else ""
-
-    @property
-    def order(self) -> tuple[bool, int]:
-        """What problems are sorted by: no place, lines, overrides as they were given."""
-        return self.override is not None, self.line or self.number
 
 
 class Problem(NamedTuple):
@@ -87,9 +77,8 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     def place(self, path: Path) -> Place:
-        """The place of a value, or of what holds it; of a mapping that an override made, the override."""
-        ways = [path[:length] for length in range(len(path), 0, -1)]
-        ways += [way for way in self.places if path and way[: len(path)] == path]
+        """The place of a value, or of what holds it."""
+        ways = (path[:length] for length in range(len(path), 0, -1))
         return next((self.places[way] for way in ways if way in self.places), NOWHERE)
 
     def value(self, path: Path) -> Any:
@@ -115,12 +104,9 @@ class Document:
 
 def scalar(text: str) -> bool | int | float | str | None:
     """The value of an unquoted scalar."""
-    special = text if text in _SPECIAL else text.lower()
-    if special in _SPECIAL and text in (special, special.capitalize(), special.upper()):
-        return _SPECIAL[special]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    if text in _SPECIAL or not _NUMBER.fullmatch(text):
+        return _SPECIAL.get(text, text)
+    return int(text) if len(text) < 100 and text.lstrip("+-").isdecimal() else float(text)
 
 
 def read(text: str, source: str = "", name: str = "run") -> Document:
