@@ -23,7 +23,7 @@ from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.optimizers import optimizers
-from mlp_cli.nn.scalar_engine import scalar_parts
+from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES
@@ -95,7 +95,7 @@ def check(config: Config, dataset: Dataset) -> None:
         )
 
 
-def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
+def build(config: Config, dataset: Dataset) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
     dtype = np.dtype(config.dtype)
@@ -114,15 +114,7 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
     )
     network.initialize(initializers.build(config.initializer.name, **config.initializer.options()), config.seed)
     loss = losses.build(config.loss.name, **config.loss.options())
-    updater = Updater(
-        optimizer,
-        network.theta,
-        network.grad,
-        network.decayed,
-        weight_decay=config.weight_decay,
-        l1=config.l1,
-        threads=threads,
-    )
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, config.weight_decay, config.l1)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)

@@ -28,12 +28,9 @@ class Estimate:
 
 def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
     """Measures some steps. The validation part is taken to cost a third of as many training rows."""
-    trainer = build(config, dataset, threads)
-    try:
-        with blas_threads(threads):
-            step = step_seconds(trainer)
-    finally:
-        trainer.updater.close()
+    trainer = build(config, dataset)
+    with blas_threads(threads):
+        step = step_seconds(trainer)
     network, itemsize = trainer.network, trainer.network.theta.itemsize
     copies = 2 + len(trainer.updater.slots) + (1 if trainer.keep_best else 0)
     rows = max(trainer.train.batch_size, 500)
@@ -48,12 +45,9 @@ def choose_threads(config: Config, dataset: Dataset) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     best, best_seconds, threads = 1, float("inf"), 1
     while threads <= cores:
-        trainer = build(config, dataset, threads)
-        try:
-            with blas_threads(threads):
-                seconds = step_seconds(trainer)
-        finally:
-            trainer.updater.close()
+        trainer = build(config, dataset)
+        with blas_threads(threads):
+            seconds = step_seconds(trainer)
         if seconds < 0.9 * best_seconds:
             best, best_seconds = threads, seconds
         threads *= 2

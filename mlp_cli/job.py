@@ -91,15 +91,12 @@ class Job:
             try:
                 used = self._threads(threads, found, dataset)
                 with environment.blas_threads(used):
-                    trainer = build(self.plan.config, dataset, used)
-                    try:
-                        self._prepare(trainer, dataset, used, found)
-                        self._train(trainer, dataset, callbacks(SCORE_NAMES[dataset.task]), stop, until)
-                        if not self._is_over(trainer.state):
-                            return self._pause(trainer.state)
-                        logits = self._evaluate(trainer, dataset, stop)
-                    finally:
-                        trainer.updater.close()
+                    trainer = build(self.plan.config, dataset)
+                    self._prepare(trainer, dataset, used, found)
+                    self._train(trainer, dataset, callbacks(SCORE_NAMES[dataset.task]), stop, until)
+                    if not self._is_over(trainer.state):
+                        return self._pause(trainer.state)
+                    logits = self._evaluate(trainer, dataset, stop)
             except BaseException as error:
                 self._fail(error)
                 raise

@@ -93,7 +93,7 @@ class Dataset(Options):
     target: Annotated[Text | None, Doc("The column of a table to predict.")] = None
     drop: Annotated[Texts | None, Doc("Columns of a table to leave out.")] = None
     categorical: Annotated[Texts | None, Doc("Columns of numbers that are categories; columns of text always are.")] = None
-    missing: Annotated[Literal["error", "mean"] | None, Doc("mean fills a table's gaps from the training rows.")] = None
+    missing: Annotated[Literal["error", "mean"] | None, Doc("Gaps in a table are an error, or the mean fills them.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0

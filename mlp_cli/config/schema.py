@@ -23,6 +23,7 @@ from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.layers import BatchNorm
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
+from mlp_cli.nn.scalar import OPTIMIZERS as SCALAR_OPTIMIZERS
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.registry import MOST, Count, Fraction, NonNegative, Positive, Range, Seed
 
@@ -87,10 +88,10 @@ class Config(Options):
     )
     l1: Annotated[NonNegative, Doc("Adds l1 · sign(weight) to the gradient of each weight.")] = 0.0
     early_stopping: Annotated[
-        EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or options.")
+        EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or a mapping.")
     ] = None
     dtype: Annotated[Literal["float32", "float64"], Doc("The type of all numbers in the network.")] = "float32"
-    engine: Annotated[Literal["numpy", "scalar"], Doc("scalar: plain Python numbers, to read and to compare with.")] = "numpy"
+    engine: Annotated[Literal["numpy", "scalar"], Doc("What computes; scalar is plain Python, to compare with.")] = "numpy"
     checkpoint_every: Annotated[Count, Doc("Epochs from one checkpoint to the next.")] = 1
     evaluate: Annotated[
         Literal["last", "best"], Doc("The epoch whose weights are kept; by default best with early stopping, else last.")
@@ -117,6 +118,9 @@ class Config(Options):
             given = before.get(key)
             if any(given) if isinstance(given, tuple) else given:
                 raise wrong(f"scalar has no {key}; remove {key}, or write numpy")
+        if value == "scalar" and "optimizer" in before and before["optimizer"].name not in SCALAR_OPTIMIZERS:
+            known = list(SCALAR_OPTIMIZERS)
+            raise wrong(f"scalar has {' and '.join(known)}; write optimizer: {known[0]}, or numpy")
         return value
 
     def to_dict(self) -> dict[str, Any]:

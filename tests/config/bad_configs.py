@@ -676,6 +676,38 @@ BAD = [
         ],
     ),
     (
+        "scalar_optimizer",
+        "dataset: ellipse\noptimizer: {name: adamw, beta_1: 0.5}\ndtype: float64\nengine: scalar\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 4   engine: scalar    scalar has sgd and momentum; write optimizer: sgd, or numpy",
+        ],
+    ),
+    (
+        "scalar_default_optimizer",
+        "dataset: ellipse\nengine: scalar\ndtype: float64\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   engine: scalar    scalar has sgd and momentum; write optimizer: sgd, or numpy",
+        ],
+    ),
+    (
+        "scalar_float32",
+        "dataset: ellipse\noptimizer: sgd\nengine: scalar\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   engine: scalar    scalar computes in float64; write dtype: float64 as well",
+        ],
+    ),
+    (
+        "scalar_dropout",
+        "dataset: ellipse\noptimizer: sgd\ndropout: 0.5\ndtype: float64\nengine: scalar\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 5   engine: scalar    scalar has no dropout; remove dropout, or write numpy",
+        ],
+    ),
+    (
         "tab",
         "dataset: mnist\noptimizer:\n\tname: adam\n",
         [
