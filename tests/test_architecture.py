@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINES = 600
 
 LEVELS = {
-    "errors registry rng files npz environment choosing words": 0,
+    "errors registry rng files npz environment choosing text": 0,
     "nn data": 1,
     "config training": 2,
     "runs model build plots": 3,
@@ -42,7 +42,7 @@ ONLY_IN = {
 AT_TOP = {
     "cli": {"click"},
     "nn": {"numpy", "typing_extensions"},
-    "data": {"numpy"},
+    "data": {"numpy", "typing_extensions"},
     **{name: set() for name in ("errors", "registry", "rng", "files")},
 }
 """What a part may import when it is itself imported, besides the standard library; everything else waits for a call."""
