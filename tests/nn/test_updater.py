@@ -191,7 +191,7 @@ def test_decoupled_decay_is_right_on_average_in_float32() -> None:
 def test_dead_units_leave_no_subnormals(name: str, threads: int, small_blocks: None) -> None:
     theta, grad = np.ones(200, np.float32), np.random.default_rng(9).normal(size=200).astype(np.float32)
     updater = Updater(optimizers.build(name), theta, grad, 100, threads=threads)
-    steps = 20_000 if threads == 1 else 2_000
+    steps = 10_000 if threads == 1 else 2_000
     for step in range(1, steps + 1):
         if step == 100:
             grad[:150] = 0
