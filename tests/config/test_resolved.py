@@ -359,6 +359,7 @@ def test_configs_of_other_versions() -> None:
     assert {"optimizer", "activation", "dataset"} <= set(differing([known, strange]))
     earlier = {"seed": 0, "dataset": "mnist", "optimizer": {"name": "adam"}, "batch_norm": False}
     assert config_hash(earlier) == config().hash() and differing([earlier, known]) == []
+    assert canonical({"dataset": "mnist", "seed": False}) == {"format": 2, "dataset": "mnist", "seed": False}, "no number"
     assert flat({"seed": 1})["seed"] == 1 and "dataset" not in flat({"seed": 1})
     for nonsense in (
         {"optimizer": 3},
