@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/mnist_adam_relu.yaml
+REV ?= HEAD
 PARALLEL ?= -n logical --dist worksteal
 PROOFS := tests/chaos tests/sweep/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test test-chaos test-wheel coverage lint format schema bench clean
+.PHONY: help setup setup-dev data train test test-chaos test-wheel coverage golden lint format schema bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ coverage: setup-dev  ## branch coverage of the default suite, commands and worke
 test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, damage, hostile files, sweeps under attack (some 20 minutes)
 	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
 	$(BIN)/python -m pytest -m slow $(PROOFS:%=--ignore=%)
+
+golden: setup-dev  ## what differs in the bytes, JSON and errors of runs since a commit: make golden REV=HEAD~1
+	$(BIN)/python tests/golden.py $(REV)
 
 lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff check .

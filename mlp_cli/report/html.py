@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def page(report: Report) -> str:
     return text
 
 
+@cache  # which compiles the templates once
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 

@@ -65,7 +65,7 @@ def test_order_of_calls(site: Site, beginning: str) -> None:
     elif beginning != "new":
         assert site.run(command).code == 0
         command.remove("--no-plots")
-    assert site.run(traced(command, log, calls=f"{CALLS},{OPENED}")).code == 0
+    assert site.run(traced(command, log, calls=f"{CALLS},{OPENED}"), env=site.counted).code == 0
     found = calls(log)
     ours = [arguments for name, arguments in found if name.startswith("rename") and results in arguments]
     assert len(ours) == {"new": 12, "resumed": 9, "completed with figures": 5}[beginning], ours

@@ -212,15 +212,24 @@ def test_a_record_without_a_key(mlp: Mlp, small_config: Path, tmp_path: Path, ke
         assert (answer.code, answer.err) == (0, note) or (key == "config" and "config is missing" in answer.err)
 
 
-@pytest.mark.parametrize("lost", [("loss", "accuracy", "confusion", "weights", "errors"), ("accuracy",), ("weights",)])
-def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path: Path, lost: tuple[str, ...]) -> None:
+def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlp("train", small_config)
     folder = folder_of(tmp_path)
-    drawn = {path.name: path.read_bytes() for path in (folder / "plots").iterdir()}
-    for name in lost:
-        (folder / "plots" / f"{name}.png").unlink()
+    drawn = {path: path.read_bytes() for path in (folder / "plots").iterdir()}
+    for path in drawn:
+        path.unlink()
     mlp("train", small_config)
-    assert {path.name: path.read_bytes() for path in (folder / "plots").iterdir()} == drawn
+    assert {path: path.read_bytes() for path in (folder / "plots").iterdir()} == drawn
+    asked: list[Path] = []
+    monkeypatch.setattr("mlp_cli.experiment.draw_figures", lambda folder, *_: asked.append(folder))
+    mlp("train", small_config)
+    assert asked == [], "nothing is missing"
+    for number, name in enumerate(("accuracy", "weights"), 1):
+        path = folder / "plots" / f"{name}.png"
+        path.unlink()
+        mlp("train", small_config)
+        assert len(asked) == number, f"{name} alone is missing"
+        path.write_bytes(drawn[path])
 
 
 def test_the_resolved_config_is_the_same_run(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
@@ -267,7 +276,7 @@ def test_every_kind_of_run_ends_well(mlp: Mlp, small_config: Path, tmp_path: Pat
 
 
 def test_without_validation_the_cells_are_empty(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
-    mlp("train", small_config, "dataset.validation=0")
+    mlp("train", small_config, "dataset.validation=0", "--no-plots")
     folder = folder_of(tmp_path)
     assert all(row["val_loss"] == row["val_accuracy"] == "" for row in rows_of(folder))
     assert record_of(folder)["metrics"]["val_loss"] is None and record_of(folder)["best_epoch"] is None
@@ -276,9 +285,9 @@ def test_without_validation_the_cells_are_empty(mlp: Mlp, small_config: Path, tm
 def test_a_set_without_test_part(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "shapes").glob("t10k-*"):
         path.unlink()
-    assert mlp("train", small_config).code == 0
+    assert mlp("train", small_config, "dataset.validation=0").code == 0
     assert record_of(folder_of(tmp_path))["metrics"]["test_accuracy"] is None
-    assert not (folder_of(tmp_path) / "plots/confusion.png").exists()
+    assert {path.name for path in (folder_of(tmp_path) / "plots").iterdir()} == {"accuracy.png", "loss.png", "weights.png"}
 
 
 def test_early_stopping_keeps_the_best_epoch(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:

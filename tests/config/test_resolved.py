@@ -148,7 +148,7 @@ values = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mapping=values)
 def test_the_resolved_config_is_the_same_run(tmp_path: Path, mapping: dict[str, Any]) -> None:
     first = config_from_mapping(mapping | {"name": "x"})
@@ -409,7 +409,6 @@ def test_the_one_notation(value: Any, text: str) -> None:
     assert yaml.safe_load(text) == value and read(text).root.plain() == value
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8), st.lists))
 def test_values_read_back_exactly(value: Any) -> None:
     again = read(show(value)).root.plain()
