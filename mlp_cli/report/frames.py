@@ -24,7 +24,7 @@ _OWN_SUMMARY = ("group", "n", "failed", "p", "verdict", "difference", "best_epoc
 
 def summary_frame(report: Report) -> DataFrame:
     """One row a configuration: the keys that differ, n, each metric's mean, sd, low and high, p, verdict, and more (the columns
-    of summary.csv). Cells are plain values or None."""
+    of summary.csv). Cells are plain values, `null` for what is off, or None for what does not apply."""
     import pandas
 
     keys = _keys(report, _OWN_SUMMARY)
