@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from small_sets import Answer, make_idx_set
 
-from mlp_cli import estimate, runs
+from mlp_cli import build, runs
 from mlp_cli.data.features import features
 from mlp_cli.data.synthetic import synthetic
 from mlp_cli.errors import Diverged, Interrupted
@@ -350,7 +350,7 @@ def test_a_run_that_diverges_with_the_last_step_of_an_epoch(mlp: Mlp, small_conf
 @pytest.fixture
 def three_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps are timed as often as must be, and not for near half a second."""
-    monkeypatch.setattr(estimate, "step_seconds", partial(estimate.step_seconds, budget=0.0))
+    monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
 
 
 def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
