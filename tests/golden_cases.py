@@ -160,7 +160,7 @@ def cases(shown: dict[str, Any]) -> list[Case]:
         Case("stopped", list(stopped())),
         *sweeps(),
         *([Case("real", real)] if real else []),
-        Case("bad-configs", [mlp(f"train {name}.yaml", 2, {f"{name}.yaml": text}) for name, text, _ in bad]),
+        Case("bad-configs", [mlp(f"validate {name}.yaml", 2, {f"{name}.yaml": text}) for name, text, _ in bad]),
         Case("bad-commands", list(bad_commands())),
     ]
 
