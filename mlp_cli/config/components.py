@@ -72,16 +72,16 @@ class Choice:
 
     def expand(self, value: Any) -> Any:
         """A name becomes a mapping. Errors: what is neither, or has no name."""
-        kind, known = self.registry.kind, f"(known: {listed(list(self.models))})"
         if isinstance(value, str):
             return {"name": value}
-        if not isinstance(value, dict | Component):
+        if isinstance(value, Component) or (isinstance(value, dict) and "name" in value):
+            return value
+        kind, known = self.registry.kind, f"(known: {listed(list(self.models))})"
+        if not isinstance(value, dict):
             raise wrong(f"must be the name of {'an' if kind[0] in 'aeio' else 'a'} {kind} {known}")
-        if isinstance(value, dict) and "name" not in value:
-            fitting = [name for name, model in self.models.items() if value.keys() <= model.model_fields.keys()]
-            written = show({"name": (fitting or list(self.models))[0]} | value)
-            raise wrong(f"has no name; write {one_line(written)}, for one {known}")
-        return value
+        fitting = [name for name, model in self.models.items() if value.keys() <= model.model_fields.keys()]
+        written = show({"name": (fitting or list(self.models))[0]} | value)
+        raise wrong(f"has no name; write {one_line(written)}, for one {known}")
 
 
 class Switch:

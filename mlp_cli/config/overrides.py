@@ -121,11 +121,11 @@ def _content(path: Path) -> bytes:
     try:
         return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)
     except ConfigError as error:
+        hint = None
         with suppress(OSError):  # a name too long, a folder that may not be read
             folder = path if path.is_dir() else path.parent
             names = {each.stem: each for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
             near = names.get(nearest(path.stem, names) or "") if folder != path and not path.exists() else None
             found = listed([each.name for each in names.values()], 10) or "no .yaml file"
-            hint = f"did you mean {near}?" if near else f"{folder} has {found}"
-            raise ConfigError(error.message, None if path.is_file() else one_line(hint, 200)) from None
-        raise
+            hint = f"did you mean {near}?" if near else None if path.is_file() else f"{folder} has {found}"
+        raise ConfigError(one_line(error.message, 1000), hint and one_line(hint, 200)) from None

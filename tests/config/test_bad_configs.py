@@ -56,8 +56,8 @@ def test_bad_overrides_say_so(tmp_path: Path, override: str, message: str) -> No
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "mnist.yaml").write_text("dataset: mnist\n")
-    with pytest.raises(ConfigError, match=r"no such config file: .*mnits\.yaml") as caught:
+    with pytest.raises(ConfigError, match=r"cannot read .*mnits\.yaml: no such file or directory") as caught:
         load_config(tmp_path / "mnits.yaml")
     assert "mnist.yaml" in str(caught.value)
-    with pytest.raises(ConfigError, match="is a folder, not a config file"):
+    with pytest.raises(ConfigError, match="is a directory"):
         load_config(tmp_path)

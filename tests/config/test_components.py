@@ -9,7 +9,11 @@ from typing_extensions import Doc
 
 from mlp_cli.config import config_from_mapping
 from mlp_cli.config.components import Choice, Component
+from mlp_cli.config.dataset import GOES_WITH, Dataset
 from mlp_cli.config.problems import check
+from mlp_cli.data import catalogue
+from mlp_cli.data.load import usual_options
+from mlp_cli.data.synthetic import synthetic
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import Fraction, Positive, Registry
 
@@ -93,3 +97,19 @@ def test_importing_the_config_loads_nothing_heavy() -> None:
     code = "import sys, mlp_cli.config.overrides; print(*({'pandas', 'matplotlib', 'scipy', 'pooch', 'tqdm', 'click'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", list(synthetic))
+def test_options_of_a_generated_set_are_options_of_the_dataset(name: str) -> None:
+    """With the very type that the set's function asks for, so that the config checks what the function takes."""
+    for option in synthetic.options(name):
+        assert Dataset.model_fields[option.name].annotation == option.annotation | None, option.name
+        found = config_from_mapping({"dataset": name}).dataset
+        assert getattr(found, option.name) == option.default, option.name
+
+
+def test_an_option_that_few_sets_take_goes_with_one_of_them() -> None:
+    sets = [(name, None) for name in catalogue.names()] + [(None, path) for path in ("a.csv", "a.npy", "a")]
+    takers = {key: [each for each in sets if key in usual_options(*each, "stratified")] for key in GOES_WITH}
+    assert all(0 < len(found) < len(sets) for found in takers.values())
+    assert {key for key, words in GOES_WITH.items() if words is None} == {key for key, found in takers.items() if found[0][0]}

@@ -147,7 +147,7 @@ def test_a_value_in_a_list_over_several_lines_has_its_own_line(plan: Planner) ->
 def test_a_missing_base_withholds_no_other_problem(plan: Planner) -> None:
     found = problems(plan, "=3", text="base: nowhere.yaml\nparameters: {epochs: [1, 2]}\nzip: [epochs, l1]\n", name="s.yaml")
     assert found[0] == "s.yaml: 2 problems" and found[1].startswith("line 3 zip: [epochs, l1] l1 does not vary")
-    assert "no such config file: nowhere.yaml" in found
+    assert "cannot read nowhere.yaml: no such file or directory" in found
 
 
 def test_an_inline_base_has_lines_of_its_own(plan: Planner) -> None:
@@ -161,7 +161,7 @@ def test_an_inline_base_has_lines_of_its_own(plan: Planner) -> None:
     ("text", "said"),
     [
         ("parameters: {epochs: [1]}\n", "base is required; write base: and the path of a config, or a mapping of its keys"),
-        ("base: nowhere.yaml\n", "no such config file: nowhere.yaml"),
+        ("base: nowhere.yaml\n", "cannot read nowhere.yaml: no such file or directory"),
         ("base: other.yaml\n", "line 1 base: other.yaml is a sweep file; a base must be a plain config"),
         ("base: {dataset: mnist}\nparameters: 3\n", "parameters: 3 must be a mapping"),
         ("base: {dataset: mnist}\nseeds: []\n", "must be a list of 1 or more"),
