@@ -45,7 +45,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _LOCK_WAIT = 1.0
 _LARGEST = 256 << 20  # bytes of a file
 _MOST_METRICS = 200
-_LONGEST = 200
+_LONGEST = 200  # characters of a name in a message
 
 Status = Literal["running", "completed", "interrupted", "failed", "diverged", "pruned"]
 Column = list[float | None]
