@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from small_sets import Answer, make_idx_set
 
 # Many tests start an interpreter: without stored bytecode each one compiles the package anew.
@@ -16,6 +17,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 NUMBERS = itertools.count()
+
+# No example may fail for the time that it takes. Few and always the same ones by default; make test-chaos takes many new ones.
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quick")
 
 
 def pytest_collection_finish() -> None:

@@ -61,11 +61,13 @@ class Cluster:
         self._notify(f"the Dask worker {address} is not used: {reason}")
 
     def close(self) -> None:
-        """Ends the connection and the local cluster; the workers of an existing one stay."""
+        """Ends the connection and the local cluster, which may take longer than it is waited for; the workers of an existing one
+        stay."""
         with contextlib.suppress(*GONE):
             self.client.close(timeout=2)
         if self._local is not None:
-            self._local.close(timeout=5)
+            with contextlib.suppress(TimeoutError):
+                self._local.close(timeout=5)
 
     def _judge(self, address: str, answer: Any) -> None:
         here = describe_worker()

@@ -233,7 +233,8 @@ def test_a_stop_that_was_decided_stays_decided(site: Site) -> None:
     assert (folder / "metrics.csv").read_bytes() == before and digest(folder) == calm
 
 
-def test_two_processes_on_one_run_and_one_that_is_gone(site: Site, short: str) -> None:
+def test_two_processes_on_one_run_and_one_that_is_gone(site: Site, short: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_LOCK_WAIT", 0.0)
     process = hold(site, short, "two")
     folder = site.folder("two")
     assert runs.read_status(folder)[1] == "running"

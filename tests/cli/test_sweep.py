@@ -364,7 +364,8 @@ def test_wrong_durations(sweep: Mlp, text: str) -> None:
     assert answer.code == 2 and "write 90s, 10m or 1h30m" in answer.err
 
 
-def test_two_drivers_never_share_a_folder(sweep: Mlp, tmp_path: Path) -> None:
+def test_two_drivers_never_share_a_folder(sweep: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_LOCK_WAIT", 0.0)
     sweep("learning_rate=1e-3,1e-2")
     with runs.Claim(folder_of(tmp_path)):
         answer = sweep("learning_rate=1e-3,1e-2,1e-1")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.config import Config, config_from_mapping, load_config
@@ -132,7 +132,6 @@ values = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(values)
 def test_the_resolved_config_is_the_same_run(tmp_path_factory: pytest.TempPathFactory, mapping: dict[str, Any]) -> None:
     first = config_from_mapping(mapping | {"name": "x"})

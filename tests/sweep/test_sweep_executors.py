@@ -296,7 +296,8 @@ def test_a_failure_outside_the_training_leaves_its_traceback(
     assert "Traceback" in log_of(job) and "in broken" in log_of(job)
 
 
-def test_a_failure_is_made_final(idx_set: Path, results: Path) -> None:
+def test_a_failure_is_made_final(monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
+    monkeypatch.setattr(runs, "_LOCK_WAIT", 0.0)
     job = make_job(idx_set, results, "a")
     record = record_failure(job, "killed too often", "its last words")
     assert record is not None
