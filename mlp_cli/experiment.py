@@ -195,7 +195,7 @@ class Attempt(Callback):
                     if stop.signal is not None:
                         raise stop.interrupted(f"after epoch {self.trainer.state.epoch}")
                     if not self._is_over():
-                        self._end("pruned")
+                        self._end("pruned", {})
                         return
                     self._evaluate(stop)
             except BaseException as error:
@@ -268,7 +268,7 @@ class Attempt(Callback):
         self.claim.check()
         write_model(self.folder, trainer.network, trainer.train.transform, dataset, self.record.config)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
-        self.record.metrics = {
+        metrics = {
             "train_loss": row.train_loss,
             f"train_{self.score}": row.train_score,
             "val_loss": row.val_loss,
@@ -276,14 +276,14 @@ class Attempt(Callback):
             "test_loss": scores.loss if scores else None,
             f"test_{self.score}": scores.score if scores else None,
         }
-        self._end("completed", time.perf_counter() - started)
+        self._end("completed", metrics, time.perf_counter() - started)
 
-    def _end(self, status: runs.Status, seconds: float = 0.0) -> None:
+    def _end(self, status: runs.Status, metrics: dict[str, float | None], seconds: float = 0.0) -> None:
         """Writes the tables whole and run.json. A paused run stays at its checkpoint, from which the same bytes follow as if it
         had never paused. seconds: besides those of the epochs."""
         state, record = self.trainer.state, self.record
         self.tables.write(state.history)  # what was appended may not be on the disk yet, and whoever paused the run judges by it
-        record.status, record.finished = status, runs.now()
+        record.status, record.finished, record.metrics = status, runs.now(), metrics
         record.epochs, record.best_epoch = state.epoch, state.best.epoch
         record.seconds = round(sum(row.seconds for row in state.history) + seconds, 3)
         self.claim.write_record(record)

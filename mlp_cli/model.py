@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli import files, npz
+from mlp_cli import files
+from mlp_cli.data import npz
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.data.features import Projection
 from mlp_cli.data.transforms import Affine

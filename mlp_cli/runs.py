@@ -45,7 +45,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _LOCK_WAIT = 1.0
 _LARGEST = 256 << 20  # bytes of a file
 _MOST_METRICS = 200
-_LONGEST = 200
+_LONGEST = 200  # characters of a name in a message
 
 Status = Literal["running", "completed", "interrupted", "failed", "diverged", "pruned"]
 Column = list[float | None]
@@ -404,11 +404,11 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
         raise RunError(f"cannot read {reference}: permission denied") from error
     except (OSError, ValueError):
         pass  # no path at all, such as a name that is too long
-    where, known = "this report", among
+    known, hint = among, "name one of the {:,} runs of this report; @last and @best:val_accuracy are runs too"
     if known is None:
-        where, known = str(results), [each for each, reason in scan([results]) if not reason] if os.path.isdir(results) else []
-    hint = f"name one of the {len(known):,} runs of {where}; @last and @best:val_accuracy are runs too"
-    hint = hint if known else f"there are no runs in {where}; another folder is named with --results DIR"
+        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.isdir(results) else []
+        hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
+    hint = hint.format(len(known)) if known else f"there are no runs in {results}; another folder is named with --results DIR"
     if reference.startswith("@"):
         return _by_rank(reference, known, hint)
     exact = [path for path in known if path.name == reference]

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from mlp_cli import experiment, npz
+from mlp_cli import experiment
 from mlp_cli.build import build, load_data
 from mlp_cli.config import config_from_mapping, load_config
+from mlp_cli.data import npz
 from mlp_cli.errors import ConfigError, Interrupted, RunError
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import Callback

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from small_sets import make_idx_set
 
-from mlp_cli import npz
 from mlp_cli.build import build, load_data
 from mlp_cli.config import config_from_mapping
+from mlp_cli.data import npz
 from mlp_cli.errors import RunError
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.training import checkpoint
