@@ -20,6 +20,9 @@ from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
 LONG = 100_000
 """Epochs of a member that is not meant to end by itself."""
 
+PATIENCE = 1200.0
+"""Seconds after which a test that waits for members has gone wrong."""
+
 POISONED_WORKER = Path(__file__).parent / "chaos" / "sweep" / "poisoned_worker.py"
 
 
@@ -57,7 +60,9 @@ def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
 def drain(executor: Executor, count: int) -> list[Result]:
     """So many results."""
     found: list[Result] = []
+    end = time.monotonic() + PATIENCE
     while len(found) < count:
+        assert time.monotonic() < end, "a member gave no result"
         found += executor.results(5.0)
     return found
 
@@ -68,7 +73,9 @@ def drive(executor: Executor, jobs: Iterable[Job], attempts: int = 2) -> dict[st
     for job in waiting.values():
         executor.submit(job)
     last: dict[str, Result] = {}
+    end = time.monotonic() + PATIENCE
     while waiting:
+        assert time.monotonic() < end, "a member gave no result"
         for result in executor.results(5.0):
             job = waiting.pop(result.run_id)
             if result.lost and result.attempt < attempts:

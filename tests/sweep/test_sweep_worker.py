@@ -158,6 +158,7 @@ from mlp_cli.sweep.handle import Worker
 worker = Worker()
 while not worker.receive(): pass
 os.kill(worker.process.pid, 19)  # SIGSTOP: it cannot notice the end of its socket
+os.waitpid(worker.process.pid, os.WUNTRACED)  # only now is it stopped
 print(worker.process.pid, flush=True)
 sys.stdin.read()
 """
