@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from small_sets import Answer, make_idx_set
+from threadpoolctl import threadpool_limits
 
 # Many tests start an interpreter: without stored bytecode each one compiles the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 NUMBERS = itertools.count()
+
+# The matrices are small, and the tests may run in as many processes as there are cores: threads of BLAS would only wait for each other.
+threadpool_limits(1)
 
 # No example may fail for the time that it takes. Few and always the same ones by default; make test-chaos takes many new ones.
 settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
