@@ -25,9 +25,7 @@ NOT_HASHED = ("name", "checkpoint_every", "log_to")
 UNSEEDED = ("last", "official", "vu", "ece421", "ece421_handout")
 """Splits that draw nothing by `dataset.split_seed`."""
 
-MISSING: Any = type("Missing", (), {})()
-"""Stands for a value that there is not."""
-
+_MISSING: Any = object()
 _DEEPEST = 20
 _PLAIN = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)\Z)([A-Za-z_/]|\.{1,2}/)[A-Za-z0-9_./-]*")
 
@@ -35,11 +33,11 @@ _PLAIN = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)\Z)([A-Za-z_/]|\.
 class _Key(NamedTuple):
     """What schema.json says of a top-level key.
 
-    default: MISSING where it has none. per_layer: whether it may be a list with one value for each hidden layer. options: the
+    default: _MISSING where it has none. per_layer: whether it may be a list with one value for each hidden layer. options: the
     defaults of its options by component; by None where there is no choice of a component, as in `dataset` and `batch_norm`.
     """
 
-    default: Any = MISSING
+    default: Any = _MISSING
     per_layer: bool = False
     options: Mapping[str | None, Mapping[str, Any]] = {}
 
@@ -65,7 +63,7 @@ def _keys() -> dict[str, _Key]:
         shapes = [(each.get("name", {}).get("const"), each) for each in mappings(node)]
         options = {name: {key: each["default"] for key, each in shape.items() if "default" in each} for name, shape in shapes}
         values = node.get("anyOf", ())
-        found[key] = _Key(node.get("default", MISSING), any(item.get("items", MISSING) in values for item in values), options)
+        found[key] = _Key(node.get("default", _MISSING), any(item.get("items", _MISSING) in values for item in values), options)
     return found
 
 
@@ -88,13 +86,13 @@ def _resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
     for key, value in whole.items():
         known = keys.get(key) or _Key()
         if known.per_layer and isinstance(value, list):
-            value = [_short(item, known) if isinstance(item, dict) else _number(item) for item in value]
+            value = [_short(item, known) if isinstance(item, dict) else item for item in value]
             value = value[0] if value and value.count(value[0]) == len(value) else value
         if isinstance(value, str) and known.options:
             whole[key] = value = {"name": value}
         elif isinstance(value, bool) and None in known.options:
             value = {} if value else None
-        if value is not MISSING:
+        if value is not _MISSING:
             _add(found, usual, key, value, known)
     bare = found.get("hidden_sizes") == []
     idle = {key for key, known in keys.items() if bare and (known.per_layer or key == "batch_norm")}
@@ -107,7 +105,7 @@ def _add(found: dict[str, Any], usual: dict[str, Any], key: str, value: Any, kno
     """Adds what stands under a key and below it, and its default."""
     usual[key] = None if known.default is False and None in known.options else known.default
     if not isinstance(value, dict):
-        found[key] = _number(value)
+        found[key] = as_written(value)
         return
     if key.count(".") > _DEEPEST:
         raise ValueError(f"the config's {key} is nested too deeply")
@@ -115,20 +113,22 @@ def _add(found: dict[str, Any], usual: dict[str, Any], key: str, value: Any, kno
     defaults = known.options_of(value)
     for option, item in {**defaults, **value}.items():
         if option != "name" and (option != "path" or item is not None):
-            _add(found, usual, f"{key}.{option}", item, _Key(defaults.get(option, MISSING)))
+            _add(found, usual, f"{key}.{option}", item, _Key(defaults.get(option, _MISSING)))
 
 
 def _short(item: Mapping[str, Any], known: _Key) -> Any:
     """A component as short as it can be written: its name, or a mapping of its name and the options that are set."""
     defaults = known.options_of(item)
-    kept = {option: _number(value) for option, value in item.items() if not _equal(value, defaults.get(option, MISSING))}
+    kept = {option: value for option, value in item.items() if not _equal(value, defaults.get(option, _MISSING))}
     return kept["name"] if list(kept) == ["name"] else kept
 
 
-def _number(value: Any) -> Any:
-    """Whole numbers as ints, so that 1.0 is 1."""
+def as_written(value: Any) -> Any:
+    """A value with numbers as a person writes them, all through: 1, not 1.0."""
+    if isinstance(value, dict):
+        return {key: as_written(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_number(item) for item in value]
+        return [as_written(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
 
 
@@ -137,13 +137,13 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _followed(key: str, whole: Mapping[str, Any]) -> Any:
-    """The default that follows from other keys; MISSING where none does, or where this version cannot tell."""
+    """The default that follows from other keys; _MISSING where none does, or where this version cannot tell."""
     from mlp_cli.config.schema import FOLLOWS  # heavy, and not needed to list runs
 
     try:
         return FOLLOWS[key](whole)
     except (LookupError, AttributeError, TypeError, ValueError, MlpError):
-        return MISSING  # by a name of another version, or a key that is not there
+        return _MISSING  # by a name of another version, or a key that is not there
 
 
 def canonical(config: Mapping[str, Any]) -> dict[str, Any]:

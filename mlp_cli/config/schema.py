@@ -139,7 +139,7 @@ class Config(Options):
 
     def to_yaml(self) -> str:
         """The config as YAML, every default filled in; reading it gives an equal config."""
-        return "".join(f"{key}: {resolved.show(value)}\n" for key, value in self.to_dict().items())
+        return "".join(f"{key}: {resolved.show(resolved.as_written(value))}\n" for key, value in self.to_dict().items())
 
 
 @cache

@@ -114,8 +114,6 @@ def csv_cell(value: Any) -> str:
     = + - or @ gets an apostrophe in front, as it would be computed."""
     if value is None or value != value:
         return ""
-    if isinstance(value, float):
-        return repr(value)
     text = one_line(value if isinstance(value, str) else show(value))
     text = text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
     return inert(text) if isinstance(value, str) else text

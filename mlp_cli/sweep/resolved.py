@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlp_cli.config.resolved import show
+from mlp_cli.config.resolved import as_written, show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.yaml_lines import read
 from mlp_cli.sweep.axes import Choices, Domain
@@ -20,7 +20,7 @@ def sweep_yaml(planned: SweepPlan) -> str:
     """
     space = planned.space
     lines = [f"name: {show(planned.name)}", "base:"]
-    lines += [f"  {key}: {show(value)}" for key, value in _base(planned).items()]
+    lines += [f"  {key}: {show(as_written(value))}" for key, value in _base(planned).items()]
     swept = [setting for dimension in space.dimensions for setting in dimension.settings]
     if swept:
         lines += ["parameters:", *(f"  {show(setting.key)}: {_domain(setting.domain)}" for setting in swept)]

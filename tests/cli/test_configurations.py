@@ -138,6 +138,17 @@ def test_a_decay_that_was_set_is_shown(sweep: Mlp, mlp: Mlp) -> None:
     assert names(mlp) == {f"optimizer={name} weight_decay={decay}" for name in ("sgd", "adamw") for decay in ("0", "0.004")}
 
 
+def test_numbers_have_one_notation(sweep: Mlp, mlp: Mlp, tmp_path: Path) -> None:
+    sweep("learning_rate=1e-7,2.0", "dropout=0,0.5")
+    expected = {(rate, dropout) for rate in ("1.0e-07", "2") for dropout in ("0", "0.5")}
+    for rows in (trials(tmp_path), summary(mlp)):
+        assert {(row["learning_rate"], row["dropout"]) for row in rows} == expected
+    assert names(mlp) == {f"learning_rate={rate} dropout={dropout}" for rate, dropout in expected}
+    written = {path.read_text() for path in (tmp_path / "results").glob("*/runs/*/config.yaml")}
+    assert all(sum(f"\nlearning_rate: {rate}\n" in text for text in written) == 4 for rate in ("1.0e-07", "2"))
+    assert len(summary(mlp, "--where", "learning_rate=1e-7 and dropout=0.0")) == 1
+
+
 def test_several_kinds_of_layers_have_one_notation(sweep: Mlp, mlp: Mlp, tmp_path: Path) -> None:
     leaky = "[relu, {name: leaky_relu, negative_slope: 0.2}]"
     answer = sweep("hidden_sizes=[8,8]", f"activation=relu,[relu,tanh],{leaky}")
