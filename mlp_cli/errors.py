@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+Notify = Callable[[str], None]
+"""How the user is told what is no error, such as a broken copy of the data that was passed over; the message is one line."""
 
 
 class MlpError(Exception):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, printable, results_option
+from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, printable, results_option
 
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
@@ -38,7 +38,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     for each in broken:
         click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
     if not rows and not broken:
-        notice(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
+        notify(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -68,8 +68,8 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
 
     A RUN is a folder, a unique prefix of its name, @last, or @best:val_accuracy.
     """
-    from mlp_cli.find import find_run
     from mlp_cli.report.diff import compare_runs
+    from mlp_cli.runs import find_run
 
     found = compare_runs(find_run(first, results), find_run(second, results))
     if as_json:

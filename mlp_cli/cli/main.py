@@ -76,8 +76,8 @@ def run(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         if isinstance(error, ReaderGone) and words[:1] not in _TRAINING:
             return 1  # as of `mlp ls | head`: there is nobody to tell, and nothing is lost
-        told = out_of_memory(error) if isinstance(error, MemoryError) else error
-        return _fail(told.message, told.hint, told.exit_code)
+        known = out_of_memory(error) if isinstance(error, MemoryError) else error
+        return _fail(known.message, known.hint, known.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

@@ -79,7 +79,7 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
 
 
-def notice(text: str) -> None:
+def notify(text: str) -> None:
     """A message that is not the result, on stderr."""
     click.echo("\n".join(map(printable, f"note: {text}".split("\n"))), err=True)
 

@@ -86,7 +86,7 @@ def _resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
     whole = {key: config.get(key, known.default) for key, known in keys.items()} | dict(config)
     found, usual = dict[str, Any](), dict[str, Any]()
     for key, value in whole.items():
-        known = keys.get(key, _Key())
+        known = keys.get(key) or _Key()
         if known.per_layer and isinstance(value, list):
             value = [_short(item, known) if isinstance(item, dict) else _number(item) for item in value]
             value = value[0] if value and value.count(value[0]) == len(value) else value
@@ -100,7 +100,7 @@ def _resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
     idle = {key for key, known in keys.items() if bare and (known.per_layer or key == "batch_norm")}
     if found.get("dataset.split") in UNSEEDED and found.get("dataset.limit") is None:
         idle.add("dataset.split_seed")
-    return {key: value for key, value in found.items() if not idle & {key, key.partition(".")[0]}}, usual, whole
+    return {key: value for key, value in found.items() if not idle or not idle & {key, key.partition(".")[0]}}, usual, whole
 
 
 def _add(found: dict[str, Any], usual: dict[str, Any], key: str, value: Any, known: _Key) -> None:

@@ -1,6 +1,6 @@
 """NumPy's .npy and .npz files from outside; types, shapes and sizes are checked before anything is allocated, and no pickle is run.
 
-Archives that this program wrote itself go through `mlp_cli.npz`; the official archive of a known set through `read_npz`.
+Archives that this program wrote itself go through `mlp_cli.data.npz`; the official archive of a known set through `read_npz`.
 """
 
 from __future__ import annotations

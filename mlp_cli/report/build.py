@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlp_cli import files
 from mlp_cli.errors import UsageError
-from mlp_cli.find import SWEEP_FILES, find_run
 from mlp_cli.report.collect import collect
 from mlp_cli.report.comparing import compare
 from mlp_cli.report.grouping import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
 from mlp_cli.report.triage import triage
-from mlp_cli.runs import RECORD
+from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
 
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
@@ -55,7 +54,7 @@ def make_report(
         group.failures = triage(group)
     if after is not None:
         groups = _keep(groups, after)
-    commands = {str(run.record["command"]): None for run in sorted(runs, key=_began) if run.record.get("command")}
+    commands = {run.record.command: None for run in sorted(runs, key=_began) if run.record.command}
     return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked)
 
 
@@ -96,7 +95,7 @@ def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:
 
 
 def _began(run: Run) -> tuple[str, str]:
-    return str(run.record.get("started") or ""), str(run.folder)
+    return run.record.started or "", str(run.folder)
 
 
 def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:

@@ -24,7 +24,7 @@ _OWN_SUMMARY = ("group", "n", "failed", "p", "verdict", "difference", "best_epoc
 
 def summary_frame(report: Report) -> DataFrame:
     """One row a configuration: the keys that differ, n, each metric's mean, sd, low and high, p, verdict, and more (the columns
-    of summary.csv). Cells are plain values or None."""
+    of summary.csv). Cells are plain values, `null` for what is off, or None for what does not apply."""
     import pandas
 
     keys = _keys(report, _OWN_SUMMARY)
@@ -59,7 +59,7 @@ def runs_frame(report: Report) -> DataFrame:
                 keys[key]: _off(value) for key, value in each.differs.items()
             }
             for run in (*each.runs, *each.copies):
-                record = {name: run.record.get(name) for name in ("best_epoch", "parameters", "seconds", "error")}
+                record = {name: getattr(run.record, name) for name in ("best_epoch", "parameters", "seconds", "error")}
                 fixed = {"id": run.id, "name": run.name, "status": run.status, "seed": run.seed, "folder": str(run.folder)}
                 scores = {named[name]: value for name, value in run.metrics.items() if name in named}
                 rows.append(own | scores | record | fixed | {"epochs_trained": epochs_done(run)})

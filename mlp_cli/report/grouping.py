@@ -45,7 +45,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
     later: list[Run] = []
     for run in ordered:
         task = task_of(run)
-        if task is None or not run.record.get("data"):
+        if task is None or not run.record.data:
             later.append(run)
         else:
             keyed[_key(run, task)].append(run)
@@ -58,7 +58,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
 
 def task_of(run: Run) -> str | None:
     """`classification` or `regression`, by the scores that a run has; None where it has none yet."""
-    for names in (run.record.get("metrics") or {}, run.epochs):
+    for names in (run.record.metrics, run.epochs):
         for task, score in SCORES.items():
             if any(name.endswith(f"_{score}") for name in names):
                 return task
@@ -66,7 +66,7 @@ def task_of(run: Run) -> str | None:
 
 
 def _key(run: Run, task: str) -> Key:
-    data = run.record.get("data") or {}
+    data = run.data
     split, split_seed, classes = (
         "" if run.config.get(key) is None else show(run.config[key])
         for key in ("dataset.split", "dataset.split_seed", "dataset.classes")
@@ -84,18 +84,18 @@ def _dataset_of(run: Run) -> dict[str, Any]:
 def _home(run: Run, keyed: Mapping[Key, Sequence[Run]]) -> Key:
     """The group of a run whose task or data is not known: of the runs of equal data, else of the same `dataset`, else its own."""
     own = _key(run, "classification")
-    if run.record.get("data"):
+    if run.record.data:
         return next((key for key in keyed if key._replace(task=own.task) == own), own)
     dataset = _dataset_of(run)
     return next((key for key, members in keyed.items() if any(_dataset_of(member) == dataset for member in members)), own)
 
 
 def _group(key: Key, runs: Sequence[Run]) -> Group:
-    data = next((run.record["data"] for run in runs if run.record.get("data")), {"name": show(runs[0].config.get("dataset"))})
+    data = next((run.data for run in runs if run.data), {"name": show(runs[0].config.get("dataset"))})
     by_identity: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_identity[_identity(run)].append(run)
-    configs = [members[0].record["config"] for members in by_identity.values()]
+    configs = [members[0].record.config for members in by_identity.values()]
     keys = [name for name in differing(configs) if name not in _NO_DIFFERENCE]
     configurations = [_configuration(text + repr(key), members, keys) for text, members in by_identity.items()]
     seed = key.split_seed and f", split_seed {key.split_seed}"
@@ -138,7 +138,7 @@ def _tell_apart(groups: Sequence[Group]) -> None:
 
 def _identity(run: Run) -> str:
     """A text that is equal for runs of one configuration in one group."""
-    kept = {key: value for key, value in canonical(run.record["config"]).items() if key not in _NO_DIFFERENCE}
+    kept = {key: value for key, value in canonical(run.record.config).items() if key not in _NO_DIFFERENCE}
     return json.dumps(kept, sort_keys=True, default=str)
 
 
@@ -151,7 +151,7 @@ def _configuration(text: str, members: Sequence[Run], keys: Sequence[str]) -> Co
     config = {key: value for key, value in members[0].config.items() if key != "seed"}
     differs = {key: config[key] for key in keys if key in config}
     done = [run for run in chosen if run.status == "completed"]
-    sized = [size for run in (*done, *chosen) if (size := run.record.get("parameters")) is not None]
+    sized = [size for run in (*done, *chosen) if (size := run.record.parameters) is not None]
     return Configuration(
         id=hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8],
         label=_label(differs, chosen),
@@ -164,7 +164,7 @@ def _configuration(text: str, members: Sequence[Run], keys: Sequence[str]) -> Co
         metrics=_summaries(done),
         config=config,
         best_epoch=_mean_of(done, "best_epoch"),
-        parameters=int(sized[0]) if sized else None,
+        parameters=sized[0] if sized else None,
         seconds=_mean_of(done, "seconds"),
         copies=sorted((run for run in members if runs[run.seed] is not run), key=lambda run: str(run.folder)),
     )
@@ -185,6 +185,6 @@ def _summaries(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _mean_of(runs: Sequence[Run], key: str) -> float | None:
-    values = [float(value) for run in runs if (value := run.record.get(key)) is not None]
+    values = [float(value) for run in runs if (value := getattr(run.record, key)) is not None]
     summary = summarize(values)
     return None if summary is None else summary.mean

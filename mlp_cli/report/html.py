@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def page(report: Report) -> str:
     return text
 
 
+@cache  # which compiles the templates once
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -129,9 +131,7 @@ def _environments(report: Report) -> list[str]:
     """A line for each environment that runs were trained in."""
     found: Counter[str] = Counter()
     for run in report.runs:
-        known = run.record.get("environment") or {}
-        if not isinstance(known, dict):
-            continue
+        known = run.environment
         words = [f"mlp {known['version']}"] if known.get("version") else []
         words += [f"{name} {known[key]}" for key, name in (("python", "Python"), ("numpy", "NumPy")) if known.get(key)]
         words += [str(known["blas"])] if known.get("blas") else []

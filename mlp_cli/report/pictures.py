@@ -11,7 +11,7 @@ from pathlib import Path
 from mlp_cli import files
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError
-from mlp_cli.figures import figures_missing
+from mlp_cli.plots.figures import figures_missing
 from mlp_cli.report.model import Group, Run
 from mlp_cli.text import metric_name
 

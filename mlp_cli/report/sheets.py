@@ -222,7 +222,7 @@ def _run(run: Run, each: Configuration, scores: list[str]) -> dict[str, Any]:
         "seed": "–" if run.seed is None else str(run.seed),
         "status": run.status,
         "scores": values,
-        "epoch": "–" if run.record.get("best_epoch") is None else str(run.record["best_epoch"]),
-        "seconds": duration(run.record.get("seconds")),
+        "epoch": "–" if run.record.best_epoch is None else str(run.record.best_epoch),
+        "seconds": duration(run.record.seconds),
         "folder": str(run.folder),
     }

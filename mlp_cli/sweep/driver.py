@@ -91,7 +91,7 @@ class _Driver:
 
     def __init__(self, planned: SweepPlan, trials: Trials, crew: Crew, listener: Listener) -> None:
         self.planned, self.trials, self.crew, self.listener = planned, trials, crew, listener
-        self.preflight = Preflight(planned.runs, trials, listener.say)
+        self.preflight = Preflight(planned.runs, trials, listener.notify)
         self.halving = planned.halving()
         self.sampler = planned.start()
         self.candidates: dict[str, Candidate] = {}
@@ -117,7 +117,7 @@ class _Driver:
         """The next round. Errors: those of the members, and of their data."""
         expansion = self.planned.space.expand(self.sampler.ask())
         for text in expansion.notices:
-            self.listener.say(text)
+            self.listener.notify(text)
         self.asked = self.trials.adopt(expansion.candidates)
         self.rounds.append(self.asked)
         self.preflight.check(unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
@@ -146,7 +146,7 @@ class _Driver:
         self.crew.workload = self.preflight.workload(candidates, missing, workers, threads)
         self.crew.threads = None if threads is None else self.crew.workload.threads
         if self.crew.workload.notice and missing:
-            self.listener.say(self.crew.workload.notice)
+            self.listener.notify(self.crew.workload.notice)
         self.listener.begin(stints(self.planned, len(candidates)), self.crew.workload)
 
     def _first_rung(self) -> int | None:

@@ -45,8 +45,7 @@ def _shared(base: Document, swept: Sequence[str]) -> dict[str, Any]:
     bare = without(base.values, [*swept, "seed"])
     with suppress(ConfigError):
         bare = config_from_mapping(bare).to_dict()
-    gone = [*swept, *(key.removesuffix(".name") for key in swept)]
-    return {key: value for key, value in canonical(bare).items() if key not in gone}
+    return canonical(bare)
 
 
 def without(config: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:

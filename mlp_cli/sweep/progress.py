@@ -83,7 +83,7 @@ class Lines:
         self.tally.add(trial)
         self._write(self.stream, self.tally.line(trial))
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Writes a notice."""
         self._write(self.notices, f"note: {text}")
 
@@ -134,7 +134,7 @@ class Bar:
             self.bar.set_postfix_str(self.tally.state(), refresh=False)
             self.bar.update(1)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Writes a notice above the bar."""
         self._write(f"note: {text}")
 

@@ -134,16 +134,16 @@ def trial_of(folder: Path, keys: Sequence[str]) -> Trial | None:
         return None
     return Trial(
         folder.name,
-        record["name"] or folder.name,
-        row_values(record["config"], keys),
-        record["config"]["seed"],
+        record.name or folder.name,
+        row_values(record.config, keys),
+        record.config["seed"],
         "interrupted" if status == "completed" and missing_files(folder) else status,
-        record["error"],
-        epochs=int(record["epochs"] or 0),
-        metrics={name: None if value is None else float(value) for name, value in (record.get("metrics") or {}).items()},
-        seconds=record["seconds"],
-        hash=record["config_hash"],
-        data=(record.get("data") or {}).get("sha256"),
+        record.error,
+        epochs=record.epochs or 0,
+        metrics=record.metrics,
+        seconds=record.seconds,
+        hash=record.config_hash,
+        data=record.data_sha256,
     )
 
 
@@ -169,11 +169,9 @@ def read_attempts(path: Path) -> dict[str, int]:
 
 def metric_at(folder: Path, metric: str, epoch: int, ended: bool) -> float | None:
     """A metric at an epoch, from a run's metrics.csv; at its last one where it has ended before. None where there is none."""
-    path = folder / "metrics.csv"
     try:
-        text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
-        rows = {int(row["epoch"]): row for row in csv.DictReader(io.StringIO(text))}
-        row = rows.get(min(epoch, max(rows)) if ended else epoch)
-        return float(row[metric]) if row is not None and row.get(metric) else None
-    except (RunError, csv.Error, ValueError, KeyError, TypeError):
+        curves = runs.read_curves(folder)
+    except RunError:
         return None
+    values = {int(row or 0): value for row, value in zip(curves.get("epoch", ()), curves.get(metric, ()), strict=False)}
+    return values.get(min(epoch, max(values)) if ended and values else epoch)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 from mlp_cli import files
-from mlp_cli.errors import RunError
 from mlp_cli.training.state import Row
 
 METRICS = "metrics.csv"
-_LIMIT = 256 << 20
 
 
 class Callback:
@@ -67,55 +62,6 @@ class TablesWriter(Callback):
     def _timings_row(self, row: Row) -> list[str]:
         rate = self.samples / row.seconds if row.seconds > 0 and row.epoch > 0 else 0.0
         return [str(row.epoch), f"{row.seconds:.4f}", f"{rate:.0f}"]
-
-
-def rows_in(folder: Path) -> int:
-    """How many epochs a run's metrics.csv has; 0 where there is none that can be read."""
-    try:
-        return max(0, files.read_bytes(folder / METRICS, _LIMIT, RunError).count(b"\n") - 1)
-    except RunError:
-        return 0
-
-
-def read_history(folder: Path, score: str) -> list[Row]:
-    """The epochs of a completed run, from its metrics.csv; they have no seconds. Errors: RunError where it is damaged."""
-    path = folder / METRICS
-    text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
-    header, *lines = list(csv.reader(io.StringIO(text))) or [[]]
-    try:
-        if header != metrics_header(score):
-            raise ValueError(f"its header is {','.join(header)}")
-        return [_read_row(line) for line in lines]
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error
-
-
-def _read_row(line: list[str]) -> Row:
-    epoch, *texts = line
-    train_loss, train_score, val_loss, val_score, learning_rate = (float(text) if text else None for text in texts)
-    if train_loss is None or train_score is None or learning_rate is None:
-        raise ValueError(f"empty cells in epoch {epoch}")
-    return Row(int(epoch), train_loss, train_score, val_loss, val_score, learning_rate, 0.0)
-
-
-class AfterEpoch(Callback):
-    """Calls a function after each epoch."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call = call
-
-    def on_epoch(self, row: Row) -> None:
-        self.call()
-
-
-class LogWriter(Callback):
-    """Sends a line for each epoch to `log` (the run's log.txt)."""
-
-    def __init__(self, log: Callable[[str], None], line: Callable[[Row], str]) -> None:
-        self.log, self.line = log, line
-
-    def on_epoch(self, row: Row) -> None:
-        self.log(self.line(row))
 
 
 def _csv(rows: list[list[str]]) -> str:

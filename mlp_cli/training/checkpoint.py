@@ -19,7 +19,8 @@ from typing import Any, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli import files, npz
+from mlp_cli import files
+from mlp_cli.data import npz
 from mlp_cli.errors import RunError, cause_of
 from mlp_cli.training.state import Best, Row
 from mlp_cli.training.trainer import Trainer

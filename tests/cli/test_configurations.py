@@ -251,3 +251,10 @@ def test_runs_of_other_versions_are_listed_and_reported(mlp: Mlp, tmp_path: Path
     )
     assert len(summary(mlp, "--where", "optimizer=lion and mixup>0")) == 1
     assert mlp("diff", "later", "earlier").code == 0
+
+
+def test_diff_tells_off_from_what_does_not_apply(mlp: Mlp, tmp_path: Path) -> None:
+    for name, stopping in (("on", {"patience": 2}), ("off", None)):
+        write_run(tmp_path / "results", {"early_stopping": stopping}, name=name)
+    shown = mlp("diff", "on", "off").out
+    assert re.search(r"\n  early_stopping +true +null\n", shown) and re.search(r"\n  early_stopping.patience +2 +–\n", shown)

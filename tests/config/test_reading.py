@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.config import load_config, read_document
@@ -18,7 +18,6 @@ def load(folder: Path, text: str | bytes) -> object:
     return load_config(path)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_a_config_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     try:
@@ -27,7 +26,6 @@ def test_any_text_is_a_config_or_a_config_error(tmp_path_factory: pytest.TempPat
         assert "\x1b" not in str(error)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_config_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     try:
@@ -36,7 +34,6 @@ def test_any_bytes_are_a_config_or_a_config_error(tmp_path_factory: pytest.TempP
         assert str(error)
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 6), st.text(alphabet=" \t\n:-[]{}#&*!|>'\"%@`,?0aé\0", max_size=4))
 def test_a_damaged_config_is_a_config_or_a_config_error(
     tmp_path_factory: pytest.TempPathFactory, start: int, length: int, piece: str

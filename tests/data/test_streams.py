@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import refuses
-from hypothesis import given, settings
+from hostile import BIG, refuses
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data.content import Content
@@ -16,7 +16,6 @@ STEPS = st.lists(st.tuples(st.sampled_from(["read", "fill", "array", "skip", "li
 CONTENT = b"".join(b"%d\n" % number for number in range(400_000))
 
 
-@settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
 def test_steps_of_any_size(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]) -> None:
     """Whatever the mixture of reads, the bytes come in order and none is lost."""
@@ -67,10 +66,10 @@ def test_ends_and_lines(tmp_path: Path) -> None:
     assert on_stream(lambda stream: stream.read_line(2))(path) == b"ab"
 
 
-def test_growth_is_checked(tmp_path: Path) -> None:
+@BIG
+def test_growth_is_checked(tmp_path: Path, size: int) -> None:
     path = tmp_path / "a.xz"
-    path.write_bytes(lzma.compress(bytes(200 << 20), preset=0))
-
+    path.write_bytes(lzma.compress(bytes(size), preset=0))
     refuses(on_stream(lambda stream: stream.skip(1 << 40)), path, "bomb")
 
 

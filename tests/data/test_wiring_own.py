@@ -168,7 +168,7 @@ def test_a_folder_with_one_data_file_says_so(tmp_path: Path) -> None:
 
 
 @given(x=st.integers(1, 30), classes=st.integers(2, 5), kept=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_kept_classes_are_the_rows_of_these_alone(x: int, classes: int, kept: st.DataObject, tmp_path: Path) -> None:
     y = np.arange(x + 2 * classes) % classes
     np.savez(tmp_path / "set.npz", x=np.arange(len(y), dtype=np.float64)[:, None], y=y)

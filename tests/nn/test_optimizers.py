@@ -109,7 +109,7 @@ def test_converges_on_rosenbrock(name: str, options: dict[str, Any]) -> None:
         x, y = theta
         return np.array([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)])
 
-    found = descend(optimizers.build(name, **options), gradient, np.array([-0.5, 0.5]), 1e-3, 20_000)
+    found = descend(optimizers.build(name, **options), gradient, np.array([-0.5, 0.5]), 2e-3, 10_000)
     assert np.abs(found - 1.0).max() < 0.03
 
 

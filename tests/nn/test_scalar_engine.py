@@ -25,8 +25,8 @@ from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.registry import Option, Registry
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import AfterEpoch, Callback
-from mlp_cli.training.state import Best, TrainingState
+from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.state import Best, Row, TrainingState
 from mlp_cli.training.trainer import Trainer
 
 INPUTS, CLASSES, TRAIN, VALIDATION = 3, 3, 8, 5
@@ -218,15 +218,16 @@ def test_going_on_from_a_checkpoint_gives_the_same_bytes(tmp_path: Path, optimiz
             "scalar", optimizer=(optimizer, {}), schedule=("cosine", {}), batch_size=4, weight_decay=0.1, l1=0.01, epochs=4, keep_best=True
         )  # fmt: skip
 
-    def save_and_stop() -> None:
-        if stopped.state.epoch == 2:
-            checkpoint.save(tmp_path, stopped, {"run": "r", "config_hash": "h", "data_sha256": "d", "environment": {}})
-            raise Interrupted("stopped")
+    class SaveAndStop(Callback):
+        def on_epoch(self, row: Row) -> None:
+            if row.epoch == 2:
+                checkpoint.save(tmp_path, stopped, {"run": "r", "config_hash": "h", "data_sha256": "d", "environment": {}})
+                raise Interrupted("stopped")
 
     whole, stopped, again = make(), make(), make()
     whole.fit()
     with pytest.raises(Interrupted):
-        stopped.fit([AfterEpoch(save_and_stop)])
+        stopped.fit([SaveAndStop()])
     found, _ = checkpoint.recover(tmp_path, "r", "h")
     assert found is not None
     checkpoint.restore(again, found)

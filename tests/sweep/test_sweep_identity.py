@@ -49,6 +49,13 @@ def test_what_changes_it(plan: Planner, change: dict) -> None:
     assert plan(*words, **change).hash != plan("learning_rate=1e-3,1e-2").hash
 
 
+def test_a_base_by_another_spelling_is_the_same(plan: Planner) -> None:
+    one, other = (plan("epochs=1,2", text=f"dataset: {{path: {path}, classes: {classes}}}\n", name="x.yaml") for path, classes in (
+        ("./a//b", "[1, 7]"), ("a/b", '["1", "7"]'),
+    ))  # fmt: skip
+    assert one.hash == other.hash != plan("epochs=1,2", text="dataset: {path: a/c}\n", name="x.yaml").hash
+
+
 def test_the_order_of_keys_does_not_matter(plan: Planner) -> None:
     assert plan("epochs=1,2", "l1=0,1").hash == plan("l1=0,1", "epochs=1,2").hash
 

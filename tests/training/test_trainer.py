@@ -18,7 +18,6 @@ from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import AfterEpoch
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
@@ -101,7 +100,8 @@ def test_a_run_that_goes_on_diverges_as_an_undisturbed_one(tmp_path: Path) -> No
     identity = {"run": "r", "config_hash": "h", "data_sha256": "d", "environment": {}}
     weights = {"W1": [[1.0]], "b1": [0.0]}
     whole, again = (trainer(0.25, weights, schedule="cosine") for _ in range(2))
-    whole.fit([AfterEpoch(lambda: checkpoint.save(tmp_path, whole, identity))], until=2)
+    whole.fit(until=2)
+    checkpoint.save(tmp_path, whole, identity)
     checkpoint.restore(again, checkpoint.read(tmp_path / checkpoint.CURRENT))
     found = diverge(again)
     assert found == diverge(whole) | {"gradient_norm": found["gradient_norm"]}
