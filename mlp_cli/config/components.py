@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WrapValidator, create_model
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_jsonable_python
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import Doc
 
 from mlp_cli.config.resolved import show
@@ -134,7 +134,14 @@ class OneOf:
 
 def follows(default: Callable[[Mapping[str, Any]], Any]) -> Any:
     """The field of a key that is left out: `default` makes its value from the keys before it, which it gets as plain values."""
-    return Field(default_factory=lambda before: default(to_jsonable_python(before)))
+    return Field(default_factory=lambda before: default(plain(before)))
+
+
+def plain(value: Any) -> Any:
+    """Models as mappings and tuples as lists, all through."""
+    if isinstance(value, dict | Options):
+        return {key: plain(item) for key, item in (value.items() if isinstance(value, dict) else value)}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def models_in(annotation: Any) -> Mapping[str, type[Options]]:

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, Strict, ValidationInfo, field_valid
 from typing_extensions import Doc
 
 from mlp_cli.config import resolved
-from mlp_cli.config.components import Choice, Component, Options, PerLayer, Switch, follows, options_model, wrong
+from mlp_cli.config.components import Choice, Component, Options, PerLayer, Switch, follows, options_model, plain, wrong
 from mlp_cli.config.dataset import FOLLOWING, Dataset, usual
 from mlp_cli.data import catalogue
 from mlp_cli.data.features import features as known_features
@@ -125,7 +125,7 @@ class Config(Options):
 
     def to_dict(self) -> dict[str, Any]:
         """The config as plain values of JSON, every default filled in."""
-        values = self.model_dump(mode="json")
+        values = plain(self)
         kept = {key: value for key, value in values["dataset"].items() if value is not None or key in Dataset.always_written}
         return values | {"dataset": kept}
 

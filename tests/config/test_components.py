@@ -113,3 +113,28 @@ def test_an_option_that_few_sets_take_goes_with_one_of_them() -> None:
     takers = {key: [each for each in sets if key in usual_options(*each, "stratified")] for key in GOES_WITH}
     assert all(0 < len(found) < len(sets) for found in takers.values())
     assert {key for key, words in GOES_WITH.items() if words is None} == {key for key, found in takers.items() if found[0][0]}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("mnist", {"scale": "unit", "validation": 5000, "test": None, "subset": None, "rows": None, "missing": None}),
+        ("digits", {"scale": "minmax", "validation": 150}),
+        ("moons", {"scale": "none", "validation": 0.1, "rows": 6000, "noise": 0.1, "turns": None}),
+        ("notmnist", {"test": 2000}),
+        ({"name": "notmnist", "split": "ece421"}, {"test": None, "validation": 6000}),
+        ({"name": "mnist", "split": "vu"}, {"validation": 5000}),
+        ("emnist", {"subset": "balanced"}),
+        (
+            {"path": "a.csv", "target": "y"},
+            {"scale": "standard", "validation": 0.1, "drop": (), "missing": "error", "labels": None},
+        ),
+        ({"path": "a.npz"}, {"scale": "unit", "validation": 0.1, "drop": None}),
+        ({"path": "a.npz", "split": "official"}, {"validation": None}),
+        ({"name": "mnist", "scale": None, "validation": None}, {"scale": "unit", "validation": 5000}),
+        ({"name": "mnist", "scale": 256}, {"scale": "256"}),
+    ],
+)
+def test_what_a_set_is_by_itself(dataset: Any, expected: dict[str, Any]) -> None:
+    found = config_from_mapping({"dataset": dataset}).dataset
+    assert {key: getattr(found, key) for key in expected} == expected
