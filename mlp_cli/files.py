@@ -122,11 +122,6 @@ def write_text(path: Path, content: str) -> None:
     write_atomic(path, content.encode("utf-8", "backslashreplace"))
 
 
-def write_json(path: Path, value: Any) -> None:
-    """`write_atomic` of strict JSON (see `strict_json`)."""
-    write_text(path, strict_json(value) + "\n")
-
-
 def strict_json(value: Any) -> str:
     """JSON text with an indent of two; NaN and the infinities, which JSON lacks, become null."""
     return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=False)

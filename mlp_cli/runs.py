@@ -320,7 +320,7 @@ class Claim(AbstractContextManager["Claim"]):
     def write_record(self, record: Record) -> None:
         """Replaces run.json. Errors: RunError, also where the folder was removed or replaced."""
         self.check()
-        files.write_json(self.folder / RECORD, record.plain())
+        files.write_text(self.folder / RECORD, files.strict_json(record.plain()) + "\n")
 
 
 def in_use(folder: Path) -> bool:

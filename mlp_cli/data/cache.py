@@ -67,7 +67,7 @@ def open_ready(key: str, origin: list[str]) -> Whole | None:
                 return None
             # A cache that may be read but not written is as good; it is then hashed at every start.
             with contextlib.suppress(RunError):
-                files.write_json(folder / "meta.json", meta | {"arrays": found})
+                files.write_text(folder / "meta.json", files.strict_json(meta | {"arrays": found}))
         return Whole(
             name=meta["name"],
             task=meta["task"],
@@ -146,7 +146,7 @@ def _fill(folder: Path, origin: list[str], whole: Whole) -> None:
         "origin": origin,
         "arrays": {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays},
     }
-    files.write_json(folder / "meta.json", meta)
+    files.write_text(folder / "meta.json", files.strict_json(meta))
 
 
 def _save(path: Path, array: Array) -> None:
