@@ -69,7 +69,7 @@ format: setup-dev  ## format the code
 	$(BIN)/ruff format .
 
 schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
-	$(BIN)/python -c 'from mlp_cli.config.describing import write_schema; write_schema()'
+	$(BIN)/python -c 'from mlp_cli.config.starter import SCHEMA_FILE, schema_text; SCHEMA_FILE.write_text(schema_text())'
 
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers

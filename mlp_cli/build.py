@@ -29,7 +29,7 @@ from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.optimizers import optimizers
-from mlp_cli.nn.scalar_engine import scalar_parts
+from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores

@@ -67,7 +67,7 @@ class ReaderGone(RunError):
 class Diverged(RunError):
     """A loss that is no longer finite; the message has the step, the layer and the learning rate: exit code 1.
 
-    divergence: the same as plain values, for run.json; None where nothing is known.
+    divergence: the same as run.json keeps it: epoch, step (of the whole run), layer, gradient_norm, learning_rate, dead_relus.
     """
 
     def __init__(self, message: str, hint: str | None = None, divergence: dict[str, Any] | None = None) -> None:

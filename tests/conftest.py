@@ -50,12 +50,16 @@ def children_heed_signals() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_cache(caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has a cache folder of its own, which the first that writes there makes, and none of the user's data."""
+    """Every test has a cache folder of its own, which the first that writes there makes, and none of the user's data.
+
+    Nor does it wait for the disk: only a loss of power could show that fsync did nothing, and what must call it is watched for that.
+    """
     cache = caches / str(next(NUMBERS))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setenv("HOME", str(cache))
     monkeypatch.setenv("MPLCONFIGDIR", str(caches / "matplotlib"))
     monkeypatch.delenv("MLP_DATA_DIR", raising=False)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     return cache
 
 

@@ -100,7 +100,7 @@ def ours(case: Case, optimizer: str) -> Contender:
         dtype=dtype,
     )
     network.initialize(initializers.build("he_normal"), 0)
-    updater = Updater(optimizers.build(optimizer), network.theta, network.grad, network.decayed, threads=case.threads)
+    updater = Updater(optimizers.build(optimizer), network.theta, network.grad, network.decayed)
     trainer = Trainer(
         network,
         losses.build("cross_entropy"),

@@ -11,7 +11,6 @@ from mlp_cli import files
 from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
 from mlp_cli.report.comparing import compare
-from mlp_cli.report.flatten import MISSING, value_of
 from mlp_cli.report.grouping import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
@@ -125,12 +124,7 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
 
 def _run_row(run: Run, columns: Iterable[str]) -> dict[str, Any]:
     own = {"id": run.id, "name": run.name, "seed": run.seed, "status": run.status}
-    return {name: _value(run.config, name) for name in columns} | own
-
-
-def _value(config: dict[str, Any], key: str) -> Any:
-    value = value_of(config, key)
-    return None if value is MISSING else value
+    return {name: run.config.get(name) for name in columns} | own
 
 
 def cell_of(each: Configuration, column: str) -> Any:
@@ -140,7 +134,7 @@ def cell_of(each: Configuration, column: str) -> Any:
     for name in (column, column.rpartition("_")[0]):
         if name in each.metrics and column not in each.config:
             return getattr(each.metrics[name], column.removeprefix(name).removeprefix("_") or "mean", None)
-    return _value(each.config, column)
+    return each.config.get(column)
 
 
 def _keep(groups: list[Group], condition: Condition) -> list[Group]:

@@ -9,14 +9,15 @@ from typing import Any
 
 from mlp_cli import files, runs
 from mlp_cli.choosing import higher_is_better
+from mlp_cli.config.resolved import NOT_HASHED, flat
 from mlp_cli.errors import RunError
-from mlp_cli.report.flatten import flatten
 from mlp_cli.report.model import Broken, Run
 from mlp_cli.runs import METRICS, RECORD, read_curves, scan
 
 _HUGE = 1e100
 _SWEEP_LIMIT = 4 << 20
 _METRIC = re.compile(r"^(metric|mode): ((?:(?:val|train)_)?[a-z0-9]+)$", re.MULTILINE)
+_MOST_KEYS = 2_000
 
 
 def collect(paths: Iterable[Path], *, curves: bool = True) -> tuple[list[Run], list[Broken]]:
@@ -65,11 +66,13 @@ def read_run(folder: Path) -> Run:
     if record is None:
         raise RunError(f"{folder / RECORD} is missing, or no file")
     try:
-        flat = flatten(record.config)
+        config = {key: value for key, value in flat(record.config).items() if key not in NOT_HASHED}
+        if len(config) > _MOST_KEYS:
+            raise ValueError(f"the config has more than {_MOST_KEYS:,} keys")
         _check_sizes({**dict(record), **record.metrics, **dict(record.data or ()), **record.config})
     except (ValueError, RecursionError) as error:
         raise RunError(f"{folder / RECORD} is damaged: {error}", "start the run afresh with --force") from error
-    return Run(folder, record, status, flat, {})
+    return Run(folder, record, status, config, {})
 
 
 def _check_sizes(values: Mapping[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlp_cli.config.resolved import show
 from mlp_cli.report.model import WRONG, Configuration, Failure, Group, Run
-from mlp_cli.report.wording import setting
 
 _LONGEST = 300
 
@@ -39,12 +39,12 @@ def _advice(rate: float | None, stable: tuple[float, float] | None) -> tuple[str
     if rate is None:
         return None, "try a smaller learning rate"
     if stable is not None and stable[1] < rate:
-        override = f"learning_rate={setting(stable[1])}"
-        seen = f"from {setting(stable[0])} to {setting(stable[1])}" if stable[0] < stable[1] else f"at {setting(stable[1])}"
-        return override, f"learning rate {setting(rate)} is above the range that was stable here ({seen}); try {override}"
+        override = f"learning_rate={show(stable[1])}"
+        seen = f"from {show(stable[0])} to {show(stable[1])}" if stable[0] < stable[1] else f"at {show(stable[1])}"
+        return override, f"learning rate {show(rate)} is above the range that was stable here ({seen}); try {override}"
     override = f"learning_rate={min(rate / 10, 0.1):.3g}"
     if stable is not None:
-        return override, f"learning rates up to {setting(stable[1])} were stable elsewhere, but not here; try {override}"
+        return override, f"learning rates up to {show(stable[1])} were stable elsewhere, but not here; try {override}"
     return override, f"no learning rate was stable here; try {override}"
 
 

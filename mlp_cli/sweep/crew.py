@@ -14,8 +14,8 @@ from mlp_cli.sweep.missing import is_missing
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.space import Member
 from mlp_cli.sweep.trials import Trial, Trials
+from mlp_cli.text import counted
 from mlp_cli.training.stop import StopRequest
-from mlp_cli.words import counted
 
 WRITE_EVERY = 2.0
 """Seconds from one trials.csv to the next."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from mlp_cli import files, runs
 from mlp_cli.choosing import ROWS_KEYS, mean_of_all
+from mlp_cli.config.resolved import flat
 from mlp_cli.sweep.crew import Crew, Limits, Listener
 from mlp_cli.sweep.executors import Executor
 from mlp_cli.sweep.halving import Bracket, Halving
-from mlp_cli.sweep.labels import value_of
 from mlp_cli.sweep.missing import is_missing, missing_members, score_at
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
@@ -128,8 +128,8 @@ class _Driver:
         for candidate in self.candidates.values():
             label = candidate.label or self.planned.name
             name = f"{label} ({candidate.members[0].hash[:8]})" if label in standings else label
-            config = candidate.members[0].config
-            rows = repr([value_of(config, key) for key in ROWS_KEYS])
+            config = flat(candidate.members[0].config.to_dict())
+            rows = repr([config.get(key) for key in ROWS_KEYS])
             standings[name] = Standings(name, self._rows(candidate), rows)
         summary = summarize(list(standings.values()), self.planned.metric, self.planned.mode)
         return replace(summary, unfinished=self._unfinished())

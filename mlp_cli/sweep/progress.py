@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.summary import WRONG, reason, value_text
 from mlp_cli.sweep.trials import Trial
-from mlp_cli.words import counted, metric_name
+from mlp_cli.text import counted, metric_name
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -1,9 +1,7 @@
-"""What happens round the training loop: a callback hears of epochs and, if it overrides `on_step`, of steps."""
+"""Callbacks of the training loop: they hear of epochs and, if they override `on_step`, of steps."""
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 from mlp_cli import files
@@ -34,27 +32,28 @@ def metrics_header(score: str) -> list[str]:
 
 
 class TablesWriter(Callback):
-    """Keeps metrics.csv and timings.csv: one row an epoch, written as the epoch ends.
+    """Writes metrics.csv and timings.csv: one row an epoch, as the epoch ends.
 
-    history: the epochs done before; both files are made anew from them, which mends whatever a kill left.
+    history: the epochs done before. Both files are written anew from them, which mends whatever a kill left.
     samples: training samples an epoch.
     """
 
     def __init__(self, folder: Path, score: str, history: list[Row], samples: int) -> None:
-        self.metrics, self.timings = folder / METRICS, folder / "timings.csv"
-        self.score, self.samples = score, samples
+        self.samples = samples
+        self.tables = (
+            (folder / METRICS, metrics_header(score), self._metrics_row),
+            (folder / "timings.csv", ["epoch", "seconds", "samples_per_second"], self._timings_row),
+        )
         self.write(history)
 
     def write(self, history: list[Row]) -> None:
-        """Both files whole, each replaced in one step."""
-        rows = [self._metrics_row(row) for row in history]
-        files.write_text(self.metrics, _csv([metrics_header(self.score), *rows]))
-        timed = [self._timings_row(row) for row in history]
-        files.write_text(self.timings, _csv([["epoch", "seconds", "samples_per_second"], *timed]))
+        """Writes both files whole, each in one step."""
+        for path, header, cells in self.tables:
+            files.write_text(path, _csv([header, *map(cells, history)]))
 
     def on_epoch(self, row: Row) -> None:
-        files.append(self.metrics, _csv([self._metrics_row(row)]).encode())
-        files.append(self.timings, _csv([self._timings_row(row)]).encode())
+        for path, _, cells in self.tables:
+            files.append(path, _csv([cells(row)]).encode())
 
     def _metrics_row(self, row: Row) -> list[str]:
         values = (row.train_loss, row.train_score, row.val_loss, row.val_score, row.learning_rate)
@@ -66,6 +65,4 @@ class TablesWriter(Callback):
 
 
 def _csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return "".join(",".join(cells) + "\n" for cells in rows)

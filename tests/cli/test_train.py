@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from small_sets import Answer, make_idx_set
 
-from mlp_cli import runs
+from mlp_cli import build, runs
 from mlp_cli.data.features import features
 from mlp_cli.data.synthetic import synthetic
 from mlp_cli.errors import Diverged, Interrupted
@@ -346,7 +347,13 @@ def test_a_run_that_diverges_with_the_last_step_of_an_epoch(mlp: Mlp, small_conf
     assert answer.code == 1 and "in epoch 1, after its last step (1 in all)" in answer.err
 
 
-def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def three_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are timed as often as must be, and not for near half a second."""
+    monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
+
+
+def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
     answer = mlp("train", small_config, "--dry-run")
     assert answer.code == 0 and not (tmp_path / "results").exists()
     assert "parameters  660" in answer.out and "hidden_sizes: [16]" in answer.out and "time " in answer.out
@@ -369,7 +376,7 @@ def test_a_name_is_a_text_whatever_it_looks_like(mlp: Mlp, small_config: Path, t
     assert refused.code == 2 and 'name="#x"    must be letters' in refused.err and "write x" in refused.err
 
 
-def test_threads_are_stored(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+def test_threads_are_stored(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
     assert mlp("train", small_config, "--no-plots", "--threads", "2").code == 0
     assert record_of(folder_of(tmp_path))["environment"]["threads"] == 2
     assert mlp("train", small_config, "--threads", "0").code == 2

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlp_cli.config.block import NOWHERE
-from mlp_cli.config.reading import read
-from mlp_cli.config.writing import flow
+from mlp_cli.config.resolved import show
+from mlp_cli.config.yaml_lines import NOWHERE, read
 from mlp_cli.sweep.axes import Choices, Floats, Integers
 from mlp_cli.sweep.specs import FORMS, parse, split
 
@@ -58,8 +57,8 @@ values = st.recursive(
 @given(st.lists(values, min_size=2, max_size=4))
 def test_any_values_written_as_yaml_come_back(items: list) -> None:
     """Whatever a value is, its YAML survives the split."""
-    parts = split(",".join(map(flow, items)))
-    assert [read(part).root.plain() for part in parts] == items  # type: ignore[union-attr]
+    parts = split(",".join(map(show, items)))
+    assert [read(part).values for part in parts] == items
 
 
 @calm
@@ -126,8 +125,8 @@ def test_draws_stay_inside(share: float, low: float, ratio: float) -> None:
     [
         ("1,,2", "a value is missing next to a comma"),
         ("1,", "a value is missing next to a comma"),
-        ("[1,2", "the list is not closed; add ]"),
-        ("1,[2", "the list is not closed; add ]"),
+        ("[1,2", "a bracket is not closed, or a comma is missing or out of place; write [a, b] or {a: 1, b: 2}"),
+        ("1,[2", "a bracket is not closed, or a comma is missing or out of place; write [a, b] or {a: 1, b: 2}"),
         ("log(1,2)", f"write {FORMS['log']}"),
         ("log()", f"write {FORMS['log']}"),
         ("lin(1,2,3,4)", f"write {FORMS['lin']}"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def everything(made: Trainer) -> dict[str, Any]:
     ]
     state = made.state
     return {name: value.tobytes() for name, value in arrays.items()} | {
-        "rows": rows, "best": state.best.memory(), "where": (state.epoch, state.step)
+        "rows": rows, "best": asdict(state.best), "where": (state.epoch, state.step)
     }  # fmt: skip
 
 
