@@ -54,7 +54,7 @@ threads_option = click.option(
 
 def load_one(path: Path, overrides: Sequence[str]) -> Config:
     """The config of a single run. Errors: ConfigError, also for a sweep file, which describes many."""
-    from mlp_cli.config import load_config
+    from mlp_cli.config.overrides import load_config
     from mlp_cli.errors import ConfigError
 
     try:

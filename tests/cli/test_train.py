@@ -317,6 +317,12 @@ def test_a_diverged_run_says_where_and_stays_diverged(mlp: Mlp, small_config: Pa
     assert "try a smaller learning rate: learning_rate=0.1\n" in answer.err
     record = record_of(folder_of(tmp_path))
     assert record["status"] == "diverged" and record["error"].startswith("diverged:")
+    where = record["divergence"]
+    assert list(where) == ["epoch", "step", "layer", "gradient_norm", "learning_rate", "dead_relus"]
+    assert (
+        f"epoch {where['epoch']}, step {where['step']} ({where['step']} in all); layer dense_{where['layer']} " in record["error"]
+    )
+    assert where["learning_rate"] == 1e30 and 0 <= where["dead_relus"] <= 1
     assert json.loads(mlp(*words, "--json", "--force").out) == record_of(folder_of(tmp_path))
     again = mlp(*words)
     assert again.code == 1 and "diverged before; --force trains it again" in again.out
