@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from small_sets import Answer, make_idx_set
+from small_sets import Answer, arrays_in, make_idx_set
 
 from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
@@ -203,7 +203,7 @@ def test_every_format_trains(writer: Callable[[Path], str], mlp: Mlp, tmp_path: 
     if writer is not write_cifar:  # that is noise
         assert record["metrics"]["test_accuracy"] > 0.8
     folder = next((tmp_path / "results").glob("run-*"))
-    model = np.load(folder / "model.npz")
+    model = arrays_in(folder / "model.npz")
     assert len(model["classes"]) == record["config"]["dataset"].get("classes", len(model["b2"]))
     again = mlp("train", folder / "config.yaml", "--name", "run", *drawing)
     assert again.code == 0 and "completed already" in again.out, "the resolved config is the same run"
@@ -231,7 +231,7 @@ def test_regression(mlp: Mlp, tmp_path: Path) -> None:
     folder = next((tmp_path / "results").glob("run-*"))
     assert (folder / "metrics.csv").read_text().startswith("epoch,train_loss,train_r2,val_loss,val_r2,learning_rate\n")
     assert sorted(file.name for file in (folder / "plots").iterdir()) == ["accuracy.png", "loss.png"]
-    model = np.load(folder / "model.npz")
+    model = arrays_in(folder / "model.npz")
     encoding = TableEncoding.from_dict(json.loads(str(model["encoding"])))
     assert encoding.names() == ("size", "colour=blue", "colour=green", "colour=red", "code=1", "code=2", "code=3")
     assert model["W1"].shape == (7, 16) and model["b2"].shape == (1,) and len(model["classes"]) == 0
@@ -254,7 +254,7 @@ def test_classes_are_chosen_and_ordered(mlp: Mlp, tmp_path: Path) -> None:
         record = record_of(tmp_path, writer.__name__)
         assert (record["data"]["train"], record["data"]["test"]) == (50, 20) and record["metrics"]["test_accuracy"] > 0.8
         (folder,) = (tmp_path / "results").glob(f"{writer.__name__}-*")
-        assert np.load(folder / "model.npz")["classes"].tolist() == [name.strip() for name in kept.strip("[]").split(",")]
+        assert arrays_in(folder / "model.npz")["classes"].tolist() == [name.strip() for name in kept.strip("[]").split(",")]
     write_csv(tmp_path)
     path = config(tmp_path, "{path: houses.csv, target: colour, drop: [id], classes: [red, blue]}")
     answer = mlp("train", path, "--name", "table", "--no-plots")
@@ -356,7 +356,7 @@ def test_features_are_stored_with_the_model(mlp: Mlp, tmp_path: Path) -> None:
     path = config(tmp_path, write_npz(tmp_path), "features: {name: pca, components: 5}")
     assert mlp("train", path).code == 0
     (folder,) = (tmp_path / "results").glob("run-*")
-    model = np.load(folder / "model.npz")
+    model = arrays_in(folder / "model.npz")
     assert model["projection"].shape == (36, 5) and model["projection_shift"].shape == (5,) and model["W1"].shape == (5, 16)
     assert (folder / "plots" / "weights.png").exists(), "drawn as what each unit sees of the image"
     assert record_of(tmp_path)["metrics"]["test_accuracy"] > 0.8

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_sets import Answer, make_idx_set
+from small_sets import Answer, arrays_in, make_idx_set
 
 from mlp_cli import build, runs
 from mlp_cli.data.features import features
@@ -45,9 +45,9 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 def same_result(one: Path, other: Path) -> bool:
     """Whether two runs have the same bytes in metrics.csv and the same weights."""
-    weights = [np.load(folder / "model.npz") for folder in (one, other)]
+    weights = [arrays_in(folder / "model.npz") for folder in (one, other)]
     return (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes() and all(
-        weights[0][name].tobytes() == weights[1][name].tobytes() for name in weights[0].files if name != "config"
+        weights[0][name].tobytes() == weights[1][name].tobytes() for name in weights[0] if name != "config"
     )
 
 

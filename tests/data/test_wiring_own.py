@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_sets import make_idx_set
+from small_sets import arrays_in, make_idx_set
 
 from mlp_cli.data import cache, own
 from mlp_cli.data.load import load
@@ -62,7 +62,7 @@ def test_parts_from_other_files(tmp_path: Path) -> None:
     assert [len(part or ()) for part in (dataset.train, dataset.validation, dataset.test)] == [20, 6, 6]
     assert dataset.validation is not None and dataset.test is not None
     rows = dataset.validation.x[dataset.validation.index]
-    assert rows.tolist() == np.load(validation)["x"].tolist() == dataset.test.x[dataset.test.index].tolist()
+    assert rows.tolist() == arrays_in(validation)["x"].tolist() == dataset.test.x[dataset.test.index].tolist()
     with pytest.raises(UsageError, match="does not go with a validation part of its own path"):
         load(path=main, test=2, own=Own(validation_path=str(validation)))
     np.savez(validation, x=np.zeros((5, 3), np.uint8), y=np.arange(5) % 2)
