@@ -218,7 +218,7 @@ def _documents(found: Differences, where: str, older: Any, newer: Any, name: str
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Each value of a JSON document that is no container or is a list of plain values, by its path; times are left out.
 
-    Items of a list go by their name, id or label where all have one that no other has: a new one moves none of the others.
+    Items of a list go by their name, label or id where all have one that no other has: a new one moves none of the others.
     """
     if isinstance(value, dict) and value:
         for key, item in value.items():
@@ -232,7 +232,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _item_names(items: list[Any]) -> list[str]:
-    for key in ("name", "id", "label"):
+    for key in ("name", "label", "id"):
         names = [str(item[key]) for item in items if isinstance(item, dict) and key in item]
         if len(set(names)) == len(items):
             return names
