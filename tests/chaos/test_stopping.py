@@ -119,7 +119,11 @@ NO_PYTHON = "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
 """A single call that takes minutes and never comes back to the interpreter, as a product of large matrices does."""
 
 
-@pytest.mark.parametrize(("wait", "number", "code"), [("time.sleep(600)", signal.SIGTERM, 143), (NO_PYTHON, signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("wait", "number", "code"),
+    [("time.sleep(600)", signal.SIGTERM, 143), (NO_PYTHON, signal.SIGINT, 130)],
+    ids=["asleep", "in native code"],
+)
 def test_a_second_one_ends_it_at_once(site: Site, short: str, wait: str, number: int, code: int) -> None:
     """In a batch that takes minutes. Signals go on coming, since two that come before the first is seen are one."""
     results = f"second-{code}"
@@ -169,10 +173,10 @@ CODES = {"SIGINT": 130, "SIGTERM": 143}
 @pytest.mark.parametrize(
     ("name", "patch"),
     [
-        ("SIGINT", SIGNAL_WHEN_IMPORTED),
-        ("SIGTERM", SIGNAL_IN_DELETION),
-        pytest.param("SIGTERM", SIGNAL_WHEN_IMPORTED, marks=pytest.mark.slow),
-        pytest.param("SIGINT", SIGNAL_IN_DELETION, marks=pytest.mark.slow),
+        pytest.param("SIGINT", SIGNAL_WHEN_IMPORTED, id="SIGINT when imported"),
+        pytest.param("SIGTERM", SIGNAL_IN_DELETION, id="SIGTERM in deletion"),
+        pytest.param("SIGTERM", SIGNAL_WHEN_IMPORTED, id="SIGTERM when imported", marks=pytest.mark.slow),
+        pytest.param("SIGINT", SIGNAL_IN_DELETION, id="SIGINT in deletion", marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_before_everything(site: Site, short: str, name: str, patch: str) -> None:

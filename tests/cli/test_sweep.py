@@ -437,8 +437,17 @@ def check_the_end(root: Path, code: int, expected: int, out: str) -> None:
     assert {row["status"] for row in table(root).values()} == {"interrupted"}
 
 
-def test_ctrl_c_stops_the_workers_and_says_how_to_go_on(small_config: Path, tmp_path: Path) -> None:
-    """It reaches the whole group of processes."""
+@pytest.mark.parametrize(
+    ("number", "code", "send"),
+    [
+        pytest.param(signal.SIGINT, 130, os.killpg, id="SIGINT to all"),
+        pytest.param(signal.SIGTERM, 143, os.kill, id="SIGTERM to the driver", marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_stops_the_workers_and_says_how_to_go_on(
+    small_config: Path, tmp_path: Path, number: int, code: int, send: Callable[[int, int], None]
+) -> None:
+    """Ctrl-C reaches the whole group of processes, SIGTERM the driver alone."""
     process = subprocess.Popen(
         [sys.executable, "-m", "mlp_cli", "sweep", "small.yaml", *LONG],
         cwd=tmp_path,
@@ -449,14 +458,16 @@ def test_ctrl_c_stops_the_workers_and_says_how_to_go_on(small_config: Path, tmp_
         start_new_session=True,
     )
     wait_for(lambda: begun(tmp_path) == 2 or process.poll() is not None)
-    os.killpg(process.pid, signal.SIGINT)
+    send(process.pid, number)
     out, _ = process.communicate(timeout=60)
-    check_the_end(tmp_path, process.returncode, 130, out)
+    check_the_end(tmp_path, process.returncode, code, out)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
 
 
-def test_sigterm_to_the_driver_alone_stops_the_workers(sweep: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sigterm_stops_the_workers_of_a_sweep_in_this_process(
+    sweep: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = Processes.results
 
     def results(self: Processes, timeout: float) -> list[Result]:
