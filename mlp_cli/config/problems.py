@@ -223,7 +223,7 @@ _MESSAGES: dict[str, str | Callable[[_Case], str]] = {
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
-    "model_type": "must be the name of a dataset, or a mapping of options",
+    "model_type": f"must be the name of a dataset, or a mapping of options (known: {listed(catalogue.names())})",
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "literal_error": _choice,
