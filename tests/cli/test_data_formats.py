@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from needs import need
 from small_sets import Answer, arrays_in, make_idx_set
 
 from mlp_cli.build import load_data
@@ -210,7 +211,7 @@ def test_every_format_trains(writer: Callable[[Path], str], mlp: Mlp, tmp_path: 
 
 
 def test_parquet(mlp: Mlp, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
+    need("pyarrow")
     import pandas
 
     pandas.DataFrame(table(90, 1)).to_parquet(tmp_path / "houses.parquet")
