@@ -18,16 +18,17 @@ def describe(threads: int) -> dict[str, Any]:
     import numpy as np
     from threadpoolctl import threadpool_info
 
-    libraries = [
-        " ".join(str(entry[key]) for key in ("internal_api", "version", "architecture") if entry.get(key))
-        for entry in threadpool_info()
-        if entry.get("user_api") == "blas"
-    ]
+    loaded = [entry for entry in threadpool_info() if entry.get("user_api") == "blas"]
+    # SciPy brings a BLAS of its own, which no product of ours goes through: whether it is loaded by now changes no bytes.
+    ours = [entry for entry in loaded if "numpy" in Path(entry["filepath"]).parent.name.lower()] or loaded
+    libraries = {
+        " ".join(str(entry[key]) for key in ("internal_api", "version", "architecture") if entry.get(key)) for entry in ours
+    }
     return {
         "version": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "blas": "; ".join(dict.fromkeys(libraries)) or "unknown",
+        "blas": "; ".join(sorted(libraries)) or "unknown",
         "threads": threads,
         "cpu": _kernel_says("cpuinfo", "model name") or platform.processor() or platform.machine(),
         "platform": platform.platform(),
