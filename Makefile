@@ -47,10 +47,9 @@ test-wheel: setup-dev  ## build a wheel and run train, sweep and report from it,
 
 coverage: setup-dev  ## branch coverage of the default suite, commands and workers included; pages in build/coverage
 	rm -rf build/coverage && mkdir -p build/coverage
-	$(BIN)/python -m coverage run -m pytest $(PARALLEL)
-	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage html --quiet
-	$(BIN)/python -m coverage report --skip-covered --sort=miss
+	$(BIN)/python -m coverage run -m pytest $(PARALLEL); status=$$?; \
+	  $(BIN)/python -m coverage combine --quiet; \
+	  $(BIN)/python -m coverage html --quiet && $(BIN)/python -m coverage report --skip-covered --sort=miss && exit $$status
 
 test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, damage, hostile files, sweeps under attack (some 20 minutes)
 	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
