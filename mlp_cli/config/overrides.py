@@ -56,7 +56,10 @@ def check_document(document: Document, overrides: Sequence[str] = ()) -> Config 
     try:
         config = Config.model_validate({"name": document.name, **changed.values})
     except ValidationError as error:
-        return [*changed.problems, *translate(error, changed, Config.model_fields)]
+        # What the text makes unreadable is no second problem.
+        lines = {problem.place.line for problem in changed.problems} - {None}
+        found = [each for each in translate(error, changed, Config.model_fields) if each.place.line not in lines]
+        return [*changed.problems, *found]
     return list(changed.problems) or config
 
 

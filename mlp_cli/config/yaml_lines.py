@@ -115,7 +115,7 @@ def read(text: str, source: str = "", name: str = "run") -> Document:
     values = None
     try:
         node = _Composer(text, notes).get_single_node()
-        values = None if notes or node is None else _value(node, (), None, text, places, notes)
+        values = None if node is None else _value(node, (), None, text, places, notes)
     except yaml.reader.ReaderError as error:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         notes.append((len(_BREAK.findall(text[: error.position])), f"the character U+{code:04X} is not accepted; remove it"))
@@ -123,37 +123,42 @@ def read(text: str, source: str = "", name: str = "run") -> Document:
         notes = notes or [_explained(error, lines)]
     except (ValueError, OverflowError):  # of \U escapes beyond the last character, which PyYAML lets through
         notes.append((next(number for number, line in enumerate(lines) if "\\U" in line), _HINTS[3][1]))
-    problems = tuple(Problem(Place(line + 1), lines[line].strip(" "), message) for line, message in notes)
+    problems = tuple(Problem(Place(line + 1), lines[line].strip(" "), message) for line, message in dict.fromkeys(notes))
     return Document(source, values, name, places, problems)
 
 
 class _Composer(yaml.BaseLoader):
-    """PyYAML's composer, which notes what is refused: line (from 0) and message."""
+    """PyYAML's composer, which notes what is refused: line (from 0) and message. A refused mark is left out of the nodes."""
 
     def __init__(self, text: str, notes: list[tuple[int, str]]) -> None:
         super().__init__(text)
         self.notes, self.level, self.count = notes, 0, 0
 
-    def get_event(self) -> Any:
-        event: Any = super().get_event()
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()
         anchor, tag, value = (getattr(event, name, None) or "" for name in ("anchor", "tag", "value"))
-        self.level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         self.count += 1
+        is_alias, name = isinstance(event, yaml.AliasEvent), one_line(anchor, 20)
         is_large = self.level > MOST_LEVELS or self.count > MOST_VALUES
-        if anchor or tag or value == "<<" or is_large or not value.isascii():
-            is_alias, name = isinstance(event, yaml.AliasEvent), one_line(anchor, 20)
-            refused = {
-                f"an alias (*{name}) is not accepted; write the value out": is_alias,
-                f"an anchor (&{name}) is not accepted; remove it": anchor and not is_alias,
-                "a tag (text that begins with !) is not accepted; remove it, or put the text in quotes": tag,
-                "a merge key (<<) is not accepted; write the keys out": value == "<<" and event.style is None,
-                "half of a surrogate pair (\\ud800 … \\udfff) is not a character; remove it": _SURROGATE.search(value),
-                f"more than {MOST_LEVELS} levels or {MOST_VALUES:,} values; a config has fewer than a hundred": is_large,
-            }
-            self.notes += [(event.start_mark.line, message) for message, so in refused.items() if so]
+        refused = {
+            f"an alias (*{name}) is not accepted; write the value out": is_alias,
+            f"an anchor (&{name}) is not accepted; remove it": anchor and not is_alias,
+            "a tag (text that begins with !) is not accepted; remove it, or put the text in quotes": tag,
+            "a merge key (<<) is not accepted; write the keys out": value == "<<" and event.style is None,
+            "half of a surrogate pair (\\ud800 … \\udfff) is not a character; remove it": _SURROGATE.search(value),
+            f"more than {MOST_LEVELS} levels or {MOST_VALUES:,} values; a config has fewer than a hundred": is_large,
+        }
+        self.notes += [(event.start_mark.line, message) for message, so in refused.items() if so]
         if is_large:
             raise yaml.MarkedYAMLError
-        return event
+        if is_alias:
+            self.get_event()
+            return yaml.ScalarNode("", "", event.start_mark, event.end_mark)
+        event.anchor = event.tag = None
+        self.level += 1
+        node = super().compose_node(parent, index)
+        self.level -= 1
+        return node
 
 
 def _value(node: Any, path: Path, line: int | None, text: str, places: dict[Path, Place], notes: list[tuple[int, str]]) -> Any:

@@ -725,11 +725,16 @@ BAD = [
     ),
     (
         "anchor",
-        "dataset: &a mnist\nname: *a\n",
+        "dataset: &a mnist\nname: *a\nepochs: !!int -1\noptimizer:\n  <<: *a\n  name: adm\n",
         [
-            "my.yaml: 2 problems",
-            "  line 1   dataset: &a mnist    an anchor (&a) is not accepted; remove it",
-            "  line 2   name: *a             an alias (*a) is not accepted; write the value out",
+            "my.yaml: 6 problems",
+            "  line 1   dataset: &a mnist      an anchor (&a) is not accepted; remove it",
+            "  line 2   name: *a               an alias (*a) is not accepted; write the value out",
+            "  line 3   epochs: !!int -1       a tag (text that begins with !) is not accepted; remove it, or put the text in quotes",
+            "  line 5   <<: *a                 a merge key (<<) is not accepted; write the keys out",
+            "  line 5   <<: *a                 an alias (*a) is not accepted; write the value out",
+            "  line 6   optimizer.name: adm    unknown optimizer; did you mean adam?"
+            " (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
         ],
     ),
     (
