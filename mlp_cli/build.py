@@ -21,6 +21,7 @@ from mlp_cli.data.features import features
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own
 from mlp_cli.data.synthetic import synthetic
+from mlp_cli.data.targets import UNSCALED, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.activations import activations
@@ -133,14 +134,18 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if (stopping := config.early_stopping) is not None:
         best = Best("val_loss" if stopping.monitor == "val_loss" else "val_score", stopping.min_delta, stopping.patience)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
+    targets = UNSCALED
+    if dataset.task == "regression":
+        targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
     return Trainer(
         network,
         loss,
         updater,
         schedules.build(config.schedule.name, **config.schedule.options()),
-        Batches(dataset.train, transform, batch_size, dtype),
-        Batches(dataset.validation, transform, ROWS, dtype) if dataset.validation else None,
+        Batches(targets.scaled(dataset.train), transform, batch_size, dtype),
+        Batches(targets.scaled(dataset.validation), transform, ROWS, dtype) if dataset.validation else None,
         task=dataset.task,
+        targets=targets,
         seed=config.seed,
         learning_rate=config.learning_rate,
         epochs=config.epochs,
@@ -199,7 +204,7 @@ def choose_threads(config: Config, dataset: Dataset) -> int:
 def step_seconds(trainer: Trainer, budget: float = 0.4) -> float:
     """The median time of a training step, from as many steps as fit in `budget` seconds (at least three)."""
     times: list[float] = []
-    scores = Scores(trainer.task)
+    scores = Scores(trainer.task, trainer.targets)
     trainer.network.start_epoch(0, 1)
     with np.errstate(all="ignore"):
         while True:

@@ -23,7 +23,7 @@ from mlp_cli.model import NAME, write_model
 from mlp_cli.plots.figures import draw, figures_missing
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
-from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, evaluate
+from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
 from mlp_cli.training.progress import epoch_line
 from mlp_cli.training.state import Row
 from mlp_cli.training.stop import StopRequest, stop_on_signals
@@ -231,6 +231,8 @@ class Attempt(Callback):
         size = self.config.batch_size
         if size != "full" and int(size) > len(dataset.train):
             self.notify(f"batch_size {size:,} is larger than the training part: its {len(dataset.train):,} rows are one batch")
+        if trainer.targets.log:
+            self.notify("target_scale: log: losses are those of the logarithm; R², RMSE and MAE are those of the quantity itself")
         self.claim.write_record(record)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
         self.tables = TablesWriter(self.folder, self.score, trainer.state.history, len(dataset.train))
@@ -260,22 +262,24 @@ class Attempt(Callback):
         trainer.restore_best()
         best = trainer.state.best.epoch if self.config.evaluate == "best" else history[-1].epoch
         row = next(row for row in history if row.epoch == best)
-        scores = None
+        metrics: dict[str, float | None] = {"train_loss": row.train_loss, f"train_{self.score}": row.train_score}
+        metrics |= {"val_loss": row.val_loss, f"val_{self.score}": row.val_score}
+
+        def scores_of(batches: Batches) -> Scores:
+            watched = stop.watch(batches, "while it was evaluated")
+            return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets)
+
+        if trainer.validation and dataset.task == "regression":
+            metrics |= {f"val_{name}": value for name, value in scores_of(trainer.validation).errors().items()}
+        metrics |= {"test_loss": None, f"test_{self.score}": None}
         if dataset.test:
-            batches = Batches(dataset.test, trainer.train.transform, ROWS, trainer.network.theta.dtype)
-            watched = stop.watch(batches, "while it was evaluated on the test set")
-            scores = evaluate(trainer.network, trainer.loss, watched, dataset.task)
+            part, dtype = trainer.targets.scaled(dataset.test), trainer.network.theta.dtype
+            scores = scores_of(Batches(part, trainer.train.transform, ROWS, dtype))
+            metrics |= {"test_loss": scores.loss, f"test_{self.score}": scores.score}
+            metrics |= {f"test_{name}": value for name, value in scores.errors().items()}
         self.claim.check()
-        write_model(self.folder, trainer.network, trainer.train.transform, dataset, self.record.config)
+        write_model(self.folder, trainer.network, trainer.train.transform, trainer.targets, dataset, self.record.config)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
-        metrics = {
-            "train_loss": row.train_loss,
-            f"train_{self.score}": row.train_score,
-            "val_loss": row.val_loss,
-            f"val_{self.score}": row.val_score,
-            "test_loss": scores.loss if scores else None,
-            f"test_{self.score}": scores.score if scores else None,
-        }
         self._end("completed", metrics, time.perf_counter() - started)
 
     def _end(self, status: runs.Status, metrics: dict[str, float | None], seconds: float = 0.0) -> None:

@@ -13,6 +13,7 @@ from mlp_cli import files
 from mlp_cli.data import npz
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.data.features import Projection
+from mlp_cli.data.targets import TargetScale
 from mlp_cli.data.transforms import Affine
 from mlp_cli.errors import RunError
 from mlp_cli.nn.network import Network
@@ -21,14 +22,24 @@ NAME = "model.npz"
 _LIMIT = 4 << 30
 
 
-def write_model(folder: Path, network: Network, transform: Affine | Projection, dataset: Dataset, config: dict[str, Any]) -> None:
+def write_model(
+    folder: Path,
+    network: Network,
+    transform: Affine | Projection,
+    targets: TargetScale,
+    dataset: Dataset,
+    config: dict[str, Any],
+) -> None:
     """Writes W1, b1, W2, b2 …, running statistics, class names, the config, and what becomes of an input before W1.
 
     That is the scaling (value = raw · scale + shift), then, with features, value · projection + projection_shift; for a table also
-    `encoding`, JSON that `TableEncoding.from_dict` takes.
+    `encoding`, JSON that `TableEncoding.from_dict` takes. A quantity is output · target_scale + target_shift, or the exponential
+    of that where target_log is true.
     """
     arrays: dict[str, NDArray] = {**network.parameters, **network.state}
     arrays |= {name: np.asarray(value) for name, value in transform.arrays().items()}
+    if dataset.task == "regression":
+        arrays |= targets.arrays()
     if dataset.encoding is not None:
         arrays["encoding"] = np.array(json.dumps(dataset.encoding.to_dict()))
     arrays["classes"] = np.array(dataset.classes, dtype=np.str_)

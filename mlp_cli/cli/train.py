@@ -99,7 +99,7 @@ def train(
 
 def _summary(outcome: Outcome) -> str:
     """The lines at the end of a run."""
-    from mlp_cli.training.progress import score_text
+    from mlp_cli.training.progress import loss_text, score_text
 
     record, metrics = outcome.record, outcome.record.metrics
     if record.status != "completed":
@@ -107,9 +107,12 @@ def _summary(outcome: Outcome) -> str:
     score = "accuracy" if "train_accuracy" in metrics else "r2"
     lines = [] if outcome.trained else [f"{outcome.folder.name} is completed already; --force trains it again"]
     for part, label in (("test", "test"), ("val", "validation"), ("train", "training")):
-        if metrics.get(f"{part}_loss") is not None:
+        if (loss := metrics.get(f"{part}_loss")) is not None:
             value = score_text(score, metrics.get(f"{part}_{score}"))
-            lines.append(f"{label + ' ' + score:20}{value:>10}   loss {metrics[f'{part}_loss']:.4f}")
+            errors = {name.upper(): metrics.get(f"{part}_{name}") for name in ("rmse", "mae")}
+            said = [f"{name} {error:.5g}" for name, error in errors.items() if error is not None]
+            name = "R²" if score == "r2" else score
+            lines.append("   ".join([f"{label + ' ' + name:20}{value:>10}", f"loss {loss_text(loss)}", *said]))
     if record.best_epoch is not None:
         kept = "its" if record.config.get("evaluate") == "best" else "the last epoch's"
         lines.append(f"{'best epoch':20}{record.best_epoch:>10}   of {record.epochs}; the scores are {kept}")

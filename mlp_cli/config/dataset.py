@@ -93,6 +93,9 @@ class Dataset(Options):
     target: Annotated[Text | None, Doc("The column of a table to predict.")] = None
     drop: Annotated[Texts | None, Doc("Columns of a table to leave out.")] = None
     categorical: Annotated[Texts | None, Doc("Columns of numbers that are categories; columns of text always are.")] = None
+    target_scale: Annotated[
+        Literal["standard", "log", "none"], Doc("How the targets of a quantity are scaled, fitted on the training part.")
+    ] = "standard"
     missing: Annotated[Literal["error", "mean"] | None, Doc("Gaps in a table are an error, or the mean fills them.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"

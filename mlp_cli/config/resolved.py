@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from mlp_cli.errors import MlpError
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a default changes its meaning, so that old runs are not taken for new ones."""
 
 NOT_HASHED = ("name", "checkpoint_every", "log_to")

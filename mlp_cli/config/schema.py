@@ -97,12 +97,16 @@ class Config(Options):
         Literal["last", "best"], Doc("The epoch whose weights are kept; by default best with early stopping, else last.")
     ] = follows(FOLLOWS["evaluate"])
 
-    @field_validator("early_stopping", "engine", "evaluate")
+    @field_validator("loss", "early_stopping", "engine", "evaluate")
     @classmethod
     def _goes_with_the_rest(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuses what does not go with the keys before it."""
         before = info.data
         blind = "dataset" in before and before["dataset"].validation == 0
+        given = before["dataset"].model_fields_set if info.field_name == "loss" and "dataset" in before else ()
+        if "target_scale" in given and losses[value.name].task == "classification":
+            mismatch = f"{value.name} takes classes, and dataset.target_scale is for a quantity"
+            raise wrong(f"{mismatch}; remove it, or write loss: mse")
         if isinstance(value, EarlyStopping) and "loss" in before:
             score = {"classification": "val_accuracy", "regression": "val_r2"}[losses[before["loss"].name].task]
             if value.monitor not in ("val_loss", score):
@@ -127,6 +131,8 @@ class Config(Options):
         """The config as plain values of JSON, every default filled in."""
         values = plain(self)
         kept = {key: value for key, value in values["dataset"].items() if value is not None or key in Dataset.always_written}
+        if losses[self.loss.name].task == "classification":
+            del kept["target_scale"]
         return values | {"dataset": kept}
 
     def canonical(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 A member has
   `task`: "classification" (integer targets) or "regression".
+  `degree`: of a regression loss; that of residuals c times as large is c**degree times as large. 0 for others.
   `reduction`: "mean" divides the gradient by the rows B of the batch, "sum" does not.
   `forward(outputs, targets) -> float`: the SUM over the samples of their losses, whatever the reduction, so that means over
       an epoch weigh samples, not batches.
@@ -29,6 +30,7 @@ class Loss:
     """The base of all losses: their option, and working arrays for outputs of one shape (B, K) and dtype."""
 
     task: ClassVar[Task]
+    degree: ClassVar[int] = 0
     _shape: tuple[int, ...] = ()
     _dtype: Any = None
 
@@ -107,6 +109,7 @@ class Mse(Loss):
     """
 
     task: ClassVar[Task] = "regression"
+    degree: ClassVar[int] = 2
 
     def forward(self, outputs: Array, targets: Array) -> float:
         if outputs.shape != self._shape or outputs.dtype != self._dtype:

@@ -1,4 +1,4 @@
-"""The curves of a run over its epochs: loss, and accuracy or R²."""
+"""The curves of a run over its epochs, loss and accuracy or R², and the predictions of a quantity against its true values."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _DEMANDS_LOG = 50.0  # ratio of the largest to the smallest loss from which the axis is logarithmic
 _LARGEST = 1e100  # what a loss on its way to infinity is drawn as, lest the axis limits overflow
 _MARKERS = 12  # about so many markers on a curve
+POINTS = 3000  # predictions shown
 
 
 def loss(
@@ -104,6 +105,78 @@ def draw_accuracy(
         _limits(axes, np.maximum(values, -scale), 0.01 * scale, 0.0 if values.size and values.min() >= 0 else -np.inf, scale)
         _name(figure, axes, f"{label} (%)" if percent else label, f"cut at {style.number(-scale)}" if cut else "")
         return figure
+
+
+def fit(path: Path, true: NDArray[Any], predicted: NDArray[Any], *, what: str, part: str, title: str = "") -> None:
+    """Writes `draw_fit` as a PNG."""
+    style.save(draw_fit(true, predicted, what=what, part=part, title=title), path)
+
+
+def draw_fit(true: NDArray[Any], predicted: NDArray[Any], *, what: str, part: str, title: str = "") -> Figure:
+    """Predictions (N,) of a quantity against its true values (N,), with the line on which the two are equal.
+
+    what: the quantity's name; part: whose rows these are. Of more than 3,000 rows as many are shown, evenly chosen.
+    """
+    with style.context():
+        figure, axes = _scatter(true, predicted, true, predicted, part, title)
+        # The line runs through what the points take up, and does not widen it.
+        low, high = max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])
+        axes.plot([low, high], [low, high], color=style.INK, linewidth=1.0, linestyle="--", label="predicted = true")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.1, borderpad=0.2)
+        axes.set_xlabel(f"true {what}")
+        _name(figure, axes, f"predicted {what}")
+        return figure
+
+
+def residuals(path: Path, true: NDArray[Any], predicted: NDArray[Any], *, what: str, part: str, title: str = "") -> None:
+    """Writes `draw_residuals` as a PNG."""
+    style.save(draw_residuals(true, predicted, what=what, part=part, title=title), path)
+
+
+def draw_residuals(true: NDArray[Any], predicted: NDArray[Any], *, what: str, part: str, title: str = "") -> Figure:
+    """Residuals true − predicted (N,) against the prediction; arguments as for `draw_fit`."""
+    with style.context():
+        figure, axes = _scatter(predicted, true - predicted, true, predicted, part, title)
+        axes.axhline(0.0, color=style.INK, linewidth=1.0, linestyle="--", label="no error")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.1, borderpad=0.2)
+        axes.set_xlabel(f"predicted {what}")
+        _name(figure, axes, "residual: true − predicted")
+        return figure
+
+
+def _scatter(
+    x: NDArray[Any], y: NDArray[Any], true: NDArray[Any], predicted: NDArray[Any], part: str, title: str
+) -> tuple[Figure, Axes]:
+    """A figure of points y over x, all (N,); the detail gives the errors."""
+    from matplotlib.ticker import MaxNLocator
+
+    chosen = np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(np.intp)
+    error = true - predicted
+    shown = f"{len(chosen):,} of " if len(chosen) < len(x) else ""
+    rmse, mae = np.sqrt(np.square(error).mean()), np.abs(error).mean()
+    errors = f"RMSE {style.number(float(f'{rmse:.5g}'))}, MAE {style.number(float(f'{mae:.5g}'))}"
+    detail = f"{shown}{len(x):,} {part} rows; {errors}"
+    top = style.heading_height(detail) + 26
+    figure = style.new_figure(720, 600)
+    left = 120
+    axes = style.place(figure, left, top, 720 - left - style.MARGIN, 600 - top - 68)
+    style.heading(figure, title, detail)
+    axes.plot(
+        x[chosen],
+        y[chosen],
+        label="row",
+        color=style.LINES[0].color,
+        linestyle="none",
+        marker="o",
+        markersize=3.0,
+        alpha=0.5 if len(chosen) > 300 else 0.8,
+        markeredgewidth=0.0,
+    )
+    axes.grid(True)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(style.tick_numbers())
+    axes.yaxis.set_major_formatter(style.tick_numbers())
+    return figure, axes
 
 
 def _curves(

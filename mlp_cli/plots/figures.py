@@ -38,6 +38,7 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
         images = as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
         classes = dataset.task == "classification"
         names += ["weights.png"] * images + ["confusion.png"] * (classes and dataset.test is not None)
+        names += [] if classes else ["fit.png", "residuals.png"]
         names += ["classes.png", "regions.png"] * (classes and dataset.shape == (2,))
     return not all(os.path.isfile(folder / FOLDER / name) for name in names)
 
@@ -82,6 +83,8 @@ def draw(
         _draw_predictions(target, dataset, dataset.test, trainer, title)
     if not regression and dataset.shape == (2,):
         _draw_plane(target, dataset, trainer, title)
+    if regression:
+        _draw_quantity(target, dataset, trainer, title)
     first = trainer.network.parameters["W1"]
     if isinstance(trainer.train.transform, Projection):
         # What a unit sees of an image, not of its features.
@@ -105,7 +108,9 @@ def draw(
         columns["val_loss"] if validated else None,
         best_epoch=record.best_epoch,
         title=title,
-        label="mean squared error" if regression else "cross-entropy (nats per example)",
+        label=f"mean squared error{' of the logarithm' * trainer.targets.log}"
+        if regression
+        else "cross-entropy (nats per example)",
     )
 
 
@@ -138,6 +143,17 @@ def _draw_plane(target: Path, dataset: Dataset, trainer: Trainer, title: str) ->
         title=title,
         detail=f"what the network predicts where, and {len(rows):,} points of the {name} part",
     )
+
+
+def _draw_quantity(target: Path, dataset: Dataset, trainer: Trainer, title: str) -> None:
+    """Predictions and residuals of the test part, else of the validation part, else of the training part."""
+    parts = {"test": dataset.test, "validation": dataset.validation, "training": dataset.train}
+    name, part = next((name, part) for name, part in parts.items() if part)
+    predicted = trainer.targets.restored(_outputs(trainer, part)).reshape(-1)
+    true = part.y[part.index].reshape(-1)
+    what = dataset.target or "value"
+    curves.fit(target / "fit.png", true, predicted, what=what, part=name, title=title)
+    curves.residuals(target / "residuals.png", true, predicted, what=what, part=name, title=title)
 
 
 def _draw_predictions(target: Path, dataset: Dataset, part: Part, trainer: Trainer, title: str) -> None:

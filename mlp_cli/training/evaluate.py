@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_cli.data.targets import UNSCALED, TargetScale
 from mlp_cli.nn.losses import Loss
 from mlp_cli.nn.metrics import count_correct
 from mlp_cli.nn.network import Network
@@ -19,17 +20,19 @@ SCORE_NAMES = {"classification": "accuracy", "regression": "r2"}
 
 
 class Scores:
-    """Sums of losses and of what the score needs, over the batches of an epoch; sums are float64.
+    """Sums of losses and of what the scores need, over the batches of an epoch; sums are float64.
 
-    task: `classification` (the score is the accuracy) or `regression` (R² over all outputs).
+    task: `classification` (the score is the accuracy) or `regression` (R² over all outputs). targets: how targets were scaled;
+    scores are those of the quantity in its own unit.
     """
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, targets: TargetScale = UNSCALED) -> None:
         self.classification = task == "classification"
+        self.targets = targets
         self.rows = 0
         self.loss_sum = 0.0
         self.correct = 0
-        self._residual = 0.0
+        self._residual = self._deviation = 0.0
         self._sums: NDArray | float = 0.0
         self._squares: NDArray | float = 0.0
 
@@ -40,16 +43,17 @@ class Scores:
         if self.classification:
             self.correct += count_correct(outputs, targets)
         else:
-            wanted = targets.reshape(outputs.shape).astype(np.float64)
-            residual = wanted - outputs
+            wanted = self.targets.restored(targets.reshape(outputs.shape))
+            residual = wanted - self.targets.restored(outputs)
             self._residual += float(np.vdot(residual, residual))
+            self._deviation += float(np.abs(residual).sum())
             self._sums = self._sums + wanted.sum(axis=0)
             self._squares = self._squares + np.square(wanted).sum(axis=0)
 
     @property
     def loss(self) -> float:
-        """Mean loss per sample."""
-        return self.loss_sum / self.rows
+        """Mean loss per sample, in the unit of the targets (of their logarithm, where that is learnt)."""
+        return self.loss_sum / self.rows * self.targets.loss_unit
 
     @property
     def score(self) -> float:
@@ -59,15 +63,26 @@ class Scores:
         variation = float(np.sum(self._squares - np.square(self._sums) / self.rows))
         return 1.0 - self._residual / variation if variation > 0 else float("nan")
 
+    def errors(self) -> dict[str, float]:
+        """Of a quantity, over all outputs and in its own unit: `rmse`, the root of the mean squared error, and `mae`, the mean
+        absolute error."""
+        count = self.rows * np.size(self._sums)
+        return {} if self.classification else {"rmse": (self._residual / count) ** 0.5, "mae": self._deviation / count}
+
 
 def evaluate(
-    network: Network, loss: Loss, batches: Iterable[tuple[NDArray, NDArray]], task: str, outputs: NDArray | None = None
+    network: Network,
+    loss: Loss,
+    batches: Iterable[tuple[NDArray, NDArray]],
+    task: str,
+    targets: TargetScale = UNSCALED,
+    outputs: NDArray | None = None,
 ) -> Scores:
     """Scores in evaluation mode: no noise, running statistics.
 
     outputs: where given (N, K), filled with the network's outputs in the order of the batches.
     """
-    scores = Scores(task)
+    scores = Scores(task, targets)
     with np.errstate(all="ignore"):
         for x, y in batches:
             logits = network.forward(x, training=False)

@@ -16,13 +16,19 @@ def score_text(score: str, value: float | None) -> str:
     return f"{100 * value:.2f} %" if score == "accuracy" else f"{value:.4f}"
 
 
+def loss_text(value: float) -> str:
+    """`0.0812`; with five digits where four places would say too much, as of a quantity in its own unit, or too little."""
+    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 10_000 else f"{value:.5g}"
+
+
 def epoch_line(row: Row, epochs: int, score: str, samples: int) -> str:
     """One epoch in one plain line. score: `accuracy` or `r2`; samples: training samples an epoch."""
     width = len(str(epochs))
     name = "R²" if score == "r2" else score
-    parts = [f"epoch {row.epoch:{width}}/{epochs}", f"loss {row.train_loss:.4f}", f"{name} {score_text(score, row.train_score)}"]
+    parts = [f"epoch {row.epoch:{width}}/{epochs}", f"loss {loss_text(row.train_loss)}"]
+    parts.append(f"{name} {score_text(score, row.train_score)}")
     if row.val_loss is not None and row.val_score is not None:
-        parts += [f"val loss {row.val_loss:.4f}", f"val {name} {score_text(score, row.val_score)}"]
+        parts += [f"val loss {loss_text(row.val_loss)}", f"val {name} {score_text(score, row.val_score)}"]
     if row.epoch and row.seconds > 0:
         parts += [f"lr {row.learning_rate:.3g}", f"{samples / row.seconds:,.0f} samples/s"]
     return "  ".join(parts)
@@ -76,7 +82,7 @@ class BarProgress(Callback):
         if (clock := time.monotonic()) < self.due:
             return
         self.due = clock + self.INTERVAL
-        self.bar.set_postfix_str(f"loss {loss:.4f}{self.validation}", refresh=False)
+        self.bar.set_postfix_str(f"loss {loss_text(loss)}{self.validation}", refresh=False)
         self.bar.update(self.epoch * self.samples + step * self.samples // self.steps - self.bar.n)
 
     def on_epoch(self, row: Row) -> None:
@@ -84,7 +90,7 @@ class BarProgress(Callback):
         if row.val_score is not None:
             self.validation = f", val {'R²' if self.score == 'r2' else self.score} {score_text(self.score, row.val_score)}"
         self.bar.set_description_str(f"epoch {min(row.epoch + 1, self.epochs)}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(f"loss {row.train_loss:.4f}{self.validation}", refresh=False)
+        self.bar.set_postfix_str(f"loss {loss_text(row.train_loss)}{self.validation}", refresh=False)
         self.bar.update(self.epoch * self.samples - self.bar.n)
 
     def on_end(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.batches import Batches
+from mlp_cli.data.targets import UNSCALED, TargetScale
 from mlp_cli.errors import Diverged
 from mlp_cli.nn.network import Network
 from mlp_cli.nn.schedules import Schedule, multiplier
@@ -27,7 +28,7 @@ from mlp_cli.training.stop import StopRequest
 class Trainer:
     """Trains a network in place. It holds all parts of a run that change: parameters, slots, state, best weights.
 
-    train, validation: batches of the two parts (validation None: no part); task: see `Scores`.
+    train, validation: batches of the two parts (validation None: no part); task, targets: see `Scores`.
     keep_best: keep a copy of the weights of the best epoch, for `evaluate: best`.
     """
 
@@ -44,6 +45,7 @@ class Trainer:
     epochs: int
     state: TrainingState
     keep_best: bool = False
+    targets: TargetScale = UNSCALED
 
     def __post_init__(self) -> None:
         self.best_weights: dict[str, NDArray] = {}
@@ -108,7 +110,7 @@ class Trainer:
 
     def _epoch(self, epoch: int, step_hooks: Sequence[Callable[[int, float], None]], stop: StopRequest) -> Row:
         started = time.perf_counter()
-        scores = Scores(self.task)
+        scores = Scores(self.task, self.targets)
         self.network.start_epoch(self.seed, epoch)
         self.train.shuffle(stream(self.seed, Purpose.SHUFFLE, epoch))
         for number, (x, y) in enumerate(self.train, 1):
@@ -116,7 +118,7 @@ class Trainer:
             if not math.isfinite(batch_loss):
                 raise self._diverged(f"the training loss became {batch_loss}", epoch, number)
             for hook in step_hooks:
-                hook(number, batch_loss / len(x))
+                hook(number, batch_loss / len(x) * self.targets.loss_unit)
             if stop.signal is not None:
                 raise stop.interrupted(f"in epoch {epoch}, step {number} of {self._steps}")
         validated = self._validate(epoch, stop)
@@ -128,7 +130,7 @@ class Trainer:
                 raise self._diverged("a weight is no longer finite", epoch)
             return None, None
         batches = stop.watch(self.validation, f"in epoch {epoch}, while it was validated")
-        scores = evaluate(self.network, self.loss, batches, self.task)
+        scores = evaluate(self.network, self.loss, batches, self.task, self.targets)
         if not math.isfinite(scores.loss):
             raise self._diverged(f"the validation loss became {scores.loss}", epoch)
         return scores.loss, scores.score
@@ -136,7 +138,7 @@ class Trainer:
     def _initial_row(self, stop: StopRequest) -> Row:
         started = time.perf_counter()
         batches = stop.watch(self.train, "while the initial weights were evaluated")
-        scores = evaluate(self.network, self.loss, batches, self.task)
+        scores = evaluate(self.network, self.loss, batches, self.task, self.targets)
         validated = self._validate(0, stop)
         return Row(0, scores.loss, scores.score, *validated, 0.0, time.perf_counter() - started)
 

@@ -227,11 +227,14 @@ def test_regression(mlp: Mlp, tmp_path: Path) -> None:
     answer = mlp("train", path, "epochs=60")
     assert answer.code == 0, answer.err
     metrics = record_of(tmp_path)["metrics"]
-    assert list(metrics) == ["train_loss", "train_r2", "val_loss", "val_r2", "test_loss", "test_r2"]
-    assert metrics["test_r2"] > 0.9 and "test r2" in answer.out
+    quantity = ["loss", "r2", "rmse", "mae"]
+    assert list(metrics) == ["train_loss", "train_r2", *(f"{part}_{name}" for part in ("val", "test") for name in quantity)]
+    assert metrics["test_r2"] > 0.9 and "test R²" in answer.out and f"RMSE {metrics['test_rmse']:.5g}" in answer.out
+    assert metrics["test_loss"] == pytest.approx(metrics["test_rmse"] ** 2)
     folder = next((tmp_path / "results").glob("run-*"))
     assert (folder / "metrics.csv").read_text().startswith("epoch,train_loss,train_r2,val_loss,val_r2,learning_rate\n")
-    assert sorted(file.name for file in (folder / "plots").iterdir()) == ["accuracy.png", "loss.png"]
+    drawn = sorted(file.name for file in (folder / "plots").iterdir())
+    assert drawn == ["accuracy.png", "fit.png", "loss.png", "residuals.png"]
     model = arrays_in(folder / "model.npz")
     encoding = TableEncoding.from_dict(json.loads(str(model["encoding"])))
     assert encoding.names() == ("size", "colour=blue", "colour=green", "colour=red", "code=1", "code=2", "code=3")
@@ -245,6 +248,70 @@ def test_regression(mlp: Mlp, tmp_path: Path) -> None:
         "whole numbers are quantities for mse"
     )
     assert "test_r2" in record_of(tmp_path, "numbers")["metrics"]
+
+
+def write_quantity(path: Path, unit: float, offset: float = 0.0) -> None:
+    """240 rows of three inputs, and a quantity of theirs around 0 ± 1, times a unit, plus an offset."""
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(240, 3)).astype(np.float32)
+    y = np.round(x[:, 0] - 0.5 * x[:, 1] ** 2 + 0.1 * generator.normal(size=240), 6)
+    np.savez(path, x=x[:180], y=offset + unit * y[:180], x_test=x[180:], y_test=offset + unit * y[180:])
+
+
+def test_the_unit_of_a_quantity_does_not_matter(mlp: Mlp, tmp_path: Path) -> None:
+    """A power of two changes no digit of a float but the exponent: all scores follow exactly. Prices train as well as 0 ± 1."""
+    found = {}
+    for name, unit, offset in (("one", 1.0, 0.0), ("large", 2.0**20, 0.0), ("prices", 90_000.0, 200_000.0)):
+        write_quantity(tmp_path / f"{name}.npz", unit, offset)
+        path = config(tmp_path, f"{{path: {name}.npz, validation: 40}}", "loss: mse")
+        answer = mlp("train", path, "epochs=40", "--name", name, "--no-plots")
+        assert answer.code == 0, answer.err
+        found[name] = record_of(tmp_path, name)["metrics"]
+    for key, value in found["one"].items():
+        factor = {"loss": 2.0**40, "r2": 1.0}.get(key.partition("_")[2], 2.0**20)
+        assert found["large"][key] == value * factor, key
+    assert found["one"]["test_r2"] > 0.9
+    assert found["prices"]["test_r2"] == pytest.approx(found["one"]["test_r2"], abs=1e-3)
+    assert found["prices"]["test_rmse"] == pytest.approx(90_000 * found["one"]["test_rmse"], rel=1e-3)
+    answer = mlp("train", path, "epochs=40", "dataset.target_scale=none", "--name", "none", "--no-plots")
+    assert answer.code == 0 and record_of(tmp_path, "none")["metrics"]["test_r2"] < 0
+
+
+def test_the_model_of_a_quantity_is_whole(mlp: Mlp, tmp_path: Path) -> None:
+    """What model.npz says gives the test errors of run.json, by NumPy alone."""
+    write_quantity(tmp_path / "prices.npz", 30.0, 300.0)
+    for scale in ("standard", "log"):
+        path = config(tmp_path, f"{{path: prices.npz, target_scale: {scale}}}", "loss: mse")
+        answer = mlp("train", path, "epochs=5", "--name", scale, "--no-plots")
+        assert answer.code == 0 and ("losses are those of the logarithm" in answer.err + answer.out) == (scale == "log")
+        (folder,) = (tmp_path / "results").glob(f"{scale}-*")
+        model, data = arrays_in(folder / "model.npz"), np.load(tmp_path / "prices.npz")
+        hidden = np.maximum((data["x_test"] * model["scale"] + model["shift"]) @ model["W1"] + model["b1"], 0)
+        outputs = (hidden @ model["W2"] + model["b2"])[:, 0] * model["target_scale"] + model["target_shift"]
+        outputs = np.exp(outputs) if model["target_log"] else outputs
+        error, metrics = data["y_test"] - outputs, record_of(tmp_path, scale)["metrics"]
+        assert metrics["test_rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
+        assert metrics["test_mae"] == pytest.approx(np.mean(np.abs(error)), rel=1e-4)
+        variation = np.sum((data["y_test"] - data["y_test"].mean()) ** 2)
+        assert metrics["test_r2"] == pytest.approx(1 - np.sum(error**2) / variation, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (("dataset.target_scale=log",), 3, "target_scale: log needs positive targets"),
+        (("dataset.target_scale=standard", "loss=cross_entropy"), 2, "dataset.target_scale is for a quantity"),
+        (("dataset.target_scale=sqrt",), 2, "must be standard, log or none"),
+        (("dataset.path=huge.npz",), 3, "its square is too large a number"),
+        (("dataset.path=large.npz", "dataset.target_scale=none"), 3, "write target_scale: standard"),
+    ],
+)
+def test_scales_that_do_not_fit_a_quantity(mlp: Mlp, tmp_path: Path, more: tuple[str, ...], code: int, said: str) -> None:
+    for name, unit in (("small", 1.0), ("large", 1e21), ("huge", 1e200)):
+        write_quantity(tmp_path / f"{name}.npz", unit)
+    answer = mlp("train", config(tmp_path, "{path: small.npz}", "loss: mse"), *more)
+    assert answer.code == code and said in answer.err and "Traceback" not in answer.err
+    assert mlp("train", "run.yaml", "dataset.path=large.npz", "epochs=1").code == 0
 
 
 def test_classes_are_chosen_and_ordered(mlp: Mlp, tmp_path: Path) -> None:

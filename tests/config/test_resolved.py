@@ -89,10 +89,10 @@ def test_keys_that_leave_the_bytes_alone(key: str, value: Any) -> None:
 
 
 def test_canonical_form_has_only_what_differs() -> None:
-    assert config().canonical() == {"format": 2, "dataset": "mnist"}
+    assert config().canonical() == {"format": 3, "dataset": "mnist"}
     canonical = config(hidden_sizes=[4, 5], activation="tanh", optimizer="sgd", learning_rate=1).canonical()
     assert canonical == {
-        "format": 2,
+        "format": 3,
         "dataset": "mnist",
         "hidden_sizes": [4, 5],
         "activation": "tanh",
@@ -102,8 +102,8 @@ def test_canonical_form_has_only_what_differs() -> None:
 
 
 def test_the_hash_is_pinned() -> None:
-    """SHA-256 of {"dataset":"mnist","format":2}, computed with sha256sum: old runs must be found again."""
-    assert config().hash() == "40a96032f145c5d00341b6f12a1a775fc0becb53beebfd97441fb29c3b75fe0b"
+    """SHA-256 of {"dataset":"mnist","format":3}, computed with sha256sum: old runs must be found again."""
+    assert config().hash() == "2b34e6a3d829b00450b9679cc66ea193cc871c6a10cbd50961039a7e10de174e"
 
 
 def test_spellings_of_one_config_have_one_hash() -> None:
@@ -359,7 +359,7 @@ def test_configs_of_other_versions() -> None:
     assert {"optimizer", "activation", "dataset"} <= set(differing([known, strange]))
     earlier = {"seed": 0, "dataset": "mnist", "optimizer": {"name": "adam"}, "batch_norm": False}
     assert config_hash(earlier) == config().hash() and differing([earlier, known]) == []
-    assert canonical({"dataset": "mnist", "seed": False}) == {"format": 2, "dataset": "mnist", "seed": False}, "no number"
+    assert canonical({"dataset": "mnist", "seed": False}) == {"format": 3, "dataset": "mnist", "seed": False}, "no number"
     assert flat({"seed": 1})["seed"] == 1 and "dataset" not in flat({"seed": 1})
     for nonsense in (
         {"optimizer": 3},

@@ -171,3 +171,25 @@ def test_everything_lies_inside_the_figure():
         box = figure.get_tightbbox(figure.canvas.get_renderer())
         assert box.x0 >= 0 and box.y0 >= 0
         assert box.x1 <= figure.get_figwidth() and box.y1 <= figure.get_figheight()
+
+
+def test_predictions_against_true_values() -> None:
+    """Residuals 0, 3, −3 and 0: the root of 18 / 4, and 6 / 4."""
+    true, predicted = np.array([1.0, 5.0, 2.0, 8.0]), np.array([1.0, 2.0, 5.0, 8.0])
+    fit = curves.draw_fit(true, predicted, what="price", part="test", title="a run")
+    assert "4 test rows; RMSE 2.1213, MAE 1.5" in [text.get_text() for text in fit.texts]
+    axes = fit.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("true price", "predicted price")
+    points, line = axes.get_lines()
+    assert np.array_equal(points.get_xydata(), np.column_stack((true, predicted)))
+    assert np.array_equal(line.get_xdata(), line.get_ydata())
+    residuals = curves.draw_residuals(true, predicted, what="price", part="test").axes[0]
+    assert np.array_equal(residuals.get_lines()[0].get_xydata(), [[1, 0], [2, 3], [5, -3], [8, 0]])
+    assert residuals.get_xlabel() == "predicted price"
+
+
+def test_of_many_rows_some_are_shown() -> None:
+    true = np.arange(10_000.0)
+    figure = curves.draw_fit(true, true + 1.0, what="y", part="validation")
+    assert any(text.get_text() == "3,000 of 10,000 validation rows; RMSE 1, MAE 1" for text in figure.texts)
+    assert len(figure.axes[0].get_lines()[0].get_xdata()) == 3000

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from mlp_cli.data.targets import TargetScale
 from mlp_cli.training.evaluate import Scores
 
 
@@ -34,3 +35,21 @@ def test_r2_of_constant_targets_is_not_a_number() -> None:
     scores = Scores("regression")
     scores.add(0.0, np.array([[1.0], [2.0]]), np.array([2.0, 2.0]))
     assert math.isnan(scores.score)
+
+
+def test_a_quantity_is_scored_in_its_own_unit() -> None:
+    """Scaled by 10 with the mean 100: targets 0, 2 are 100, 120, outputs 1, 2 are 110, 120. One residual of two is 10."""
+    scores = Scores("regression", TargetScale(False, 100.0, 10.0, 100.0))
+    scores.add(1.0, np.array([[1.0], [2.0]]), np.array([0.0, 2.0]))
+    assert (scores.loss, scores.score) == (50.0, 1 - 100 / 200)
+    assert scores.errors() == {"rmse": pytest.approx(50**0.5), "mae": 5.0}
+
+
+def test_the_loss_of_a_logarithm_stays_one() -> None:
+    """Of the logarithms log 1 and log 4 by half of log 4 about log 2: targets −1, 1 are 1 and 4, outputs −1, −1 are 1 and 1."""
+    half = math.log(2.0)
+    scores = Scores("regression", TargetScale(True, half, half, half**2))
+    scores.add(4.0, np.array([[-1.0], [-1.0]]), np.array([-1.0, 1.0]))
+    assert scores.loss == pytest.approx(half**2 * 4 / 2)
+    assert scores.errors() == {"rmse": pytest.approx((9 / 2) ** 0.5), "mae": pytest.approx(1.5)}
+    assert scores.score == pytest.approx(1 - 9 / 4.5)
