@@ -39,7 +39,7 @@ def make_jobs(images: Path, results: Path, count: int, **keys: Any) -> list[Job]
     return [make_job(images, results, f"seed-{seed}", seed=seed, **keys) for seed in range(count)]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
     """Until it holds; the seconds are only there to end a test that went wrong."""
     end = time.monotonic() + seconds
     while not condition():

@@ -132,7 +132,7 @@ def test_a_second_one_ends_it_at_once(site: Site, short: str, wait: str, number:
     while process.poll() is None and time.monotonic() < end:
         process.send_signal(number)
         time.sleep(0.05)
-    found = ended(process, timeout=10)
+    found = ended(process, timeout=120)
     assert found.code == code and "Traceback" not in found.err, found
     assert runs.read_status(site.folder(results))[1] == "interrupted"
     assert site.finish(short, results) == site.undisturbed(short)

@@ -459,7 +459,7 @@ def test_a_signal_stops_the_workers_and_says_how_to_go_on(
     )
     wait_for(lambda: begun(tmp_path) == 2 or process.poll() is not None)
     send(process.pid, number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=600)
     check_the_end(tmp_path, process.returncode, code, out)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

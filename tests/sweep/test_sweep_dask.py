@@ -40,6 +40,13 @@ need("distributed")
 import distributed  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a worker or a scheduler may take minutes to start."""
+    monkeypatch.setattr(dask_cluster, "WORKERS_PATIENCE", 600.0)
+    monkeypatch.setattr(dask_cluster, "_CONNECT", 300.0)
+
+
 class Site:
     """A cluster in a folder with a data set: workers as processes of their own, started as a user would, and a scheduler in this
     process, or in one of its own where it is to die."""
