@@ -19,9 +19,10 @@ LEVELS = {
     "config training": 2,
     "runs model build plots": 3,
     "experiment": 4,
-    "report sweep": 5,
-    "bench": 6,
-    "cli": 7,
+    "report": 5,
+    "sweep": 6,
+    "bench": 7,
+    "cli": 8,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
 

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlp_cli.errors import RunError
 from mlp_cli.files import write_atomic
-from mlp_cli.plots.text import DPI, FONT, fit
+from mlp_cli.plots.text import DPI, FONT, fit, load_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,14 +85,11 @@ _SETTINGS = {
 
 @contextmanager
 def context() -> Iterator[None]:
-    """Matplotlib's own defaults with this style on top, whatever a user's matplotlibrc says; the caller's settings come back after.
+    """Matplotlib's own defaults with this style on top, whatever a user's matplotlibrc, MPLBACKEND or display says; the caller's
+    settings come back after."""
+    load_matplotlib()
+    import matplotlib
 
-    Errors: RunError where matplotlib refuses to load, which a wrong MPLBACKEND brings about.
-    """
-    try:
-        import matplotlib
-    except ValueError as error:
-        raise RunError(f"matplotlib does not load: {error}", "unset MPLBACKEND, or train with --no-plots") from error
     settings: dict[Any, Any] = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
     settings.update(_SETTINGS)
     with matplotlib.rc_context(settings):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,24 @@ FONT = "DejaVu Sans"  # comes with matplotlib
 DPI = 150  # of every figure; hinting makes a text's width depend on it
 _MISSING = "□"
 _LONGEST = 400  # characters; nothing longer can be shown, and measuring a megabyte would take its time
+
+
+def load_matplotlib() -> None:
+    """Loads matplotlib without its backend, which figures on an Agg canvas never use: one that is missing would stop the loading.
+
+    MPLBACKEND stays as it is, and where the backend is there, it is that of the caller's own figures.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend is not None:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
 
 
 def clean(text: object) -> str:
@@ -81,6 +102,7 @@ def _characters() -> frozenset[int]:
 
 
 def _font() -> FT2Font:
+    load_matplotlib()
     from matplotlib.font_manager import findfont, get_font
 
     return get_font(findfont(FONT))

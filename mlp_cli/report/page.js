@@ -9,15 +9,31 @@
     return parseFloat(plain.replace(/[<\s]/g, "").replace("−", "-").replace(/,(?=\d{3})/g, ""));
   };
 
-  // `key<3`, `key>=3`, `key=adam`, `key!=adam` compare a column; any other word must be in one of the cells.
-  const condition = (word, keys, unknown) => {
+  // Lists such as "[300, 100]" by their numbers, element by element; all other texts by their letters.
+  const inOrder = (left, right) => {
+    const [one, other] = [left, right].map((text) => /^\[[-+\d.e, ]*\]$/.test(text) && (text.match(/[^[\], ]+/g) || []).map(Number));
+    if (!one || !other) return left < right ? -1 : left > right ? 1 : 0;
+    const place = one.findIndex((value, index) => value !== other[index]);
+    return place < 0 || place >= other.length ? one.length - other.length : one[place] - other[place];
+  };
+
+  // `key<3`, `key>=3`, `key=adam`, `key!=adam` compare a column; any other word must be in one of the cells. An accuracy is a
+  // fraction, as everywhere else, or has a percent sign.
+  const condition = (word, keys, wrong) => {
     const found = /^([^<>=!]+)(<=|>=|!=|<|>|=)(.+)$/.exec(word);
     if (!found || !keys.includes(found[1])) {
-      if (found) unknown.push(found[1]);
+      if (found) wrong.push(`there is no column ${found[1]}, only ${keys.join(", ")}`);
       return (cells) => cells.some((cell) => cell.text.includes(word));
     }
     const [, key, sign, wanted] = found;
-    const size = numberOf(wanted);
+    let size = numberOf(wanted);
+    if (key.endsWith("accuracy") && !wanted.endsWith("%")) {
+      if (size > 1) {
+        wrong.push(`an accuracy is at most 1: write ${key}${sign}${size / 100} or ${key}${sign}${size}%`);
+        return () => false;
+      }
+      size = Number((100 * size).toPrecision(12));
+    }
     return (cells) => cells.some((cell) => {
       if (cell.key !== key) return false;
       const value = cell.number;
@@ -28,20 +44,20 @@
 
   // A filter is words that all must hold, `not` in front of one turns it round, `or` joins such filters.
   const filterOf = (text, keys) => {
-    const unknown = [];
+    const wrong = [];
     const parts = [[]];
     let negated = false;
     for (const word of text.toLowerCase().replace(/\s*([<>=!]+)\s*/g, "$1").split(/\s+/)) {
       if (word === "or") parts.push([]);
       else if (word === "not") negated = !negated;
       else if (word && word !== "and") {
-        const test = condition(word, keys, unknown);
+        const test = condition(word, keys, wrong);
         parts.at(-1).push(negated ? (cells) => !test(cells) : test);
         negated = false;
       }
     }
     const said = parts.filter((tests) => tests.length);
-    return { unknown, test: (cells) => !said.length || said.some((tests) => tests.every((test) => test(cells))) };
+    return { wrong, test: (cells) => !said.length || said.some((tests) => tests.every((test) => test(cells))) };
   };
 
   const dialog = document.querySelector("dialog");
@@ -79,7 +95,7 @@
     const more = section.querySelector(".more");
     let limit = ROWS;
     let order = rows;
-    let unknown = [];
+    let wrong = [];
 
     const draw = () => {
       const kept = order.filter((each) => each.shown);
@@ -87,7 +103,7 @@
       body.replaceChildren(...visible.map((each) => each.row));
       const all = rows.length.toLocaleString("en");
       status.textContent = `${kept.length === rows.length ? "" : `${kept.length.toLocaleString("en")} of `}${all} configurations`;
-      if (unknown.length && !kept.length) status.textContent += `; there is no column ${unknown[0]}, only ${keys.join(", ")}`;
+      if (wrong.length && !kept.length) status.textContent += `; ${wrong[0]}`;
       more.hidden = visible.length === kept.length;
       more.firstElementChild.textContent = `Show all ${kept.length.toLocaleString("en")}`;
     };
@@ -100,7 +116,7 @@
     const input = section.querySelector("input");
     input.addEventListener("input", () => {
       const filter = filterOf(input.value, keys);
-      unknown = filter.unknown;
+      wrong = filter.wrong;
       for (const each of rows) each.shown = filter.test(each.cells);
       draw();
     });
@@ -120,7 +136,7 @@
           const gone = (cell) => cell.text === "" || cell.text === "–";
           if (gone(left) !== gone(right)) return gone(left) ? 1 : -1; // what is missing comes last either way
           const numeric = !Number.isNaN(left.number) && !Number.isNaN(right.number);
-          const difference = numeric ? left.number - right.number : left.text < right.text ? -1 : left.text > right.text ? 1 : 0;
+          const difference = numeric ? left.number - right.number : inOrder(left.text, right.text);
           return sign * difference || a.index - b.index;
         });
         draw();

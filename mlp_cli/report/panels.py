@@ -13,7 +13,7 @@ from mlp_cli.report.bands import Array, Band, band, loss_column, repeats, score_
 from mlp_cli.report.charts import Chart, Shape, path, ribbon, whisker
 from mlp_cli.report.model import Configuration, Group, Summary
 from mlp_cli.report.scales import Scale, epoch_scale, is_number, metric_scale, setting_scale, value_scale
-from mlp_cli.report.wording import first_upper, interval, mean_and_sd, metric_label, scaled
+from mlp_cli.report.wording import ends, first_upper, interval, mean_and_sd, metric_label, scaled
 from mlp_cli.text import counted, metric_name
 
 DRAWN = 6  # configurations with a line and a band of their own
@@ -81,8 +81,8 @@ def _epochs_chart(group: Group, column: str, bands: Sequence[Band], pale: Sequen
     values += [scaled(column, float(value)) for each in pale for value in each.mean]
     scale, remark = metric_scale(column, values, least=1.0)
     label = metric_label(column, group) + remark
-    ends = [end for each in (*bands, *pale) for end in (each.epochs[0], each.epochs[-1])]
-    chart = Chart(title, epoch_scale(min(ends), max(ends)), scale, "epoch", label)
+    outer = [end for each in (*bands, *pale) for end in (each.epochs[0], each.epochs[-1])]
+    chart = Chart(title, epoch_scale(min(outer), max(outer)), scale, "epoch", label)
     longest = max(len(each.epochs) for each in (*bands, *pale))
     if longest > POINTS:
         chart.note = f"Drawn at {POINTS} of {longest:,} epochs."
@@ -180,7 +180,7 @@ def add_dots(chart: Chart, group: Group, known: Sequence[tuple[Configuration, An
         summary = each.metrics[group.monitor]
         x, y = chart.point(at, scaled(group.monitor, summary.mean))
         hint = f"{each.label}: {mean_and_sd(group.monitor, summary)}"
-        if whiskers and summary.low is not None and summary.high is not None:
+        if whiskers and summary.low is not None:
             hint += f" (95 % interval {interval(group.monitor, summary)})"
             chart.shapes.append(Shape("path", "whisker", _interval_path(chart, group.monitor, summary, x)))
         if each is group.reference:
@@ -192,8 +192,9 @@ def add_dots(chart: Chart, group: Group, known: Sequence[tuple[Configuration, An
 
 
 def _interval_path(chart: Chart, metric: str, summary: Summary, x: float) -> str:
-    assert chart.y is not None and summary.low is not None and summary.high is not None
-    low, high = (chart.down(chart.y.at(scaled(metric, end))) for end in (summary.low, summary.high))
+    between = ends(metric, summary)
+    assert chart.y is not None and between is not None
+    low, high = (chart.down(chart.y.at(end)) for end in between)
     return whisker(x, low, high)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from mlp_cli.report.bands import Band, band, loss_column, repeats, score_column
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.panels import KEYS, leading
 from mlp_cli.report.scales import Scale, ordered, setting_scale
-from mlp_cli.report.wording import ceiling, first_upper, mean_and_sd, plain, scaled
+from mlp_cli.report.wording import ceiling, ends, first_upper, floor, mean_and_sd, plain, scaled
 from mlp_cli.text import counted, metric_name
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _curve(axes: Axes, column: str, bands: Band, look: style.Line) -> list[float
     """Draws a line and its band; returns the values that the axis must show."""
     factor = scaled(column, 1.0)
     mean, spread = factor * bands.mean, factor * np.nan_to_num(bands.sd)
-    low, high = mean - spread, np.minimum(mean + spread, ceiling(column))
+    low, high = np.maximum(mean - spread, floor(column)), np.minimum(mean + spread, ceiling(column))
     if np.isfinite(bands.sd).any():
         axes.fill_between(bands.epochs, low, high, color=look.color, alpha=0.18, linewidth=0)
     every = max(1, len(mean) // 10)
@@ -143,7 +143,7 @@ def _curve(axes: Axes, column: str, bands: Band, look: style.Line) -> list[float
         markerfacecolor=look.face,
         markevery=every,
     )
-    return [float(value) for value in (*mean, *low, *high)]
+    return [float(value) for value in (*mean, *_beyond(column, low), *high)]
 
 
 def draw_against(group: Group, key: str, scored: Sequence[Configuration]) -> Figure | None:
@@ -212,14 +212,13 @@ def _with_intervals(
         capsize=3.0,
         elinewidth=1.0,
     )
-    return [float(value) for value in (*mean, *low, *high)]
+    return [float(value) for value in (*mean, *_beyond(group.monitor, low), *high)]
 
 
 def _interval(each: Configuration, metric: str) -> tuple[float, float, float]:
     """Mean and both ends of its interval as they are drawn; the ends are NaN, and not drawn, where there is none."""
     summary = each.metrics[metric]
-    low, high = (math.nan if end is None else scaled(metric, end) for end in (summary.low, summary.high))
-    return scaled(metric, summary.mean), low, high
+    return scaled(metric, summary.mean), *(ends(metric, summary) or (math.nan, math.nan))
 
 
 def _dots(axes: Axes, group: Group, key: str, scale: Scale, known: Sequence[Configuration], values: Sequence[Any]) -> list[float]:
@@ -295,4 +294,9 @@ def _row(axes: Axes, metric: str, row: int, each: Configuration, is_reference: b
         capsize=3.0,
         elinewidth=1.2,
     )
-    return [*runs, mean, low, high]
+    return [*runs, mean, *_beyond(metric, [low]), high]
+
+
+def _beyond(metric: str, lows: Iterable[float]) -> list[float]:
+    """The lower ends that were not cut at what is possible: a logarithmic axis cannot show those."""
+    return [low for low in lows if low > floor(metric)]

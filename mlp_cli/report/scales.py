@@ -52,9 +52,17 @@ def is_number(value: Any) -> bool:
 
 
 def ordered(values: Iterable[Any]) -> list[Any]:
-    """The distinct settings: numbers by size, then all others by their text."""
-    distinct = {show(value): value for value in values}
-    return sorted(distinct.values(), key=lambda value: (0, value, "") if is_number(value) else (1, 0, show(value)))
+    """The distinct settings in the order of `order`."""
+    return sorted({show(value): value for value in values}.values(), key=order)
+
+
+def order(value: Any) -> tuple[int, Sequence[float], str]:
+    """What sorts settings: numbers by size, lists of numbers element by element, then all others by their text."""
+    if is_number(value):
+        return 0, (value,), ""
+    if isinstance(value, list | tuple) and all(map(is_number, value)):
+        return 1, tuple(value), ""
+    return 2, (), show(value)
 
 
 def setting_scale(values: Iterable[Any], ticks: int = 7) -> Scale:

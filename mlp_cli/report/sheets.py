@@ -205,7 +205,7 @@ def _verdict(group: Group, each: Configuration) -> str:
         words += f", adjusted p\u00a0{p_value(each.p)}" if each.p < 0.001 else f", adjusted p\u00a0=\u00a0{p_value(each.p)}"
     if each.paired is not None:
         unit = " percentage points" if is_percent(group.monitor) else ""
-        between = interval(group.monitor, each.paired)
+        between = interval(group.monitor, each.paired, difference=True)
         words += f"; {metric_name(group.monitor)} paired by seed {mean_and_sd(group.monitor, each.paired)}{unit}"
         words += f" (95 % interval {between}, n\u00a0=\u00a0{each.paired.n})" if between else f" (n\u00a0=\u00a0{each.paired.n})"
     return words + "."

@@ -10,6 +10,7 @@ from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS, cell_of, hide
 from mlp_cli.report.model import Configuration, Group, Report
+from mlp_cli.report.scales import order
 from mlp_cli.report.wording import cut, duration, interval, mean_and_sd, p_value, plain
 from mlp_cli.text import counted, is_percent, metric_name
 
@@ -60,17 +61,11 @@ def _columns(report: Report) -> list[str]:
 
 
 def _sorted(configurations: Sequence[Configuration], column: str, down: bool) -> list[Configuration]:
-    """Numbers first, then text, then what has no value."""
+    """Numbers first, then lists, then text, then what has no value."""
     cells = [(cell_of(each, column), each) for each in configurations]
-    numbers = [(cell, each) for cell, each in cells if _is_number(cell)]
-    texts = [(show(cell), each) for cell, each in cells if cell is not None and not _is_number(cell)]
-    ordered = [each for _, each in sorted(numbers, key=lambda pair: pair[0], reverse=down)]
-    ordered += [each for _, each in sorted(texts, key=lambda pair: pair[0], reverse=down)]
-    return ordered + [each for cell, each in cells if cell is None]
-
-
-def _is_number(cell: object) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+    known = sorted(((order(cell), each) for cell, each in cells if cell is not None), key=lambda pair: pair[0], reverse=down)
+    known.sort(key=lambda pair: pair[0][0])
+    return [each for _, each in known] + [each for cell, each in cells if cell is None]
 
 
 def group_rows(group: Group, only_changed: bool = False) -> tuple[list[str], list[list[str]]]:

@@ -24,7 +24,9 @@ def triage(group: Group) -> list[Failure]:
 def _diverged(run: Run, each: Configuration, group: Group) -> Failure:
     rate = _rate(each)
     stable = _stable(each, group.configurations)
-    override, advice = _advice(rate, stable)
+    wrong = [other for other in group.configurations if other.failed and _without_rate(other) == _without_rate(each)]
+    lowest = min((low for other in (each, *wrong) if (low := _rate(other)) is not None), default=None)
+    override, advice = _advice(rate, stable, lowest)
     cause = _first_line(run)
     if (where := run.record.divergence) is not None:
         norm = "not finite" if where.gradient_norm is None else f"norm {where.gradient_norm:.3g}"
@@ -34,15 +36,16 @@ def _diverged(run: Run, each: Configuration, group: Group) -> Failure:
     return Failure(run, each.label, cause, rate, stable=stable, override=override, advice=advice)
 
 
-def _advice(rate: float | None, stable: tuple[float, float] | None) -> tuple[str | None, str]:
-    """The override to try against divergence, and the sentence with it."""
-    if rate is None:
+def _advice(rate: float | None, stable: tuple[float, float] | None, lowest: float | None) -> tuple[str | None, str]:
+    """The override to try against divergence, and the sentence with it. lowest: the smallest rate that went wrong with the same
+    other settings, as this one did."""
+    if rate is None or lowest is None:
         return None, "try a smaller learning rate"
     if stable is not None and stable[1] < rate:
         override = f"learning_rate={show(stable[1])}"
         seen = f"from {show(stable[0])} to {show(stable[1])}" if stable[0] < stable[1] else f"at {show(stable[1])}"
         return override, f"learning rate {show(rate)} is above the range that was stable here ({seen}); try {override}"
-    override = f"learning_rate={min(rate / 10, 0.1):.3g}"
+    override = f"learning_rate={min(lowest / 10, 0.1):.3g}"
     if stable is not None:
         return override, f"learning rates up to {show(stable[1])} were stable elsewhere, but not here; try {override}"
     return override, f"no learning rate was stable here; try {override}"

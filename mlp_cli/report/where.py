@@ -13,6 +13,7 @@ from mlp_cli.config.resolved import flat, show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.wording import plain
+from mlp_cli.text import is_percent
 
 _TOKEN = re.compile(
     r"""\s*(?: (?P<op><=|>=|!=|==|=|<|>) | (?P<paren>[()]) | (?P<quoted>'[^']*'|"[^"]*") | (?P<list>\[[^\[\]]*\])
@@ -54,8 +55,8 @@ def parse(text: str, known: Iterable[str]) -> Condition:
     """The condition that `text` states. known: the columns there are.
 
     Comparisons (`=`, `==`, `!=`, `<`, `<=`, `>`, `>=`) of a column with a value, joined by `and`, `or`, `not` and parentheses. A
-    value is a number, a word, a list such as `[300, 100]`, or anything in quotes; `null`, `none` and `false`
-    are what is off or nothing. Ordering compares
+    value is a number (an accuracy as a fraction, or with %), a word, a list such as `[300, 100]`, or anything in quotes; `null`,
+    `none` and `false` are what is off or nothing. Ordering compares
     numbers: a cell that is none never meets it. Errors: UsageError with the position, and the nearest column.
     """
     return _Parser(text, tuple(known)).parse()
@@ -165,9 +166,23 @@ class _Parser:
             raise self._error(value.position, f"a value is missing after {column}{sign.text}")
         return self._compare(column, sign, value)
 
+    def _number(self, column: str, sign: _Token, value: _Token) -> float | None:
+        """A value as a number; None where it is none. An accuracy is a fraction, or has a percent sign."""
+        share = is_percent(column)
+        try:
+            if share and value.text.endswith("%"):
+                return float(f"{value.text[:-1]}e-2")
+            number = float(value.text)
+        except ValueError:
+            return None
+        if share and number > 1:
+            fixes = " or ".join(f"{column}{sign.text}{text}" for text in (f"{number / 100:.12g}", f"{value.text}%"))
+            raise self._error(value.position, f"an accuracy is at most 1; write {fixes}")
+        return number
+
     def _compare(self, column: str, sign: _Token, value: _Token) -> Test:
         text = value.text[1:-1] if value.kind == "quoted" else value.text
-        number = None if value.kind == "quoted" else _number(text)
+        number = None if value.kind == "quoted" else self._number(column, sign, value)
         if sign.text in _ORDERS:
             if number is None:
                 raise self._error(value.position, f"{sign.text} compares numbers, and {text!r} is none")
@@ -183,13 +198,6 @@ class _Parser:
             return held == number if held is not None and number is not None else _plain(cell) == wanted
 
         return equal if sign.text in ("=", "==") else lambda row: not equal(row)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _cell_number(cell: Any) -> int | float | None:

@@ -38,8 +38,13 @@ def scaled(metric: str, value: float) -> float:
 
 
 def possible(metric: str, value: float) -> bool:
-    """Whether a metric can have a value (on the scale it is shown on); the end of a band or of an interval may be beyond."""
-    return value <= ceiling(metric) and (value >= 0 or not (is_loss(metric) or is_percent(metric)))
+    """Whether a metric can have a value (on the scale it is shown on)."""
+    return floor(metric) <= value <= ceiling(metric)
+
+
+def floor(metric: str) -> float:
+    """The smallest value of a metric on the scale it is shown on."""
+    return 0.0 if is_percent(metric) or metric.endswith(("_loss", "_rmse", "_mae")) else -math.inf
 
 
 def ceiling(metric: str) -> float:
@@ -96,8 +101,9 @@ def _pair(metric: str, first: float, word: str, second: float, spread: float) ->
     size = max(abs(first), abs(second))
     if not math.isfinite(size):
         return f"{digits(first, 0)} {word} {digits(second, 0)}"
-    if size == 0 or _SMALLEST <= size < _LARGEST:
-        places = decimals(metric, spread)
+    places = decimals(metric, spread)
+    seen = is_percent(metric) or not spread or round(spread, places) > 0
+    if size == 0 or (_SMALLEST <= size < _LARGEST and seen):
         return f"{_fixed(first, places)} {word} {_fixed(second, places)}"
     exponent = max(-300, math.floor(math.log10(size)))
     power = 10.0**exponent
@@ -107,21 +113,35 @@ def _pair(metric: str, first: float, word: str, second: float, spread: float) ->
 
 def mean_and_sd(metric: str, summary: Summary | None) -> str:
     """`97.59 ± 0.12`, or the mean alone where there is no standard deviation; a dash without values."""
-    if summary is None:
-        return "–"
-    mean = scaled(metric, summary.mean)
-    if summary.sd is None:
-        return digits(mean, decimals(metric, None))
-    spread = scaled(metric, summary.sd)
-    return _pair(metric, mean, "±", spread, spread)
+    return "–" if summary is None else value_text(metric, summary.mean, summary.sd)
 
 
-def interval(metric: str, summary: Summary | None) -> str:
-    """`97.44 to 97.74`, the 95 % interval, or nothing."""
-    if summary is None or summary.low is None or summary.high is None or summary.sd is None:
+def value_text(metric: str, mean: float, sd: float | None) -> str:
+    """A mean and its standard deviation, both as they are stored, without a unit: `97.59 ± 0.12`."""
+    if sd is None:
+        return digits(scaled(metric, mean), decimals(metric, None))
+    spread = scaled(metric, sd)
+    return _pair(metric, scaled(metric, mean), "±", spread, spread)
+
+
+def ends(metric: str, summary: Summary, difference: bool = False) -> tuple[float, float] | None:
+    """The ends of a 95 % interval on the scale it is shown on, cut at what the metric can be; None where there is none.
+
+    difference: the interval is one of differences, which may be negative.
+    """
+    if summary.low is None or summary.high is None:
+        return None
+    highest = ceiling(metric) - floor(metric) if difference else ceiling(metric)
+    lowest = -highest if difference else floor(metric)
+    return max(lowest, scaled(metric, summary.low)), min(highest, scaled(metric, summary.high))
+
+
+def interval(metric: str, summary: Summary | None, difference: bool = False) -> str:
+    """`97.44 to 97.74`, the 95 % interval, or nothing. One that would go on beyond what is possible says so: `(cut)`."""
+    if summary is None or summary.sd is None or (cut := ends(metric, summary, difference)) is None:
         return ""
-    low, high = scaled(metric, summary.low), scaled(metric, summary.high)
-    return _pair(metric, low, "to", high, scaled(metric, summary.sd))
+    whole = scaled(metric, summary.low or 0.0), scaled(metric, summary.high or 0.0)
+    return _pair(metric, cut[0], "to", cut[1], scaled(metric, summary.sd)) + ("" if cut == whole else " (cut)")
 
 
 def duration(seconds: float | None) -> str:

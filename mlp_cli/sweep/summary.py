@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlp_cli.choosing import Standing, best_of, mean, mean_of_all, ranking, sd
+from mlp_cli.report import wording
 from mlp_cli.sweep.trials import Trial
 from mlp_cli.text import counted, is_percent, metric_name
 
@@ -124,11 +125,8 @@ def _result(standings: Standings, metric: str, group: int) -> Result:
 
 
 def value_text(metric: str, mean: float, deviation: float | None = None) -> str:
-    """`97.81 ± 0.12 %` for an accuracy, `0.0837 ± 0.0012` for a loss."""
-    if is_percent(metric):
-        spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
-        return f"{100 * mean:.2f}{spread} %"
-    return f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+    """`97.81 ± 0.12 %` for an accuracy, `0.0837 ± 0.0012` for a loss: as the report writes them."""
+    return wording.value_text(metric, mean, deviation) + (" %" if is_percent(metric) else "")
 
 
 def best_lines(summary: Summary) -> list[str]:

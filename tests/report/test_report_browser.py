@@ -182,7 +182,13 @@ def test_what_is_rounded_is_sorted_and_filtered_by_its_exact_value(opened: Opene
         rates = column(page, "learning_rate")
         assert rates == (["0.4", "0.1", "0.2", "0.3"] if key == "val_accuracy" else ["0.1", "0.2", "0.3", "0.4"])
     field = page.get_by_role("searchbox")
-    for text, found in (("p<0.001", 1), ("val_accuracy>90.0005", 2), ("val_accuracy=90.0", 3), ("seconds<0.00015", 1)):
+    for text, found in (
+        ("p<0.001", 1),
+        ("val_accuracy>0.900005", 2),
+        ("val_accuracy=90%", 3),
+        ("val_accuracy=0.9", 3),
+        ("seconds<0.00015", 1),
+    ):
         field.fill(text)
         assert len(column(page, "rank")) == found, text
 
@@ -197,6 +203,14 @@ def test_sorting_by_text_and_by_keyboard(opened: Opened, grid: Path) -> None:
     assert heading(page, "optimizer").get_attribute("aria-sort") == "descending"
 
 
+def test_lists_are_sorted_by_their_numbers(opened: Opened, tmp_path: Path) -> None:
+    for number, sizes in enumerate(([128], [8], [16], [8, 8], [1000])):
+        write_run(tmp_path / "runs", {"hidden_sizes": sizes}, score=0.9 - 0.01 * number)
+    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path))
+    heading(page, "hidden_sizes").get_by_role("button").click()
+    assert column(page, "hidden_sizes") == ["[8]", "[8, 8]", "[16]", "[128]", "[1000]"]
+
+
 def test_filtering(opened: Opened, grid: Path) -> None:
     page = opened(grid)
     field, status = page.get_by_role("searchbox"), page.get_by_role("status")
@@ -207,9 +221,11 @@ def test_filtering(opened: Opened, grid: Path) -> None:
     assert sorted(column(page, "learning_rate")) == ["0.0003", "0.0003", "0.001", "0.001"]
     field.fill("optimizer=SGD and learning_rate >= 0.01")
     assert sorted(column(page, "learning_rate")) == ["0.01", "3"]
-    field.fill("optimizer!=sgd val_accuracy>96.5")
+    field.fill("optimizer!=sgd val_accuracy>96.5%")
     scores = [float(text.split()[0]) for text in column(page, "val_accuracy")]
     assert scores and min(scores) > 96.5 and set(column(page, "optimizer")) == {"adam"}
+    field.fill("val_accuracy>96.5")
+    assert column(page, "rank") == [] and "write val_accuracy>0.965 or val_accuracy>96.5%" in status.inner_text()
     field.fill("n=0")
     assert column(page, "n") == ["0/3"]
     field.fill("optimizer=adam learning_rate=0.01 or not adam and learning_rate=3 or")

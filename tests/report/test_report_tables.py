@@ -13,8 +13,10 @@ from mlp_cli.errors import UsageError
 from mlp_cli.files import strict_json
 from mlp_cli.report.build import make_report
 from mlp_cli.report.frames import as_json, csv_cell, runs_csv, summary_csv
-from mlp_cli.report.model import Report
+from mlp_cli.report.model import Report, Summary
+from mlp_cli.report.scales import ordered
 from mlp_cli.report.tables import arrange, group_rows, keep_top, markdown, table_text
+from mlp_cli.report.wording import interval
 
 
 @pytest.fixture
@@ -60,11 +62,11 @@ def test_the_terminal_table(report: Report) -> None:
 def test_a_narrow_terminal_leaves_out_what_matters_least(report: Report) -> None:
     whole = table_text(report)
     assert table_text(report, room=300) == whole
-    for room in (150, 115):
+    for room in (160, 115):
         text = table_text(report, room=room)
         table = text.splitlines()[3:7]
         assert max(map(len, table)) <= room and "verdict" in table[0] and "validation accuracy %" in table[0]
-        assert "no room for " in text and "parameters" not in table[0] and ("best epoch" in table[0]) == (room == 150)
+        assert "no room for " in text and "parameters" not in table[0] and ("best epoch" in table[0]) == (room == 160)
 
 
 def test_no_two_columns_of_runs_csv_have_one_name(tmp_path: Path) -> None:
@@ -108,6 +110,27 @@ def test_sorting(report: Report, sort: str, rates: list[float] | None) -> None:
     arrange(report, sort)
     found = [each.config["learning_rate"] for each in report.groups[0].configurations]
     assert rates is None or found == rates
+
+
+def test_lists_are_sorted_by_their_numbers(tmp_path: Path) -> None:
+    sizes = [[8], [8, 8], [16], [64], [128], [1000]]
+    for number, each in enumerate((sizes[4], sizes[0], sizes[2], sizes[5], sizes[1], sizes[3])):
+        write_run(tmp_path, {"hidden_sizes": each}, score=0.9 - 0.01 * number)
+    report = make_report([tmp_path])
+    for sort, expected in (("hidden_sizes", sizes), ("-hidden_sizes", sizes[::-1])):
+        arrange(report, sort)
+        assert [each.config["hidden_sizes"] for each in report.groups[0].configurations] == expected
+    assert ordered(sizes[::-1]) == sizes and ordered([[2], "x", 3, [1, 5]]) == [3, [1, 5], [2], "x"]
+
+
+def test_intervals_end_at_what_is_possible() -> None:
+    """An accuracy of 0 to 100 %, a loss not below 0, R² not above 1, differences of accuracies to 100 points either way."""
+    wide = Summary(0.7, 0.5, -1.677, 3.088, 3)
+    assert interval("val_accuracy", wide) == "0.0 to 100.0 (cut)" and interval("val_loss", wide) == "0.00 to 3.09 (cut)"
+    assert interval("val_r2", wide) == "−1.68 to 1.00 (cut)" and interval("val_rmse", wide) == "0.00 to 3.09 (cut)"
+    assert interval("val_accuracy", wide, difference=True) == "−100.0 to 100.0 (cut)"
+    assert interval("val_loss", wide, difference=True) == "−1.68 to 3.09"
+    assert interval("val_accuracy", Summary(0.7, 0.01, 0.675, 0.725, 3)) == "67.5 to 72.5"
 
 
 def test_sorting_by_nothing_known(report: Report) -> None:

@@ -52,6 +52,15 @@ def test_a_diverged_run_where_greater_rates_were_stable(tmp_path: Path) -> None:
     assert found.override == "learning_rate=0.05" and "stable elsewhere, but not here" in found.advice
 
 
+def test_where_every_rate_diverged(tmp_path: Path) -> None:
+    """What is advised is below the smallest that went wrong: a rate beside the failed run is no advice where it failed as well."""
+    for rate in (0.01, 1.0, 1e5):
+        write_run(tmp_path, {"learning_rate": rate}, status="diverged", error=ERROR, divergence=DIVERGENCE)
+    write_run(tmp_path, {"learning_rate": 1e-6, "optimizer": "sgd"}, status="diverged", error=ERROR, divergence=DIVERGENCE)
+    found = {(each.learning_rate, each.override) for each in failures(tmp_path)}
+    assert found == {*((rate, "learning_rate=0.001") for rate in (0.01, 1.0, 1e5)), (1e-6, "learning_rate=1e-07")}
+
+
 def test_failed_runs(tmp_path: Path) -> None:
     write_run(tmp_path, status="failed", error="MemoryError: Unable to allocate 3 GiB\nmore", seed=1)
     write_run(tmp_path, status="failed", error="ValueError: something", seed=2)

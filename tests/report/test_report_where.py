@@ -17,6 +17,7 @@ ROW = {
     "batch_norm": True,
     "epochs": 10,
     "name": "my run (2)",
+    "val_accuracy": 0.9,
 }
 
 
@@ -43,6 +44,8 @@ ROW = {
         'name="my run (2)" AND NOT epochs<3',
         "'epochs'>9",
         "not early_stopping<3",
+        "val_accuracy=0.9 and val_accuracy=90%",
+        "val_accuracy>89.5% and val_accuracy<=1 and not val_accuracy<0.9",
     ],
 )
 def test_conditions_that_hold(text: str) -> None:
@@ -92,6 +95,9 @@ def test_conditions_that_do_not_hold(text: str) -> None:
         ("not " * 200 + "epochs=1", "nested too deeply"),
         ("epochs=1 or " * 1000, "longer than"),
         ("__import__('os')", "unknown column"),
+        ("val_accuracy<90", "character 14: an accuracy is at most 1; write val_accuracy<0.9 or val_accuracy<90%"),
+        ("val_accuracy=97.5", "write val_accuracy=0.975 or val_accuracy=97.5%"),
+        ("epochs<90%", "character 8: < compares numbers, and '90%' is none"),
     ],
 )
 def test_mistakes_have_a_position_and_the_nearest_name(text: str, message: str) -> None:

@@ -136,7 +136,7 @@ def test_the_base_s_own_value_of_a_swept_key_is_nothing(plan: Planner, with_it: 
 def test_it_is_pinned(plan: Planner) -> None:
     """A change of this number means that nobody's old sweeps are found again: raise identity.FORMAT if it must be.
 
-    Computed by sha256sum of {"base":{"dataset":"mnist","format":2,"hidden_sizes":[8]},"format":1,"metric":null,"pruner":null,
+    Computed by sha256sum of {"base":{"dataset":"mnist","format":3,"hidden_sizes":[8]},"format":1,"metric":null,"pruner":null,
     "sampler":{"name":"grid"},"swept":["learning_rate"]}.
     """
-    assert plan("learning_rate=1e-3,1e-2").hash[:16] == "d4695ea559358c8f"
+    assert plan("learning_rate=1e-3,1e-2").hash[:16] == "077a99eb7aedfa72"

@@ -43,12 +43,12 @@ def test_the_best_by_hand() -> None:
     assert found.results[1].deviation == 0
     assert best_lines(found) == [
         "best        a 1",
-        "            validation accuracy 80.00 ± 10.00 % (mean of 3 seeds), test accuracy 70.00 %",
+        "            validation accuracy 80.0 ± 10.0 % (mean of 3 seeds), test accuracy 70.00 %",
     ]
     assert count_line(found) == "6 completed" and failure_lines(found) == [] and retry_line(found, ["mlp"]) is None
     assert ranking_lines(found) == [
         "configuration  validation accuracy",
-        "a-1            80.00 ± 10.00 %",
+        "a-1            80.0 ± 10.0 %",
         "a-2            70.00 ± 0.00 %",
     ]
 
@@ -160,4 +160,5 @@ def test_long_lists_are_cut() -> None:
 def test_numbers() -> None:
     assert value_text("val_accuracy", 0.97814, 0.00123) == "97.81 ± 0.12 %"
     assert value_text("val_loss", 0.08371, None) == "0.0837"
-    assert value_text("val_r2", 0.5, 0.25) == "0.5000 ± 0.2500"
+    assert value_text("val_r2", 0.5, 0.25) == "0.50 ± 0.25"
+    assert value_text("val_loss", 3e-7, None) == "3·10⁻⁷" and value_text("val_loss", 2.61e-5, 4e-7) == "(2.610 ± 0.040)·10⁻⁵"
