@@ -34,7 +34,7 @@ def summary_frame(report: Report) -> DataFrame:
     rows: list[dict[str, Any]] = []
     for group in report.groups:
         for each in group.configurations:
-            own = {keys[key]: _off(value) for key, value in each.differs.items()}
+            own = {keys[key]: _off(value) for key, value in (group.data_keys | each.differs).items()}
             scores = {
                 f"{name}_{part}": getattr(summary, part) for name, summary in each.metrics.items() for part in SUMMARY_PARTS
             }
@@ -56,7 +56,7 @@ def runs_frame(report: Report) -> DataFrame:
     for group in report.groups:
         for each in group.configurations:
             own = {"group": group.title, "configuration": each.id} | {
-                keys[key]: _off(value) for key, value in each.differs.items()
+                keys[key]: _off(value) for key, value in (group.data_keys | each.differs).items()
             }
             for run in (*each.runs, *each.copies):
                 record = {name: getattr(run.record, name) for name in ("best_epoch", "parameters", "seconds", "error")}
@@ -68,7 +68,7 @@ def runs_frame(report: Report) -> DataFrame:
 
 def _keys(report: Report, taken: Sequence[str]) -> dict[str, str]:
     """The keys that differ in any group, and the columns they stand in, which never have the name of another one."""
-    keys = dict.fromkeys(key for group in report.groups for key in group.keys)
+    keys = dict.fromkeys(key for group in report.groups for key in (*group.data_keys, *group.keys))
     other = {*taken, *_metrics(report), *(f"{name}_{part}" for name in _metrics(report) for part in SUMMARY_PARTS)}
     return {key: f"config.{key}" if key in other else key for key in keys}
 
@@ -146,6 +146,7 @@ def _group_json(group: Group) -> dict[str, Any]:
         "best": group.best.id if group.best else None,
         "reference": group.reference.id if group.reference else None,
         "keys": group.keys,
+        "data_keys": group.data_keys,
         "configurations": [_configuration_json(each) for each in group.configurations],
         "importance": {each.key: each.share for each in group.importance} or None,
         "importance_note": group.importance_note,

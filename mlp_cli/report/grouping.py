@@ -52,6 +52,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
     for run in later:
         keyed[_home(run, keyed)].append(run)
     groups = [_group(key, members) for key, members in keyed.items()]
+    _find_data_keys(groups)
     _tell_apart(groups)
     return sorted(groups, key=lambda group: (group.title, group.task))
 
@@ -120,9 +121,22 @@ def _monitor(task: str, runs: Sequence[Run]) -> str:
     return metric if metric is not None and any(metric in run.metrics for run in runs) else MONITORS[task]
 
 
+def _find_data_keys(groups: Sequence[Group]) -> None:
+    """Finds what was set apart between groups in the data set itself, such as its noise or its path, in place."""
+    examples = [each.runs[0].record.config for group in groups for each in group.configurations] if len(groups) > 1 else []
+    keys = [key for key in differing(examples) if key.startswith("dataset") and key not in ROWS_KEYS]
+    for group in groups:
+        values = {key: [each.config.get(key) for each in group.configurations] for key in keys if key not in group.keys}
+        group.data_keys = {key: found[0] for key, found in values.items() if found[0] is not None}
+
+
 def _tell_apart(groups: Sequence[Group]) -> None:
-    """Adds to titles that several groups have what these differ in: the data's hash, the size of the test part, the task."""
+    """Adds to titles that several groups have what these differ in: keys of the data set, else its hash; the size of the test
+    part, the task."""
     additions: tuple[Callable[[Group], str], ...] = (
+        lambda group: cut(
+            ", ".join(f"{key.rpartition('.')[2]} {show(value)}" for key, value in group.data_keys.items()), _MOST_LABEL
+        ),
         lambda group: f"data {str(group.data.get('sha256'))[:8]}",
         lambda group: f"{group.data.get('test') or 0:,} test rows",
         lambda group: group.task,
@@ -132,8 +146,8 @@ def _tell_apart(groups: Sequence[Group]) -> None:
         for group in groups:
             found[group.title].add(addition(group))
         for group in groups:
-            if len(found[group.title]) > 1:
-                group.title += f", {addition(group)}"
+            if len(found[group.title]) > 1 and (words := addition(group)):
+                group.title += f", {words}"
 
 
 def _identity(run: Run) -> str:

@@ -153,7 +153,8 @@ class Group:
 
     title: for people. data: name, sha256, train, validation, test, as far as known. split: in words. validation: rows of the
     validation part. task: `classification` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
-    keys: config keys that differ, in the config's order. configurations: sorted, best first. sentence: the verdict in words.
+    keys: config keys that differ, in the config's order. data_keys: keys of the data set that differ between groups, and this one's
+    values. configurations: sorted, best first. sentence: the verdict in words.
     reference: what all others are compared with: the best, or the baseline (baseline is then true); None where there is none.
     importance: largest first, or empty, with the reason in importance_note. notes: what a reader must know besides.
     """
@@ -166,6 +167,7 @@ class Group:
     monitor: str
     keys: list[str]
     configurations: list[Configuration]
+    data_keys: dict[str, Any] = field(default_factory=dict)
     sentence: str = ""
     best: Configuration | None = None
     reference: Configuration | None = None

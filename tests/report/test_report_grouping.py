@@ -9,6 +9,7 @@ from fake_runs import SHA256, write_run
 from mlp_cli.errors import UsageError
 from mlp_cli.experiment import FILES
 from mlp_cli.report.build import make_report
+from mlp_cli.report.frames import runs_frame, summary_frame
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.tables import shown_metrics
 from mlp_cli.sweep.summary import Standings, summarize
@@ -252,3 +253,21 @@ def test_a_sweep_and_its_report_choose_by_the_same_metric_and_rule(tmp_path: Pat
         assert shown_metrics(group)[0] == group.monitor == metric and group.best.metrics[metric].mean == found.mean
     (tmp_path / "sweep.yaml").write_text("metric: val_loss\nmode: max\n")
     assert group_of(tmp_path).monitor == "val_accuracy", "the worst is never called the best"
+
+
+def test_sections_are_named_by_the_key_of_the_data_that_differs(tmp_path: Path) -> None:
+    for noise in (0.1, 0.4):
+        for rate in (0.01, 0.1):
+            data = {"name": "moons", "sha256": f"{noise}" * 16, "train": 80, "validation": 20, "test": 20}
+            write_run(tmp_path, {"dataset": {"name": "moons", "noise": noise}, "learning_rate": rate}, data=data)
+    report = make_report([tmp_path])
+    assert [group.title.rpartition(", ")[2] for group in report.groups] == ["noise 0.1", "noise 0.4"]
+    assert all(len(group.configurations) == 2 and group.keys == ["learning_rate"] for group in report.groups)
+    frame = summary_frame(report)
+    assert list(zip(frame["dataset.noise"], frame["learning_rate"], strict=True)) == [
+        (0.1, 0.01),
+        (0.1, 0.1),
+        (0.4, 0.01),
+        (0.4, 0.1),
+    ]
+    assert runs_frame(report)["dataset.noise"].tolist() == [0.1, 0.1, 0.4, 0.4]
