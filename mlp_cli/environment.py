@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +52,8 @@ def _kernel_says(file: str, key: str) -> str | None:
 
 def _git() -> str | None:
     """The commit of the current folder, with `-dirty` where tracked files were changed; None outside a repository."""
+    import subprocess
+
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
