@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.content import Content, foreign
+from mlp_cli.data.streams import Stream, foreign, open_single
 from mlp_cli.data.table import MISSING, MOST_CELLS, Column, column_of_texts
 from mlp_cli.errors import DataError
 
@@ -154,7 +154,7 @@ def _read_text(path: Path) -> bytes:
     pieces: list[bytes] = []
     size = lines = 0
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with Content(path) as content:
+    with open_single(path) as content:
         while (piece := content.read(_PIECE)) or not pieces:
             if not pieces:
                 _refuse_binary(content, piece)
@@ -170,7 +170,6 @@ def _read_text(path: Path) -> bytes:
                 raise content.error(
                     f"holds more than {LARGEST_TEXT:,} bytes of text", "store it as .parquet or .npz, or use a part of it"
                 )
-            content.check_size(size)
             pieces.append(piece)
         try:
             decoder.decode(b"", final=True)
@@ -179,7 +178,7 @@ def _read_text(path: Path) -> bytes:
     return b"".join(pieces).removeprefix(codecs.BOM_UTF8)
 
 
-def _refuse_binary(content: Content, head: bytes) -> None:
+def _refuse_binary(content: Stream, head: bytes) -> None:
     reason = foreign(head[:512])
     if reason is not None:
         raise content.error(reason, "get the file again")
@@ -188,7 +187,7 @@ def _refuse_binary(content: Content, head: bytes) -> None:
         raise content.error(f"starts like {kind}, not like a table in UTF-8", "save it as text in UTF-8")
 
 
-def _not_utf8(content: Content, error: UnicodeDecodeError, lines_before: int) -> DataError:
+def _not_utf8(content: Stream, error: UnicodeDecodeError, lines_before: int) -> DataError:
     return content.error(
         f"not UTF-8: byte 0x{error.object[error.start]:02x} in line {lines_before + 1}",
         "save it as UTF-8; for a file from Windows: iconv -f WINDOWS-1252 -t UTF-8",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mlp_cli.data.dataset import Whole, arrays_sha256
+from mlp_cli.data.dataset import RawSet, arrays_sha256
 from mlp_cli.registry import Range, Registry
 from mlp_cli.rng import Purpose, stream
 
@@ -27,14 +27,14 @@ Noise = Annotated[float, Range(ge=0, le=1e6)]
 Turns = Annotated[float, Range(gt=0, le=1e6)]
 Seed = Annotated[int, Range(ge=0, le=2**32 - 1)]
 
-synthetic: Registry[Callable[..., Whole]] = Registry("synthetic dataset")
+synthetic: Registry[Callable[..., RawSet]] = Registry("synthetic dataset")
 
 _FORM = ((1.0, -0.05), (1.0, 0.4))
 _THRESHOLD = 0.6
 
 
 @synthetic.register
-def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: Seed = 0) -> Whole:
+def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: Seed = 0) -> RawSet:
     """Standard normal points, class 1 outside the ellipse a² + 0.95ab + 0.4b² = 0.6.
 
     The synthetic set of the course Deep Learning at VU Amsterdam (Peter Bloem), value for value with the defaults; what the course
@@ -56,7 +56,7 @@ def blobs(
     class_count: Classes = 3,
     noise: Noise = 0.2,
     data_seed: Seed = 0,
-) -> Whole:
+) -> RawSet:
     """One round cloud a class; the centres are spaced evenly on the unit circle.
 
     rows, test_rows: how many points to train on and to test on.
@@ -72,7 +72,7 @@ def blobs(
 
 
 @synthetic.register
-def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: Seed = 0) -> Whole:
+def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: Seed = 0) -> RawSet:
     """Two half circles of radius 1 that reach into each other: the upper one about (0, 0), the lower one about (1, 0.5).
 
     The shapes of scikit-learn's make_moons, which spaces its points evenly where these are uniformly random.
@@ -97,7 +97,7 @@ def spirals(
     turns: Turns = 0.75,
     noise: Noise = 0.02,
     data_seed: Seed = 0,
-) -> Whole:
+) -> RawSet:
     """One arm a class, from near the origin to radius 1; the angle grows with the radius.
 
     rows, test_rows: how many points to train on and to test on.
@@ -116,7 +116,7 @@ def spirals(
 
 
 @synthetic.register
-def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: Seed = 0) -> Whole:
+def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: Seed = 0) -> RawSet:
     """Uniform points of the square from −1 to 1; class 1 where the two coordinates differ in sign.
 
     rows, test_rows: how many points to train on and to test on.
@@ -139,7 +139,7 @@ def rings(
     class_count: Classes = 2,
     noise: Noise = 0.05,
     data_seed: Seed = 0,
-) -> Whole:
+) -> RawSet:
     """One circle a class about the origin; class k of K has radius (k + 1) / K.
 
     rows, test_rows: how many points to train on and to test on.
@@ -162,7 +162,7 @@ def _polar(radius: Points | float, turns: Points) -> Points:
 
 def _drawn(
     name: str, classes: int, rows: tuple[int, int], place: Callable[[Labels, Generator], Points], noise: float, seed: int
-) -> Whole:
+) -> RawSet:
     """A set whose classes are as equal in size as can be, in random order; `place` gives the points without noise."""
     parts = []
     for part, count in enumerate(rows):
@@ -173,11 +173,11 @@ def _drawn(
     return _whole(name, classes, *parts)
 
 
-def _whole(name: str, classes: int, train: tuple[Points, Labels], test: tuple[Points, Labels]) -> Whole:
+def _whole(name: str, classes: int, train: tuple[Points, Labels], test: tuple[Points, Labels]) -> RawSet:
     arrays = {"train_x": train[0], "train_y": train[1]}
     if len(test[1]):
         arrays |= {"test_x": test[0], "test_y": test[1]}
-    return Whole(
+    return RawSet(
         name=name,
         task="classification",
         shape=(2,),

