@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from mlp_cli.data.dataset import Array, RawSet, Task
-from mlp_cli.data.formats import Found, reads
+from mlp_cli.data.formats import Found, named_files, reads
 from mlp_cli.data.safe_pickle import load_pickle
 from mlp_cli.data.streams import Limit, Stream, members, open_file, printable
 from mlp_cli.errors import DataError
@@ -41,7 +41,8 @@ _MATLAB_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 
 _MATLAB_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _MATLAB_MATRIX, _MATLAB_PACKED = 14, 15
 _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_IDX_NAME = re.compile(r"(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(|\.gz|\.xz)$")
+_IDX_NAME = r"((?:train|t10k|test)-(?:images|labels))[-.]idx\d-ubyte"
+_NPY_NAME = r"([^.].*)\.npy"
 _MOST_DIMENSIONS = 4
 _MOST_HEADER = 10_000
 _ROWS = 4096
@@ -72,12 +73,12 @@ def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, 
             raise DataError(f"{where}: {roles[role]} and {key} could both be {role}; {told}", _KEYS_HINT)
         roles[role] = key
     notices: tuple[str, ...] = ()
-    if "test_x" in roles and "test_y" not in roles:
-        notices = (f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over",)
     for part in PARTS:
-        lacking = [role for role in (f"{part}_x", f"{part}_y") if role not in roles]
-        if lacking and (part == "train" or len(lacking) == 1):
-            what = "inputs" if lacking[0].endswith("x") else "labels"
+        inputs, labels = f"{part}_x" in roles, f"{part}_y" in roles
+        if part == "test" and inputs and not labels:
+            notices = (f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over",)
+        elif inputs != labels or (part == "train" and not inputs):
+            what = "labels" if inputs else "inputs"
             raise DataError(f"{where}: no array can be told to be the {what} of the {part} part; {told}", _KEYS_HINT)
     return roles, notices
 
@@ -189,17 +190,10 @@ def _listed(values: Array) -> str:
     return shown + (f", … {values[-1]:g}" if len(values) > 20 else "")
 
 
-def _npy_files(folder: Path) -> list[Path]:
-    """The .npy files of a folder, one for each name; a plain file goes before .gz, that before .xz."""
-    found: dict[str, Path] = {}
-    for suffix in (".npy", ".npy.gz", ".npy.xz"):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.name.endswith(suffix) and not path.name.startswith("."):
-                found.setdefault(path.name.removesuffix(suffix), path)
-    return [found[name] for name in sorted(found)]
-
-
-@reads("npy", "a folder of .npy files, or one .npy with labels: FILE.npy", ".npy", files=_npy_files)
+@reads(
+    *("npy", "a folder of .npy files, or one .npy with labels: FILE.npy", ".npy"),
+    files=lambda path: list(named_files(path, _NPY_NAME).values()),
+)
 def read_npy_folder(path: Path) -> Found:
     """The set in a folder of .npy files that are named as the arrays of a .npz file would be. Errors: DataError."""
     if not path.is_dir():
@@ -207,7 +201,7 @@ def read_npy_folder(path: Path) -> Found:
             f"{path}: a .npy file holds one array, and the labels are missing",
             "add labels: FILE.npy, or give a folder with x.npy and y.npy",
         )
-    files = {file.name.split(".npy")[0]: file for file in _npy_files(path)}
+    files = named_files(path, _NPY_NAME)
     roles, notices = choose(files, str(path))
     return Found({role: read_npy(files[key]) for role, key in roles.items()}, notices=notices)
 
@@ -371,10 +365,7 @@ def read_pickle(path: Path) -> Found:
     for role, item in items.items():
         if isinstance(item, _Bytes):
             item = item.content if as_bytes and role.endswith("_x") else (item.content / 256).astype(item.dtype)
-        try:
-            arrays[role] = np.asarray(item)
-        except OverflowError as error:
-            raise DataError(f"{path}: a list in its pickle has a number that is too large") from error
+        arrays[role] = np.asarray(item)
     if as_bytes:
         told = "its values are a byte / 256 and are kept as bytes"
         notices += (f"{told}; `scale: 256` gives the file's own values, `scale: unit` divides by 255",)
@@ -382,22 +373,17 @@ def read_pickle(path: Path) -> Found:
 
 
 def _pairs(value: object, path: Path) -> dict[str, object]:
-    layouts = "read are two or three pairs (inputs, labels) for training, validation and test, and a dict of arrays by name"
+    """The arrays of two or three pairs by role."""
     pairs = value if isinstance(value, tuple | list) else ()
     parts = {2: ("train", "test"), 3: PARTS}.get(len(pairs))
-    if parts is None:
-        raise DataError(f"{path}: its pickle holds {_told(value)}", layouts)
-    items: dict[str, object] = {}
-    for part, pair in zip(parts, pairs, strict=True):
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(map(_is_array, pair)):
-            raise DataError(f"{path}: its pickle has {_told(pair)} where the pair of the {part} part should be", layouts)
-        items |= {f"{part}_x": pair[0], f"{part}_y": pair[1]}
-    return items
-
-
-def _told(value: object) -> str:
-    name = type(value).__name__
-    return f"a {name} of {len(value)}" if isinstance(value, tuple | list | dict) else f"a single {name}"
+    if parts is None or not all(isinstance(pair, tuple | list) and [*map(_is_array, pair)] == [True, True] for pair in pairs):
+        raise DataError(
+            f"{path}: its pickle holds a {type(value).__name__} that is no set",
+            "read are two or three pairs (inputs, labels), for training, validation and test, and a dict of arrays by name",
+        )
+    return {
+        f"{part}_{kind}": item for part, pair in zip(parts, pairs, strict=True) for kind, item in zip("xy", pair, strict=True)
+    }
 
 
 def _is_array(item: object) -> bool:
@@ -407,12 +393,9 @@ def _is_array(item: object) -> bool:
 
 
 def find_idx(folder: Path) -> dict[str, Path]:
-    """The IDX files of a folder by role (train_x, train_y, test_x, test_y); a plain file goes before .gz, that before .xz."""
-    found: dict[str, Path] = {}
-    matches = [(match, path) for path in (folder.iterdir() if folder.is_dir() else ()) if (match := _IDX_NAME.match(path.name))]
-    for match, path in sorted(matches, key=lambda pair: (pair[0][3], pair[1].name)):
-        found.setdefault(f"{_PART_OF[match[1]]}_{_KIND_OF[match[2]]}", path)
-    return found
+    """The IDX files of a folder by role, train_x, train_y, test_x or test_y."""
+    files = named_files(folder, _IDX_NAME)
+    return {f"{part_of(key)}_{_KIND_OF[key.split('-')[1]]}": file for key, file in files.items()}
 
 
 @reads("idx", "a folder of IDX files", files=lambda path: list(find_idx(path).values()))

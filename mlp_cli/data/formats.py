@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +72,15 @@ def format_of(path: Path) -> tuple[Format, list[Path]]:
     for file in filter(_by_name, inside):
         raise DataError(f"{path}: a folder without images or arrays; give the file itself: path: {file}", listed)
     raise DataError(f"{path}: a folder that holds no data that can be read", listed)
+
+
+def named_files(folder: Path, pattern: str) -> dict[str, Path]:
+    """The files of a folder by the first group of a pattern for their names; .gz or .xz may follow, and a plain file goes first."""
+    found: dict[str, Path] = {}
+    for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        if match := re.fullmatch(rf"{pattern}(\.gz|\.xz)?", name):
+            found.setdefault(match[1], folder / name)
+    return found
 
 
 def _by_name(path: Path) -> Format | None:

@@ -6,7 +6,10 @@ import io
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +36,7 @@ _COLOUR = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "CMYK", "YCbCr")
 _MOST_BYTES = 32 << 20
 _LAYOUT = f"put the pictures of each class into one folder, named after the class: {', '.join(SUFFIXES)}"
 _NAMED = 3
+_UNREADABLE = "pictures that cannot be read are left out"
 
 Parts = tuple[str, ...]
 
@@ -49,13 +53,13 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Array, str |
     """A picture's values as uint8, (height, width) if it is greyscale, else (3, height, width), the red plane first; and a note.
 
     Greyscale are pictures without colour channels, and those with a palette of greys alone. Transparency is dropped, as by
-    torchvision. The note says where the values are not the file's own: of several frames the first is taken, CMYK becomes RGB.
+    torchvision. The note says where the values are not all, or not as, the file has them.
     Errors: `Refused` for more pixels, and for more than 8 bits a channel; `Unreadable` for whatever else is wrong.
     """
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silence() if content[:2] in (b"II", b"MM") else nullcontext():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=_FORMATS)
@@ -64,14 +68,14 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Array, str |
                 raise Refused(f"is {width:,} x {height:,} pixels, more than the limit of {most_pixels:,} in all")
             if _is_deep(picture):
                 raise Refused("has more than 8 bits a channel; pictures of 8 bits are read")
-            note = "has several frames, and the first is taken" if getattr(picture, "is_animated", False) else None
+            note = "only the first of several frames is taken" if getattr(picture, "is_animated", False) else None
             picture.load()
             if picture.mode in _GREY or (picture.mode in ("P", "PA") and _grey_palette(picture)):
                 return np.asarray(picture.convert("L")), note
             if picture.mode not in _COLOUR:
                 raise Refused(f"is of the colour mode {picture.mode}; save it as RGB")
             if picture.mode == "CMYK":
-                note = "is CMYK, and is turned into RGB"
+                note = "CMYK is turned into RGB"
             return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), note
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise Refused("has more pixels than Pillow's limit") from error
@@ -80,6 +84,19 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Array, str |
     # Whatever a decoder stumbles over: Pillow lets many kinds of exception through.
     except Exception as error:
         raise Unreadable("not a picture" if isinstance(error, Image.UnidentifiedImageError) else "damaged") from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps the readers of TIFF from writing what they think of a damaged file to the standard error."""
+    with open(os.devnull, "wb") as nothing:
+        kept = os.dup(2)
+        try:
+            os.dup2(nothing.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _is_deep(picture: ImageFile) -> bool:
@@ -98,95 +115,89 @@ def _grey_palette(picture: ImageFile) -> bool:
     return bool((palette == palette[:, :1]).all())
 
 
+@dataclass
 class _Pictures:
-    """The pictures of a folder or an archive: their pixels, and all that was passed over, by their places in it."""
+    """The pictures of a folder or an archive by their places in it, and what is to be told of them: a sentence → what it is true of."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.pixels: dict[Parts, Array] = {}
-        self.unreadable: dict[Parts, str] = {}
-        self.noted: dict[str, list[Parts]] = defaultdict(list)
-        self.others: list[Parts] = []
-        self.folders: set[Parts] = set()
-        self.links = 0
-        self.limit = Limit(str(path))
+    path: Path
+    pixels: dict[Parts, Array] = field(default_factory=dict)
+    unreadable: list[Parts] = field(default_factory=list)
+    others: list[Parts] = field(default_factory=list)
+    folders: set[Parts] = field(default_factory=set)
+    told: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def read(self) -> None:
-        """Reads all of them. Errors: DataError for one that cannot be used, though it can be read."""
-        for parts, content in self._from_folder() if self.path.is_dir() else self._from_archive():
-            try:
-                pixels, note = decode(content)
-            except Refused as error:
-                raise DataError(f"{self.path}: {_told(parts)}: {error}") from error
-            except Unreadable as error:
-                self.unreadable[parts] = foreign(content[:512]) or str(error)
-                continue
-            first, size = next(iter(self.pixels.items()), (parts, pixels))
-            if pixels.shape[-2:] != size.shape[-2:]:
-                (height, width), (other_height, other_width) = pixels.shape[-2:], size.shape[-2:]
-                raise DataError(
-                    f"{self.path}: {_told(parts)} is {width} x {height} pixels, but {_told(first)} is {other_width} x "
-                    f"{other_height}: all must be of one size",
-                    "scale or crop the pictures to one size first",
-                )
-            self.limit.take(pixels.size)
-            self.pixels[parts] = pixels
-            if note:
-                self.noted[note].append(parts)
 
-    def scan(self) -> list[Parts]:
-        """The pictures below the folder, in the order of their names; links that lead out of it are not followed."""
-        root = os.path.realpath(self.path)
-        found: list[Parts] = []
-        pending: list[Parts] = [()]
-        while pending:
-            above = pending.pop()
-            with os.scandir(self.path.joinpath(*above)) as entries:
-                for entry in entries:
-                    parts = (*above, entry.name)
-                    if _hidden(entry.name):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(parts)
-                        self.folders.add(parts)
-                    elif entry.is_symlink() and not (entry.is_file() and Path(os.path.realpath(entry.path)).is_relative_to(root)):
-                        self.links += 1
-                    elif entry.is_file():
-                        (found if entry.name.lower().endswith(SUFFIXES) else self.others).append(parts)
-        return sorted(found)
+def _walk(folder: Path | str, root: str, above: Parts = ()) -> Iterator[tuple[Parts, str | None]]:
+    """Files with their paths, and folders with None, in the order of their names; the path is empty if it leads out of `root`."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        parts = (*above, entry.name)
+        if _hidden(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield parts, None
+            yield from _walk(entry.path, root, parts)
+        elif entry.is_symlink() and not (entry.is_file() and Path(os.path.realpath(entry.path)).is_relative_to(root)):
+            yield parts, ""
+        elif entry.is_file():
+            yield parts, entry.path
 
-    def _from_folder(self) -> Iterator[tuple[Parts, bytes]]:
-        for parts in self.scan():
-            yield parts, read_bytes(self.path.joinpath(*parts), _MOST_BYTES, DataError)
 
-    def _from_archive(self) -> Iterator[tuple[Parts, bytes]]:
-        for member in members(self.path):
-            parts = tuple(part for part in member.member.replace("\\", "/").split("/") if part not in ("", "."))
-            if ".." in parts:
-                raise member.error("a name that leads out of the archive: damaged or hostile")
-            if any(map(_hidden, parts)):
-                continue
-            folder = parts if member.member.endswith("/") else parts[:-1]
-            self.folders.update(folder[:depth] for depth in range(1, len(folder) + 1))
-            if folder == parts:
-                continue
-            if not parts[-1].lower().endswith(SUFFIXES):
-                self.others.append(parts)
-                continue
-            if parts in self.pixels or parts in self.unreadable:
-                raise member.error("is there twice")
-            content = member.read(_MOST_BYTES + 1)
-            if len(content) > _MOST_BYTES:
-                raise member.error(f"has more than the limit of {_MOST_BYTES:,} bytes")
-            yield parts, content
+def _entries(found: _Pictures) -> Iterator[tuple[Parts, Callable[[], bytes] | None]]:
+    """Files with how to read them, and folders with None."""
+    if found.path.is_dir():
+        for parts, file in _walk(found.path, os.path.realpath(found.path)):
+            if file == "":
+                found.told["links that lead out of the folder are not followed"].append("/".join(parts))
+            else:
+                yield parts, None if file is None else partial(read_bytes, Path(file), _MOST_BYTES, DataError)
+        return
+    for member in members(found.path):
+        parts = tuple(part for part in member.member.replace("\\", "/").split("/") if part not in ("", "."))
+        if ".." in parts:
+            raise member.error("a name that leads out of the archive: damaged or hostile")
+        if not any(map(_hidden, parts)):
+            yield parts, None if member.member.endswith("/") else partial(member.read, _MOST_BYTES + 1)
+
+
+def _read(path: Path) -> _Pictures:
+    """All that is in a folder or an archive. Errors: DataError for a picture that cannot be used, though it can be read."""
+    found = _Pictures(path)
+    limit = Limit(str(path))
+    for parts, read in _entries(found):
+        where = printable("/".join(parts))
+        found.folders.update(parts[:depth] for depth in range(1, len(parts) + (read is None)))
+        if read is None:
+            continue
+        if not parts[-1].lower().endswith(SUFFIXES):
+            found.others.append(parts)
+            continue
+        content = read()
+        if len(content) > _MOST_BYTES or parts in found.pixels or parts in found.unreadable:
+            raise DataError(f"{path}: {where}: is there twice, or has more than the limit of {_MOST_BYTES:,} bytes")
+        try:
+            pixels, note = decode(content)
+        except Refused as error:
+            raise DataError(f"{path}: {where}: {error}") from error
+        except Unreadable as error:
+            found.unreadable.append(parts)
+            found.told[_UNREADABLE].append(f"{where} ({foreign(content[:512]) or error})")
+            continue
+        if note:
+            found.told[note].append(where)
+        limit.take(pixels.size)
+        found.pixels[parts] = pixels
+        first, expected = next(iter(found.pixels.items()))
+        if pixels.shape[-2:] != expected.shape[-2:]:
+            (height, width), (rows, columns) = pixels.shape[-2:], expected.shape[-2:]
+            raise DataError(
+                f"{path}: {where} is {width} x {height} pixels, {printable('/'.join(first))} is {columns} x {rows}: one size is needed",
+                "scale or crop the pictures to one size first",
+            )
+    return found
 
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
-
-
-def _told(parts: Parts) -> str:
-    return printable("/".join(parts))
 
 
 def _some(names: Iterable[str]) -> str:
@@ -195,7 +206,8 @@ def _some(names: Iterable[str]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    return [path.joinpath(*parts) for parts in _Pictures(path).scan()] if path.is_dir() else []
+    files = _walk(path, os.path.realpath(path)) if path.is_dir() else ()
+    return [Path(file) for _, file in files if file and file.lower().endswith(SUFFIXES)]
 
 
 @reads(
@@ -212,14 +224,9 @@ def read_images(path: Path) -> Found:
     of them, are understood, as is one folder around all. Notices tell of what is passed over, or not taken as it is.
     Errors: DataError.
     """
-    found = _Pictures(path)
-    found.read()
+    found = _read(path)
     if not found.pixels:
-        why = (
-            f"; none of {len(found.unreadable):,} can be read (the first: {min(found.unreadable.values())})"
-            if found.unreadable
-            else ""
-        )
+        why = f"; none can be read: {_some(found.told[_UNREADABLE])}" if found.unreadable else ""
         raise DataError(f"{path}: holds no pictures{why}", _LAYOUT)
     places = _places(found)
     classes = _classes(found, places)
@@ -255,7 +262,8 @@ def _places(found: _Pictures) -> dict[Parts, Place]:
             continue
         if not one_each:
             names = {"train": "path", "validation": "validation", "test": "test_path"}
-            hint = " and ".join(f"{names[part]}: {found.path / word}" for word, part in sorted(parts.items(), reverse=True))
+            root = found.path.joinpath(*keys[0][:start])
+            hint = " and ".join(f"{names[part]}: {root / word}" for word, part in sorted(parts.items(), reverse=True))
             raise DataError(
                 f"{found.path}: of its folders {_some(words)} not each is one part of the set",
                 f"give the parts by {'' if found.path.is_dir() else 'unpacking it, then '}{hint}",
@@ -277,7 +285,7 @@ def _first_difference(keys: list[Parts], start: int) -> int:
 
 def _refuse_stray(found: _Pictures, keys: list[Parts], depth: int) -> None:
     if stray := [key for key in keys if len(key) < depth]:
-        raise DataError(f"{found.path}: {_told(stray[0])} lies in no class's folder", _LAYOUT)
+        raise DataError(f"{found.path}: {_some(map('/'.join, stray))} lies in no class's folder", _LAYOUT)
 
 
 def _classes(found: _Pictures, places: dict[Parts, Place]) -> list[str]:
@@ -293,24 +301,15 @@ def _classes(found: _Pictures, places: dict[Parts, Place]) -> list[str]:
     return sorted(names, key=lambda name: (int(name) if numbers else 0, name))
 
 
-def _notices(found: _Pictures, places: dict[Parts, Place]) -> Iterator[str]:
-    if found.unreadable:
-        key, reason = min(found.unreadable.items())
-        count = len(found.unreadable)
-        told = "1 picture cannot be read and is" if count == 1 else f"{count:,} pictures cannot be read and are"
-        yield f"{told} left out ({'the first: ' if count > 1 else ''}{_told(key)}: {reason})"
-    for note, noted in sorted(found.noted.items()):
-        yield f"{_told(min(noted))} {note}" + (f"; so it is for {len(noted) - 1:,} more" if len(noted) > 1 else "")
+def _notices(found: _Pictures, places: dict[Parts, Place]) -> list[str]:
     used = {place[2] for place in places.values()}
     beside = {folder[:-1] for folder in used}
-    if empty := sorted(folder for folder in found.folders - used if folder[:-1] in beside):
-        inside = {os.path.splitext(other[-1])[1] or other[-1] for other in found.others if other[: len(empty[0])] == empty[0]}
-        why = f"files of {_some(inside)} alone" if inside else "empty"
-        yield f"no class is made of {_some(map('/'.join, empty))}: no picture is in there ({_told(empty[0])}: {why})"
+    for folder in (folder for folder in found.folders - used if folder[:-1] in beside):
+        inside = {os.path.splitext(other[-1])[1] or other[-1] for other in found.others if other[: len(folder)] == folder}
+        found.told["no class is made of folders without a picture"].append(f"{'/'.join(folder)} ({_some(inside) or 'empty'})")
     inner = {frozenset(folder[-1] for folder in found.folders if folder[:-1] == one) for one in used}
     if len(inner) == 1 < len(used) and (names := inner.pop()):
-        yield f"the classes are {_some(map('/'.join, used))}; each of these folders has folders {_some(names)} in it"
+        found.told[f"each of the classes' folders has the folders {_some(names)} in it"] += map("/".join, used)
     if found.others:
-        yield f"{len(found.others):,} other file{'s' * (len(found.others) > 1)} passed over: no pictures by their names"
-    if found.links:
-        yield f"{found.links:,} link{'s' * (found.links > 1)} not followed: only links to files in the folder itself are"
+        found.told["files that are no pictures by their names are passed over"] += map("/".join, found.others)
+    return [f"{what}: {_some(where)}" for what, where in found.told.items() if where]

@@ -15,6 +15,7 @@ from mlp_cli.data import arrays, cache, cifar, images, read_table  # noqa: F401
 from mlp_cli.data.arrays import assemble, read_npy, with_classes
 from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
+from mlp_cli.data.streams import reading
 from mlp_cli.errors import DataError, RunError, cause_of
 
 _STAMPED = 64
@@ -113,10 +114,8 @@ def _stamps(path: Path) -> list[str]:
     if is_table(path):
         raise DataError(f"{path}: a table, where arrays or images are expected", "give both parts in the same format")
     known, files = format_of(path)
-    try:
+    with reading(str(path)):
         stamps = [(os.path.relpath(file, path), file.stat()) for file in files]
-    except OSError as error:
-        raise DataError(f"{error.filename}: {cause_of(error)}") from error
     lines = [f"{text_of(name)} {stamp.st_size} {stamp.st_mtime_ns}" for name, stamp in stamps]
     if len(lines) > _STAMPED:
         lines = [hashlib.blake2b("\n".join(lines).encode()).hexdigest()]

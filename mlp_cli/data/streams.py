@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,13 +30,16 @@ LIMIT = 4 << 30
 _XZ_MEMORY = 128 << 20
 _TAR_HEADER = 1 << 15
 _PIECE = 1 << 20
-_BUFFER = 1 << 17
+_BUFFER = 1 << 14
+_PACKED = 1 << 17
 _NAME = 120
 _TARS = (".tar", ".tgz", ".txz")
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-_DAMAGED = (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
-# Over nonsense in the headers of an archive; RuntimeError also over an encrypted member.
-_CONFUSED = (struct.error, RuntimeError, ValueError, OverflowError, LookupError)
+_DAMAGE = (
+    *(gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
+    # Over nonsense in the headers of an archive; the first also over an encrypted member.
+    *(RuntimeError, struct.error, ValueError, OverflowError, LookupError),
+)
 _HINT = "get the file again; if it came with a clone, `git lfs pull` replaces a Git LFS pointer by the data"
 
 
@@ -81,10 +84,9 @@ class Stream(io.BufferedReader):
         if size is not None and 0 <= size <= _PIECE:
             return super().read(size)
         content = bytearray()
-        left = sys.maxsize if size is None or size < 0 else size
-        while left and (piece := super().read(min(_PIECE, left))):
+        end = sys.maxsize if size is None or size < 0 else size
+        while piece := super().read(min(max(len(content), _BUFFER), _PIECE, end - len(content))):
             content += piece
-            left -= len(piece)
         return content
 
     def read_exactly(self, size: int) -> Any:
@@ -137,11 +139,11 @@ class _Xz:
     def read(self, size: int) -> bytes:
         content = b""
         while not content:
-            piece = self.file.read(_BUFFER) if self.decoder.needs_input else b""
+            piece = self.file.read(_PACKED) if self.decoder.needs_input else b""
             if self.decoder.eof:
                 # Another stream may follow; zeros may stand before it, or at the end.
                 piece = self.decoder.unused_data.lstrip(b"\0")
-                while not piece and (more := self.file.read(_BUFFER)):
+                while not piece and (more := self.file.read(_PACKED)):
                     piece = more.lstrip(b"\0")
                 if not piece:
                     break
@@ -162,13 +164,11 @@ def reading(where: str) -> Iterator[None]:
         yield
     except EOFError as error:
         raise DataError(f"{where}: truncated: its packed data ends too early") from error
-    except _DAMAGED as error:
+    except _DAMAGE as error:
         # Some messages quote bytes of the file.
-        raise DataError(f"{where}: damaged ({printable(str(error).lower())})") from error
+        raise DataError(f"{where}: damaged or not usable ({printable(str(error).lower())})") from error
     except OSError as error:
         raise DataError(f"{where}: {cause_of(error)}") from error
-    except _CONFUSED as error:
-        raise DataError(f"{where}: not a usable archive ({printable(str(error).lower())})") from error
 
 
 def open_file(path: Path) -> Stream:
@@ -217,22 +217,6 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").removesuffix(".xz").endswith(_TARS)
 
 
-@contextmanager
-def open_single(path: Path) -> Iterator[Stream]:
-    """The content of a file, or of the one file in a zip archive. Errors: DataError, also where there are several in it."""
-    if path.suffix.lower() != ".zip":
-        with open_file(path) as stream:
-            yield stream
-        return
-    names = [
-        one.member for one in members(path) if not one.member.endswith("/") and not re.search(r"(^|/)(\.|__MACOSX/)", one.member)
-    ]
-    if len(names) != 1:
-        raise DataError(f"{path}: holds {len(names):,} files; a single one is expected")
-    with closing(members(path)) as found:
-        yield next(one for one in found if one.member == names[0])
-
-
 def _zip_members(stream: Stream, path: Path) -> Iterator[Stream]:
     limit = Limit(stream.where)
     with reading(stream.where), zipfile.ZipFile(path if stream.packing == "plain" else io.BytesIO(stream.read())) as archive:
@@ -249,13 +233,13 @@ def _zip_members(stream: Stream, path: Path) -> Iterator[Stream]:
 
 def _tar_members(stream: Stream) -> Iterator[Stream]:
     limit = Limit(stream.where)
-    with reading(stream.where), tarfile.open(fileobj=stream, mode="r|", bufsize=_PIECE, tarinfo=_TarHeader) as archive:
+    with reading(stream.where), tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarHeader) as archive:
         while (info := archive.next()) is not None:
             # The library would keep them all, and would look for the end of a member for ever, however far away it is said to be.
             archive.members.clear()  # type: ignore[attr-defined]
             if not 0 <= archive.offset - archive.fileobj.tell() <= stream.limit.most:
                 raise tarfile.ReadError(f"a member of {info.size:,} bytes is declared")
-            if any(key.startswith("GNU.sparse") for key in info.pax_headers):
+            if info.issparse() or any(key.startswith("GNU.sparse") for key in info.pax_headers):
                 raise tarfile.ReadError("sparse members are not read")
             where = f"{stream.where}: {printable(info.name)}"
             file = archive.extractfile(info) if info.isfile() else io.BytesIO() if info.isdir() else None
@@ -278,8 +262,6 @@ class _TarHeader(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) if any(buf) else error from None
 
     def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        if self.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("sparse members are not read")
         if self.type in _EXTENDED and not 0 <= self.size <= _TAR_HEADER:
             raise tarfile.ReadError(f"an extended header of {self.size:,} bytes")
         return super()._proc_member(archive)  # type: ignore[misc]

@@ -222,7 +222,7 @@ def test_other_files(tmp_path: Path) -> None:
     refuses(contents, path, "HTML page")
     refuses(contents, tmp_path / "none.zip", "no such file")
     path.write_bytes(b"PK\3\4" + bytes(100))
-    refuses(contents, path, "damaged (file is not a zip file)")
+    refuses(contents, path, "damaged or not usable (file is not a zip file)")
     refuses(contents, tmp_path, "not a file")
 
 

@@ -136,7 +136,10 @@ def test_a_format_takes_one_function(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_table_in_a_zip_archive(tmp_path: Path, name: str) -> None:
     text = "a,b,y\n1,p,u\n3,q,v\n4,p,u\n"
     with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("inner.csv", text.replace(",", "\t") if "tsv" in name else text)
+        archive.writestr("folder/", "")
+        archive.writestr("folder/inner.csv", text.replace(",", "\t") if "tsv" in name else text)
+        archive.writestr("__MACOSX/folder/._inner.csv", "x")
+        archive.writestr(".DS_Store", "x")
     dataset = load(path=tmp_path / name, validation=0, own=Own(target="y"))
     assert dataset.name == "data" and dataset.train.x.tolist() == [[1, 1, 0], [3, 0, 1], [4, 1, 0]]
     with zipfile.ZipFile(tmp_path / name, "a") as archive:
