@@ -5,7 +5,6 @@ NumPy makes the arrays once it is checked what a header declares; no pickle in t
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import struct
@@ -13,6 +12,7 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ _KEY = re.compile(
 _KEYS_HINT = "save them as x and y (or images and labels), or as x_train, y_train, x_test and y_test"
 _MATLAB_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _MATLAB_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
-_MATLAB_MATRIX, _MATLAB_PACKED = 14, 15
+_MATLAB_MATRIX, _MATLAB_PACKED, _MATLAB_MOST = 14, 15, 10_000
 _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _IDX_NAME = r"((?:train|t10k|test)-(?:images|labels))[-.]idx\d-ubyte"
 _NPY_NAME = r"([^.].*)\.npy"
@@ -260,7 +260,7 @@ def read_mat(path: Path) -> Found:
         if order is None or head.startswith(b"MATLAB 7.3"):
             raise stream.error("a MATLAB file of version 5 to 7 is expected, not 7.3 or another", "save it with the option -v7")
         try:
-            variables = dict(_matlab_variables(memoryview(stream.read()), order, stream.limit))
+            variables = dict(islice(_matlab_variables(memoryview(stream.read()), order, stream.limit), _MATLAB_MOST))
             roles, notices = choose(variables, str(path))
             arrays = {role: _matlab_array(order, *variables[key]) for role, key in roles.items()}
         except (ValueError, LookupError, RecursionError, struct.error, zlib.error) as error:
@@ -297,7 +297,7 @@ def _matlab_variables(content: memoryview, order: str, limit: Limit) -> Iterator
             limit.take(len(unpacked))
             yield from _matlab_variables(memoryview(unpacked), order, limit)
         elif code == _MATLAB_MATRIX:
-            (_, flags), (_, sizes), (_, name), *data = itertools.islice(_matlab_elements(element, order), 4)
+            (_, flags), (_, sizes), (_, name), *data = islice(_matlab_elements(element, order), 4)
             (flag,) = struct.unpack_from(f"{order}I", flags)
             if flag & 0xFF in _MATLAB_CLASSES and not flag & 0x800 and data:
                 shape = np.frombuffer(sizes, f"{order}i4").tolist()

@@ -40,6 +40,7 @@ _VERSIONS = ((".bin",), ("",), (".png", ".json"))
 _VALUES = 3072
 _PIXELS = 1024
 _MOST_ROWS = 20_000
+_MOST_BYTES = 96 << 20
 _STRIP = 1000
 _PEEKED = 40
 _HINT = f"put the batches of one version into a folder, or give one of {', '.join(_ARCHIVES)}"
@@ -138,7 +139,7 @@ def _read_pickled(stream: Stream) -> tuple[Array, Array]:
 def _read_sheet(stream: Stream) -> tuple[Array, None]:
     """Each line of a sheet's pixels is an image, pixel after pixel."""
     try:
-        pixels, _ = decode(stream.read(), _PIXELS * _MOST_ROWS)
+        pixels, _ = decode(stream.read(_MOST_BYTES), _PIXELS * _MOST_ROWS)
     except Unreadable as error:
         raise stream.error(f"not a sheet of images: {error}") from error
     if pixels.ndim != 3 or pixels.shape[2] != _PIXELS:
@@ -148,7 +149,7 @@ def _read_sheet(stream: Stream) -> tuple[Array, None]:
 
 def _read_labels(stream: Stream) -> tuple[None, Array]:
     try:
-        labels = _whole_numbers(json.loads(stream.read()))
+        labels = _whole_numbers(json.loads(stream.read(_MOST_BYTES // 16)))
     except (ValueError, RecursionError) as error:
         raise stream.error("not a list of labels in JSON") from error
     if labels is None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlp_cli.data.dataset import Array
-from mlp_cli.data.streams import open_file, reading
-from mlp_cli.errors import DataError
+from mlp_cli.data.streams import open_file
+from mlp_cli.errors import DataError, cause_of
 
 
 class Found(NamedTuple):
@@ -58,11 +58,13 @@ def reads(
 def format_of(path: Path) -> tuple[Format, list[Path]]:
     """The format of what lies at a path, and the files that belong to it. Errors: DataError that lists the formats."""
     listed = "read are: tables (.csv, .tsv, .tab, .parquet); " + "; ".join(known.accepted for known in FORMATS.values())
-    with reading(str(path)):
+    try:
         for known in sorted(FORMATS.values(), key=lambda known: known.last):
             if files := known.files(path):
                 return known, files
         inside = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else []
+    except OSError as error:
+        raise DataError(f"{path}: {cause_of(error)}") from error
     if not path.is_dir():
         if named := _by_name(path):
             return named, [path]

@@ -34,6 +34,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 _GREY = ("1", "L", "LA")
 _COLOUR = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "CMYK", "YCbCr")
 _MOST_BYTES = 32 << 20
+_MOST_FILES = 2_000_000
 _LAYOUT = f"put the pictures of each class into one folder, named after the class: {', '.join(SUFFIXES)}"
 _NAMED = 3
 _UNREADABLE = "pictures that cannot be read are left out"
@@ -121,7 +122,7 @@ class _Pictures:
 
     path: Path
     pixels: dict[Parts, Array] = field(default_factory=dict)
-    unreadable: list[Parts] = field(default_factory=list)
+    unreadable: set[Parts] = field(default_factory=set)
     others: list[Parts] = field(default_factory=list)
     folders: set[Parts] = field(default_factory=set)
     told: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -155,7 +156,7 @@ def _entries(found: _Pictures) -> Iterator[tuple[Parts, Callable[[], bytes] | No
         parts = tuple(part for part in member.member.replace("\\", "/").split("/") if part not in ("", "."))
         if ".." in parts:
             raise member.error("a name that leads out of the archive: damaged or hostile")
-        if not any(map(_hidden, parts)):
+        if parts and not any(map(_hidden, parts)):
             yield parts, None if member.member.endswith("/") else partial(member.read, _MOST_BYTES + 1)
 
 
@@ -163,23 +164,26 @@ def _read(path: Path) -> _Pictures:
     """All that is in a folder or an archive. Errors: DataError for a picture that cannot be used, though it can be read."""
     found = _Pictures(path)
     limit = Limit(str(path))
-    for parts, read in _entries(found):
-        where = printable("/".join(parts))
+    for number, (parts, read) in enumerate(_entries(found)):
+        if number == _MOST_FILES:
+            raise DataError(f"{path}: holds more than {_MOST_FILES:,} files")
         found.folders.update(parts[:depth] for depth in range(1, len(parts) + (read is None)))
         if read is None:
             continue
         if not parts[-1].lower().endswith(SUFFIXES):
             found.others.append(parts)
             continue
-        content = read()
-        if len(content) > _MOST_BYTES or parts in found.pixels or parts in found.unreadable:
-            raise DataError(f"{path}: {where}: is there twice, or has more than the limit of {_MOST_BYTES:,} bytes")
+        where, content = printable("/".join(parts)), read()
+        if len(content) > _MOST_BYTES:
+            raise DataError(f"{path}: {where}: has more than the limit of {_MOST_BYTES:,} bytes")
+        if parts in found.pixels or parts in found.unreadable:
+            raise DataError(f"{path}: {where}: is there twice")
         try:
             pixels, note = decode(content)
         except Refused as error:
             raise DataError(f"{path}: {where}: {error}") from error
         except Unreadable as error:
-            found.unreadable.append(parts)
+            found.unreadable.add(parts)
             found.told[_UNREADABLE].append(f"{where} ({foreign(content[:512]) or error})")
             continue
         if note:

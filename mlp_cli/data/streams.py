@@ -29,6 +29,7 @@ LIMIT = 4 << 30
 
 _XZ_MEMORY = 128 << 20
 _TAR_HEADER = 1 << 15
+_ZIP_LIST = 32 << 20
 _PIECE = 1 << 20
 _BUFFER = 1 << 14
 _PACKED = 1 << 17
@@ -219,7 +220,8 @@ def is_tar(path: Path) -> bool:
 
 def _zip_members(stream: Stream, path: Path) -> Iterator[Stream]:
     limit = Limit(stream.where)
-    with reading(stream.where), zipfile.ZipFile(path if stream.packing == "plain" else io.BytesIO(stream.read())) as archive:
+    file = open(path, "rb") if stream.packing == "plain" else io.BytesIO(stream.read())  # noqa: SIM115
+    with reading(stream.where), file, zipfile.ZipFile(_ZipFile(file)) as archive:
         infos = archive.infolist()
         if len({info.filename for info in infos}) < len(infos):
             raise zipfile.BadZipFile("two members have the same name")
@@ -229,6 +231,19 @@ def _zip_members(stream: Stream, path: Path) -> Iterator[Stream]:
                 raise DataError(f"{where}: compressed by method {info.compress_type}; plain and deflated members are read")
             with reading(where), Stream(archive.open(info), where, info.filename, limit) as member:
                 yield member
+
+
+class _ZipFile:
+    """The file of a zip archive. The library reads the list of members in one piece, and makes ten times as much of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _ZIP_LIST:
+            raise zipfile.BadZipFile(f"a list of members of {size:,} bytes; use .tar.gz")
+        return self.file.read(size)
 
 
 def _tar_members(stream: Stream) -> Iterator[Stream]:

@@ -406,6 +406,12 @@ def test_names_that_lead_out(tmp_path: Path, maker: str, name: str) -> None:
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [maker]
 
 
+@pytest.mark.parametrize("maker", ["a.tar", "a.zip"])
+def test_names_of_nothing(tmp_path: Path, maker: str) -> None:
+    found = read_images(MAKERS[maker](tmp_path / maker, letters() | {".": b"x", "./": b"", "/": b""}))
+    assert len(found.train_x) == 6 and found.notices == ()
+
+
 def test_links_in_an_archive(tmp_path: Path) -> None:
     path = tar(tmp_path / "a.tar", letters(), "w")
     with tarfile.open(path, "a") as out:
