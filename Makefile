@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/mnist_adam_relu.yaml
+REV ?= HEAD
 PARALLEL ?= -n logical --dist worksteal
 PROOFS := tests/chaos tests/sweep/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test test-chaos test-wheel coverage lint format schema bench clean
+.PHONY: help setup setup-dev data train test test-chaos test-wheel coverage golden lint format schema bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,14 +47,16 @@ test-wheel: setup-dev  ## build a wheel and run train, sweep and report from it,
 
 coverage: setup-dev  ## branch coverage of the default suite, commands and workers included; pages in build/coverage
 	rm -rf build/coverage && mkdir -p build/coverage
-	$(BIN)/python -m coverage run -m pytest $(PARALLEL)
-	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage html --quiet
-	$(BIN)/python -m coverage report --skip-covered --sort=miss
+	$(BIN)/python -m coverage run -m pytest $(PARALLEL); status=$$?; \
+	  $(BIN)/python -m coverage combine --quiet; \
+	  $(BIN)/python -m coverage html --quiet && $(BIN)/python -m coverage report --skip-covered --sort=miss && exit $$status
 
 test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, damage, hostile files, sweeps under attack (some 20 minutes)
 	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
 	$(BIN)/python -m pytest -m slow $(PROOFS:%=--ignore=%)
+
+golden: setup-dev  ## what differs in the bytes, JSON and errors of runs since a commit: make golden REV=HEAD~1
+	$(BIN)/python tests/golden.py $(REV)
 
 lint: setup-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -65,7 +68,7 @@ format: setup-dev  ## format the code
 	$(BIN)/ruff format .
 
 schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
-	$(BIN)/python -c 'from mlp_cli.config.describing import write_schema; write_schema()'
+	$(BIN)/python -c 'from mlp_cli.config.starter import SCHEMA_FILE, schema_text; SCHEMA_FILE.write_text(schema_text(), "utf-8")'
 
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers

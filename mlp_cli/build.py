@@ -1,46 +1,50 @@
-"""From a config to the parts of a run, wired together: the one place that reads config objects and makes components."""
+"""From a config to the parts of a run, wired together: the one place that reads config objects and makes components. And what
+such a run will take, from a few steps of a scratch copy."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import os
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
-from mlp_cli.data.features import Projection, features
+from mlp_cli.data.features import features
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own
 from mlp_cli.data.synthetic import synthetic
-from mlp_cli.data.transforms import Affine, fit
-from mlp_cli.errors import UsageError
+from mlp_cli.data.transforms import fit
+from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.optimizers import optimizers
-from mlp_cli.nn.scalar_engine import scalar_parts
+from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
-from mlp_cli.training.evaluate import ROWS, SCORE_NAMES
+from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
-
-Say = Callable[[str], None]
 
 GRADCHECK_ROWS = 16
 
 
-def load_data(config: Config, say: Say) -> Dataset:
-    """The config's data set, split. say: called with each notice (a broken copy that was passed over, say)."""
+def load_data(config: Config) -> Dataset:
+    """The config's data set, split; its `notices` are for the user. Errors: DataError, UsageError."""
     wanted = config.dataset
     options = synthetic.options(wanted.name) if wanted.name is not None and wanted.name in synthetic else ()
     rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
-    dataset = load(
+    return load(
         name=wanted.name,
         path=wanted.path,
         validation=rows,
@@ -62,9 +66,15 @@ def load_data(config: Config, say: Say) -> Dataset:
         ),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )
-    for text in dataset.notices:
-        say(text)
-    return dataset
+
+
+def check_data(folder: Path, before: str | None, dataset: Dataset, hint: str | None = None) -> None:
+    """Errors: DataError, with the hint, where the data is not that of the run in `folder`. before: the run's, None if not known."""
+    if before is not None and dataset.sha256 != before:
+        raise DataError(
+            f"{folder}: the data has changed since this run: its SHA-256 was {before}, now it is {dataset.sha256}",
+            hint or "put the old data back, or train afresh with --force",
+        )
 
 
 def check(config: Config, dataset: Dataset) -> None:
@@ -95,17 +105,19 @@ def check(config: Config, dataset: Dataset) -> None:
         )
 
 
-def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
+def build(config: Config, dataset: Dataset) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
     dtype = np.dtype(config.dtype)
-    transform = transform_of(config, dataset)
-    inputs, outputs = transform.width or dataset.train.x.shape[1], dataset.outputs
+    # Scaling and features are fitted on the training part.
+    transform = fit(config.dataset.scale, dataset.train, config.dtype, dataset.shape)
+    if config.features is not None:
+        transform = features.build(config.features.name, **config.features.options()).fit(dataset.train, transform, config.dtype)
     optimizer = optimizers.build(config.optimizer.name, **config.optimizer.options())
     network = build_network(
-        inputs,
+        transform.width or dataset.train.x.shape[1],
         config.hidden_sizes,
-        outputs,
+        dataset.outputs,
         [activations.build(part.name, **part.options()) for part in config.activation],
         dropout=list(config.dropout),
         input_dropout=config.input_dropout,
@@ -114,17 +126,12 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
     )
     network.initialize(initializers.build(config.initializer.name, **config.initializer.options()), config.seed)
     loss = losses.build(config.loss.name, **config.loss.options())
-    updater = Updater(
-        optimizer,
-        network.theta,
-        network.grad,
-        network.decayed,
-        weight_decay=config.weight_decay,
-        l1=config.l1,
-        threads=threads,
-    )
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, config.weight_decay, config.l1)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
+    best = Best()
+    if (stopping := config.early_stopping) is not None:
+        best = Best("val_loss" if stopping.monitor == "val_loss" else "val_score", stopping.min_delta, stopping.patience)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
     return Trainer(
         network,
@@ -137,25 +144,15 @@ def build(config: Config, dataset: Dataset, threads: int = 1) -> Trainer:
         seed=config.seed,
         learning_rate=config.learning_rate,
         epochs=config.epochs,
-        state=TrainingState(_best(config)),
+        state=TrainingState(best),
         keep_best=config.evaluate == "best",
     )
-
-
-def transform_of(config: Config, dataset: Dataset) -> Affine | Projection:
-    """The scaling and the features of a config, fitted on the training part."""
-    scaling = fit(config.dataset.scale, dataset.train, config.dtype, dataset.shape)
-    if config.features is None:
-        return scaling
-    made = features.build(config.features.name, **config.features.options())
-    projection: Projection = made.fit(dataset.train, scaling, config.dtype)
-    return projection
 
 
 def check_gradients_of(config: Config) -> list[Check]:
     """Analytic against numerical gradients of the config's network, in float64 on 16 rows of its data."""
     config = config.model_copy(update={"dtype": "float64"})
-    trainer = build(config, load_data(config, lambda text: None))
+    trainer = build(config, load_data(config))
     part = trainer.train.part
     batches = Batches(
         Part(part.x, part.y, part.index[:GRADCHECK_ROWS]), trainer.train.transform, GRADCHECK_ROWS, np.dtype(np.float64)
@@ -164,9 +161,51 @@ def check_gradients_of(config: Config) -> list[Check]:
     return check_gradients(trainer.network, trainer.loss, x, y, seed=config.seed)
 
 
-def _best(config: Config) -> Best:
-    stopping = config.early_stopping
-    if stopping is None:
-        return Best()
-    monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
-    return Best(monitor, stopping.min_delta, stopping.patience)
+@dataclass(frozen=True)
+class Estimate:
+    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation."""
+
+    parameters: int
+    memory: int
+    seconds: float
+
+
+def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
+    """Measures some steps. The validation part is taken to cost a third of as many training rows."""
+    with threadpool_limits(threads, "blas"):
+        trainer = build(config, dataset)
+        step = step_seconds(trainer)
+    network, itemsize = trainer.network, trainer.network.theta.itemsize
+    copies = 2 + len(trainer.updater.slots) + (1 if trainer.keep_best else 0)
+    rows = max(trainer.train.batch_size, 500)
+    widths = dataset.train.x.shape[1] * 2 + 4 * sum(config.hidden_sizes) + 4 * dataset.outputs
+    memory = network.theta.nbytes * copies + rows * widths * itemsize + dataset.train.x.nbytes
+    validated = len(dataset.validation) / 3 / trainer.train.batch_size if dataset.validation else 0.0
+    return Estimate(int(network.theta.size), memory, step * (len(trainer.train) + validated) * config.epochs)
+
+
+def choose_threads(config: Config, dataset: Dataset) -> int:
+    """The number of BLAS threads whose steps are fastest; more threads must gain a tenth to be chosen."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    best, best_seconds = 1, float("inf")
+    for threads in (2**power for power in range(cores.bit_length())):
+        with threadpool_limits(threads, "blas"):
+            seconds = step_seconds(build(config, dataset))
+        if seconds < 0.9 * best_seconds:
+            best, best_seconds = threads, seconds
+    return best
+
+
+def step_seconds(trainer: Trainer, budget: float = 0.4) -> float:
+    """The median time of a training step, from as many steps as fit in `budget` seconds (at least three)."""
+    times: list[float] = []
+    scores = Scores(trainer.task)
+    trainer.network.start_epoch(0, 1)
+    with np.errstate(all="ignore"):
+        while True:
+            for x, y in trainer.train:
+                started = time.perf_counter()
+                trainer.step(x, y, scores)
+                times.append(time.perf_counter() - started)
+                if len(times) >= 3 and sum(times) > budget:
+                    return statistics.median(times)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +13,42 @@ BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", 
 """How each BLAS is told its number of threads; read when NumPy is imported."""
 
 
-@contextmanager
-def blas_threads(threads: int) -> Iterator[None]:
-    """Runs the body with this many BLAS threads."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=threads, user_api="blas"):
-        yield
-
-
 def describe(threads: int) -> dict[str, Any]:
-    """The `environment` of run.json."""
+    """The `environment` of run.json. threads: BLAS threads of the run."""
     import numpy as np
+    from threadpoolctl import threadpool_info
 
+    loaded = [entry for entry in threadpool_info() if entry.get("user_api") == "blas"]
+    # SciPy brings a BLAS of its own, which no product of ours goes through: whether it is loaded by now changes no bytes.
+    ours = [entry for entry in loaded if "numpy" in Path(entry["filepath"]).parent.name.lower()] or loaded
+    libraries = {
+        " ".join(str(entry[key]) for key in ("internal_api", "version", "architecture") if entry.get(key)) for entry in ours
+    }
     return {
         "version": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "blas": _blas(),
+        "blas": "; ".join(sorted(libraries)) or "unknown",
         "threads": threads,
-        "cpu": _cpu(),
+        "cpu": _kernel_says("cpuinfo", "model name") or platform.processor() or platform.machine(),
         "platform": platform.platform(),
         "git": _git(),
     }
 
 
-def _blas() -> str:
-    from threadpoolctl import threadpool_info
-
-    found = [entry for entry in threadpool_info() if entry.get("user_api") == "blas"]
-    parts = [
-        " ".join(str(entry[key]) for key in ("internal_api", "version", "architecture") if entry.get(key)) for entry in found
-    ]
-    return "; ".join(dict.fromkeys(parts)) or "unknown"
+def available_memory() -> int | None:
+    """Bytes of memory that a process could still get, or None where the system does not say."""
+    kibibytes = (_kernel_says("meminfo", "MemAvailable") or "").removesuffix(" kB")
+    return int(kibibytes) * 1024 if kibibytes.isdecimal() else None
 
 
-def _cpu() -> str:
+def _kernel_says(file: str, key: str) -> str | None:
+    """The first value of a key in a file of /proc, which macOS does not have; None where there is none."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc", file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        pass  # no /proc on macOS
-    return platform.processor() or platform.machine()
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
 
 
 def _git() -> str | None:
@@ -73,14 +64,3 @@ def _git() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
-
-
-def available_memory() -> int | None:
-    """Bytes of memory that a process could still get, or None where the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return None

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+Notify = Callable[[str], None]
+"""How the user is told what is no error, such as a broken copy of the data that was passed over; the message is one line."""
+
 
 class MlpError(Exception):
     """Something went wrong that a person can mend.
@@ -59,7 +65,14 @@ class ReaderGone(RunError):
 
 
 class Diverged(RunError):
-    """A loss that is no longer finite; the message has the step, the layer and the learning rate: exit code 1."""
+    """A loss that is no longer finite; the message has the step, the layer and the learning rate: exit code 1.
+
+    divergence: the same as run.json keeps it: epoch, step (of the whole run), layer, gradient_norm, learning_rate, dead_relus.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, divergence: dict[str, Any] | None = None) -> None:
+        super().__init__(message, hint)
+        self.divergence = divergence
 
 
 class Interrupted(MlpError):

@@ -1,182 +1,308 @@
-"""A run from its config to run.json. Read it first: `plan` says where a run goes, `run` does the whole job in a claimed folder
-(`build`, next door, wires the parts, `job` is one attempt)."""
+"""One run, from its config to its folder. Read it first: a `Plan` says where a run goes; `run` loads the data and claims the
+folder; an `Attempt` there builds the network, fits it, evaluates it once on the test set and writes the results."""
 
 from __future__ import annotations
 
 import stat
+import time
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlp_cli import files, runs
-from mlp_cli.build import Say, build, check, load_data
+from threadpoolctl import threadpool_limits
+
+from mlp_cli import environment, files, runs
+from mlp_cli.build import build, check, check_data, choose_threads, load_data
 from mlp_cli.config import Config
+from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
-from mlp_cli.errors import DataError, RunError
-from mlp_cli.figures import draw_figures, figures_missing
-from mlp_cli.job import Job, Outcome, Plan, data_changed, test
-from mlp_cli.model import NAME, load_weights
+from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
+from mlp_cli.model import NAME, write_model
+from mlp_cli.plots.figures import draw, figures_missing
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import Callback, read_history
-from mlp_cli.training.evaluate import SCORE_NAMES
+from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
+from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, evaluate
+from mlp_cli.training.progress import epoch_line
+from mlp_cli.training.state import Row
+from mlp_cli.training.stop import StopRequest, stop_on_signals
 
-FILES = ("config.yaml", "metrics.csv", "timings.csv", NAME)
+FILES = ("config.yaml", METRICS, "timings.csv", NAME)
 """What every completed run has, besides run.json and log.txt."""
 
+_DONE = ("completed", "diverged")
 
-def plan(config: Config, results: Path) -> Plan:
-    """Where a run of this config goes."""
-    digest = config.hash()
-    name = runs.run_id(config.name, digest)
-    return Plan(config, digest, name, results / name)
+
+class Plan:
+    """A run before it starts: its config, the config's hash (64 hex digits), its id and its folder."""
+
+    def __init__(self, config: Config, results: Path) -> None:
+        self.config, self.hash = config, config.hash()
+        self.id = runs.run_id(config.name, self.hash)
+        self.folder = results / self.id
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `run` leaves: the content of run.json, the folder, and whether anything was trained just now."""
+
+    record: runs.Record
+    folder: Path
+    trained: bool
 
 
 def run(
-    planned: Plan,
+    plan: Plan,
     *,
     threads: int | str | None = None,
     force: bool = False,
     plots: bool = True,
-    callbacks: Callable[[str], Sequence[Callback]] = lambda score: (),
-    say: Say = lambda text: None,
+    callbacks: Sequence[Callback] = (),
+    notify: Notify = lambda text: None,
     command: str | None = None,
     until: int | None = None,
-    on_error: Callable[[dict[str, Any]], None] = lambda record: None,
+    on_error: Callable[[runs.Record], None] = lambda record: None,
 ) -> Outcome:
     """Finishes a run: reports a completed or diverged one, goes on with an interrupted one, starts a new or failed one.
 
     threads: BLAS threads, `auto`, or None for what the run used before (1 at first). force: clear the folder first.
-    plots: also draw figures. callbacks: given the score's name, makes more callbacks (a progress bar). say: takes notices.
-    command: for run.json. until: pause after this epoch as `pruned`; the same call without it goes on.
+    plots: also draw figures. callbacks: hear of the training besides, such as a progress bar. command: for run.json.
+    until: pause after this epoch as `pruned`; the same call without it goes on.
     on_error: takes the record of a run that an error or a signal ended, before the error goes on.
     Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
     """
-    config = planned.config
-    notices: list[str] = []
-    dataset: Dataset | None = None
-    absent: DataError | None = None
+    folder = plan.folder
+    data: Dataset | DataError
     try:
-        dataset = load_data(config, notices.append)
-        check(config, dataset)
+        data = load_data(plan.config)
+        check(plan.config, data)
     except DataError as error:
-        if force or not _is_done(planned.folder):
+        before = runs.read_record(folder)
+        if force or before is None or before.status not in _DONE:
             raise
-        absent = error
-    with runs.Claim(planned.folder) as claim:
+        data = error
+    with runs.Claim(folder) as claim:
 
-        def tell(text: str) -> None:
+        def log_and_notify(text: str) -> None:
             claim.log(text)
-            say(text)
+            notify(text)
 
-        for text in notices:
-            tell(text)
+        for text in data.notices if isinstance(data, Dataset) else ():
+            log_and_notify(text)
         claim.tidy()
         if force:
             claim.clear()
-        before = None if force else runs.read_record(planned.folder)
-        status = _check_record(planned, before)
-        if before is not None and status in ("completed", "diverged"):
-            _compare_data(planned.folder, before, dataset)
-            lost = missing_files(planned.folder) if status == "completed" else []
-            if not lost:
-                if absent is not None:
-                    tell(f"the data is not here any more, so it was not compared: {absent.message.splitlines()[0]}")
-                return _report_again(planned, claim, before, dataset, plots and status == "completed")
-            if absent is None:
-                tell(f"the run was completed, but {', '.join(lost)} is gone or empty: starting over")
-        if absent is not None:
-            raise absent
-        assert dataset is not None, "or it is absent"
-        if status in ("failed", "completed"):
-            claim.clear()
-            before = None
-        job = Job(planned, claim, before, command, tell)
-        try:
-            outcome = job.finish(dataset, threads, plots, callbacks, until)
-        except BaseException:
-            if job.record["status"] != "running":
-                on_error(job.record)
-            raise
-        if outcome.record["status"] == "completed":
-            _check_whole(claim)
-        return outcome
+        record = runs.read_record(folder) or new_record(plan)
+        if record.config_hash != plan.hash:
+            raise RunError(
+                f"{folder} belongs to another config: its hash is {record.config_hash}, this one's {plan.hash}",
+                "give this run another name with --name",
+            )
+        done, completed = record.status in _DONE, record.status == "completed"
+        if done and isinstance(data, Dataset):
+            check_data(folder, record.data_sha256, data)
+        lost = missing_files(folder) if completed else []
+        if done and not lost:
+            checkpoint.remove(folder)
+            if isinstance(data, DataError):
+                log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
+            elif plots and completed and figures_missing(folder, data):
+                draw(plan.config, record, folder, folder, data)
+        elif isinstance(data, DataError):
+            raise data
+        else:
+            if lost:
+                log_and_notify(f"the run was completed, but {', '.join(lost)} is gone or empty: starting over")
+            if completed or record.status == "failed":
+                claim.clear()
+                record = new_record(plan)
+            record.command = command
+            try:
+                Attempt(plan, claim, data, record, log_and_notify).finish(threads, plots, callbacks, until)
+            except BaseException:
+                if record.status != "running":
+                    on_error(record)
+                raise
+        if record.status == "completed":  # somebody may have taken the folder away, or a file of it
+            claim.check()
+            if gone := missing_files(folder):
+                raise RunError(f"{folder}: {', '.join(gone)} is gone or empty", "run the same command again")
+        return Outcome(record, folder, not done or bool(lost))
 
 
-def _check_record(planned: Plan, record: dict[str, Any] | None) -> str | None:
-    """The status of what is in the folder. Errors: RunError where another config's run is there."""
-    if record is None:
-        return None
-    if record.get("config_hash") != planned.hash:
-        raise RunError(
-            f"{planned.folder} belongs to another config: its hash is {record.get('config_hash')}, this one's {planned.hash}",
-            "give this run another name with --name",
-        )
-    stated = str(record.get("status"))
-    return "interrupted" if stated == "running" else stated  # we hold the claim: nobody else is running it
-
-
-def _is_done(folder: Path) -> bool:
-    record = runs.read_record(folder)
-    return record is not None and record["status"] in ("completed", "diverged")
+def new_record(plan: Plan) -> runs.Record:
+    """run.json of a run that nobody has begun: it has every key."""
+    known = {"id": plan.id, "name": plan.config.name, "config_hash": plan.hash, "config": plan.config.to_dict()}
+    begun = {"status": "interrupted", "started": runs.now(), "epochs": 0, "metrics": {}}
+    return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields) | known | begun)
 
 
 def missing_files(folder: Path) -> list[str]:
     """Which of a completed run's files are not there, or empty: it is then trained again."""
-    return [name for name in FILES if not _is_filled(folder / name)]
+    missing = list(FILES)
+    for name in FILES:
+        with suppress(OSError):
+            status = (folder / name).stat()
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                missing.remove(name)
+    return missing
 
 
-def _is_filled(path: Path) -> bool:
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+class Attempt(Callback):
+    """One try at a run, in its claimed folder. As a callback it keeps the run's files, epoch by epoch.
 
-
-def _check_whole(claim: runs.Claim) -> None:
-    """Errors: RunError where the folder was removed or lost a file while the run was being finished."""
-    claim.check()
-    if lost := missing_files(claim.folder):
-        raise RunError(f"{claim.folder}: {', '.join(lost)} is gone or empty", "run the same command again")
-
-
-def _compare_data(folder: Path, record: dict[str, Any], dataset: Dataset | None) -> None:
-    """Errors: DataError where the data is here and not the one that the run was trained on."""
-    before = (record.get("data") or {}).get("sha256")
-    if dataset is not None and before is not None and dataset.sha256 != before:
-        raise data_changed(folder, before, dataset.sha256)
-
-
-def _report_again(planned: Plan, claim: runs.Claim, record: dict[str, Any], dataset: Dataset | None, plots: bool) -> Outcome:
-    """A run that is done. Draws figures that are missing where the data is here."""
-    checkpoint.remove(planned.folder)
-    if plots and dataset is not None and figures_missing(planned.folder, dataset):
-        _draw(planned.config, record, dataset, planned.folder, planned.folder)
-        _check_whole(claim)
-    return Outcome(record, planned.folder, trained=False)
-
-
-def draw(config: Config, folder: Path, target: Path) -> None:
-    """Draws the figures of a completed run, which lies in `folder`, into target/plots, from its weights and its data.
-
-    Errors: DataError where the data is gone or has changed; RunError where something cannot be read or written.
+    record: what run.json says, changed in place. notify: takes what is said to the user and to log.txt.
     """
-    record = runs.read_record(folder)
-    dataset = load_data(config, lambda text: None)
-    if record is None or record["status"] != "completed":
-        raise RunError(f"{folder} is no completed run")
-    _compare_data(folder, record, dataset)
-    files.make_folder(target)
-    _draw(config, record, dataset, folder, target)
 
+    def __init__(self, plan: Plan, claim: runs.Claim, dataset: Dataset, record: runs.Record, notify: Notify) -> None:
+        self.plan, self.claim, self.dataset, self.record, self.notify = plan, claim, dataset, record, notify
+        self.config, self.folder, self.score = plan.config, plan.folder, SCORE_NAMES[dataset.task]
+        record.status, record.error, record.divergence = "running", None, None
+        record.finished = record.seconds = record.best_epoch = None
+        record.config, record.metrics = self.config.to_dict(), {}
 
-def _draw(config: Config, record: dict[str, Any], dataset: Dataset, folder: Path, target: Path) -> None:
-    trainer = build(config, dataset)
-    load_weights(folder, trainer.network)
-    history = read_history(folder, SCORE_NAMES[dataset.task])
-    if len(history) != max(1, record["epochs"]):
-        raise RunError(
-            f"{folder} is damaged: its metrics.csv has {len(history)} of {record['epochs']} epochs",
-            "train the run again with --force",
+    def finish(self, threads: int | str | None, plots: bool, callbacks: Sequence[Callback], until: int | None) -> None:
+        """Trains, evaluates and writes everything; whatever goes wrong, run.json says so first.
+
+        until: pause after this epoch as `pruned`, unless training is over by then; nothing is evaluated on the test set.
+        Errors: DataError where the checkpoint belongs to other data; the run then stays as it is.
+        """
+        self.until = until
+        found, notices = checkpoint.recover(self.folder, self.plan.id, self.plan.hash)
+        if found is None and not notices:
+            with suppress(RunError):
+                if runs.read_curves(self.folder).get("epoch"):
+                    notices = ["epochs were trained here before, but there is no checkpoint to go on from: starting over"]
+        for text in notices:
+            self.notify(text)
+        if found is not None:
+            check_data(self.folder, found.head["data_sha256"], self.dataset)
+        with stop_on_signals() as stop:
+            try:
+                if threads == "auto":
+                    threads = choose_threads(self.config, self.dataset)
+                    self.notify(f"--threads auto: {threads} is fastest here")
+                kept = found.head["environment"].get("threads") if found is not None else None
+                threads = int(threads or kept or (self.record.environment or runs.Environment()).threads)
+                with threadpool_limits(threads, "blas"):
+                    self.trainer = build(self.config, self.dataset)
+                    self._begin(threads, found)
+                    # What fails here outside the run's own files is the progress. It comes last: an epoch that cannot be
+                    # printed is not lost.
+                    with files.writing(Path("the progress")):
+                        self.trainer.fit([self, *callbacks], stop, until)
+                    if stop.signal is not None:
+                        raise stop.interrupted(f"after epoch {self.trainer.state.epoch}")
+                    if not self._is_over():
+                        self._end("pruned", {})
+                        return
+                    self._evaluate(stop)
+            except BaseException as error:
+                self._fail(error)
+                raise
+        checkpoint.remove(self.folder)
+        if plots:
+            draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer)
+
+    def _begin(self, threads: int, found: checkpoint.Checkpoint | None) -> None:
+        """Goes back to the checkpoint, if there is one, and writes run.json, config.yaml and the tables as they are then."""
+        record, dataset, trainer = self.record, self.dataset, self.trainer
+        now = environment.describe(threads)
+        record.environment = runs.Environment.model_validate(now)
+        record.parameters = int(trainer.network.theta.size)
+        record.data = runs.Data(
+            name=dataset.name,
+            sha256=dataset.sha256,
+            train=len(dataset.train),
+            validation=len(dataset.validation or ()),
+            test=len(dataset.test or ()),
         )
-    draw_figures(target, record, trainer, dataset, history, test(trainer, dataset)[1])
+        if found is not None:
+            before = found.head["environment"].items()
+            if changed := [f"{key} {old} → {now.get(key)}" for key, old in before if now.get(key) != old]:
+                self.notify(
+                    f"the run began with another environment ({', '.join(changed)}): "
+                    "its bytes may differ from an undisturbed run's"
+                )
+            checkpoint.restore(trainer, found)
+            self.notify(f"going on after epoch {found.epoch} of {self.config.epochs}")
+        record.epochs = trainer.state.epoch
+        size = self.config.batch_size
+        if size != "full" and int(size) > len(dataset.train):
+            self.notify(f"batch_size {size:,} is larger than the training part: its {len(dataset.train):,} rows are one batch")
+        self.claim.write_record(record)
+        files.write_text(self.folder / "config.yaml", self.config.to_yaml())
+        self.tables = TablesWriter(self.folder, self.score, trainer.state.history, len(dataset.train))
+        self.identity = {
+            "run": self.plan.id,
+            "config_hash": self.plan.hash,
+            "data_sha256": dataset.sha256,
+            "environment": {key: now[key] for key in ("version", "numpy", "blas", "threads")},
+        }
+
+    def on_epoch(self, row: Row) -> None:
+        """Keeps what the epoch gave. The log comes first: it tells whether the folder is still ours."""
+        self.claim.log(epoch_line(row, self.config.epochs, self.score, len(self.dataset.train)))
+        self.tables.on_epoch(row)
+        self.claim.check()
+        if self._is_over() or row.epoch == self.until or row.epoch % self.config.checkpoint_every == 0:
+            checkpoint.save(self.folder, self.trainer, self.identity)
+        self.record.epochs = row.epoch
+
+    def _is_over(self) -> bool:
+        return self.trainer.state.best.stop or self.trainer.state.epoch >= self.config.epochs
+
+    def _evaluate(self, stop: StopRequest) -> None:
+        """Reads the test set, once, and writes the model and, last of all, the completed run.json."""
+        started = time.perf_counter()
+        trainer, history, dataset = self.trainer, self.trainer.state.history, self.dataset
+        trainer.restore_best()
+        best = trainer.state.best.epoch if self.config.evaluate == "best" else history[-1].epoch
+        row = next(row for row in history if row.epoch == best)
+        scores = None
+        if dataset.test:
+            batches = Batches(dataset.test, trainer.train.transform, ROWS, trainer.network.theta.dtype)
+            watched = stop.watch(batches, "while it was evaluated on the test set")
+            scores = evaluate(trainer.network, trainer.loss, watched, dataset.task)
+        self.claim.check()
+        write_model(self.folder, trainer.network, trainer.train.transform, dataset, self.record.config)
+        files.write_text(self.folder / "config.yaml", self.config.to_yaml())
+        metrics = {
+            "train_loss": row.train_loss,
+            f"train_{self.score}": row.train_score,
+            "val_loss": row.val_loss,
+            f"val_{self.score}": row.val_score,
+            "test_loss": scores.loss if scores else None,
+            f"test_{self.score}": scores.score if scores else None,
+        }
+        self._end("completed", metrics, time.perf_counter() - started)
+
+    def _end(self, status: runs.Status, metrics: dict[str, float | None], seconds: float = 0.0) -> None:
+        """Writes the tables whole and run.json. A paused run stays at its checkpoint, from which the same bytes follow as if it
+        had never paused. seconds: besides those of the epochs."""
+        state, record = self.trainer.state, self.record
+        self.tables.write(state.history)  # what was appended may not be on the disk yet, and whoever paused the run judges by it
+        record.status, record.finished, record.metrics = status, runs.now(), metrics
+        record.epochs, record.best_epoch = state.epoch, state.best.epoch
+        record.seconds = round(sum(row.seconds for row in state.history) + seconds, 3)
+        self.claim.write_record(record)
+
+    def _fail(self, error: BaseException) -> None:
+        """Writes the status that an error leaves; the error itself goes on to the caller, even where this cannot be written."""
+        record = self.record
+        if isinstance(error, MemoryError):
+            error = out_of_memory(error)
+        if isinstance(error, Diverged):
+            record.status = "diverged"
+            record.divergence = runs.Divergence.model_validate(error.divergence) if error.divergence else None
+        elif isinstance(error, Interrupted | KeyboardInterrupt | RunError):
+            record.status = "interrupted"  # a full disk too: once mended, the same command goes on
+        else:
+            record.status = "failed"
+        record.error = error.message if isinstance(error, MlpError) else f"{type(error).__name__}: {error}"
+        record.finished = runs.now()
+        with suppress(RunError):
+            self.claim.log(record.error if isinstance(error, MlpError) else traceback.format_exc())
+        with suppress(RunError):
+            self.claim.write_record(record)

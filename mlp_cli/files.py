@@ -35,9 +35,10 @@ _REASONS = {
     errno.EISDIR: ("a folder stands where a file should go", "move it away and run the same command again"),
     errno.EPIPE: ("broken pipe: nobody reads it any more", "run the same command again, and have all of its output read"),
     errno.EBADF: ("it is closed", "send it to a file or to /dev/null, or ask for --quiet"),
-    errno.ENOLCK: ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
-    errno.ENOSYS: ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
-    errno.EOPNOTSUPP: ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
+    **dict.fromkeys(
+        (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
+        ("the file system cannot lock files", "choose a folder on another disk with --results DIR"),
+    ),
     errno.EIO: ("the disk reports an input/output error", "check the disk, then run the same command again"),
 }
 
@@ -70,10 +71,9 @@ def make_folder(folder: Path, root: Path | None = None) -> None:
                     f"cannot write {folder}: {each.parent} is a symbolic link that leads nowhere", "mount or make its target"
                 )
             each.mkdir(exist_ok=True)
+            sync_folder(each.parent)
         if not folder.is_dir():
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
-        for each in missing:
-            sync_folder(each.parent)
 
 
 def refuse_link(path: Path) -> None:
@@ -90,10 +90,13 @@ def append(path: Path, content: bytes) -> None:
         handle.write(content)
 
 
-def write_atomic(path: Path, fill: Callable[[BinaryIO], object], before_rename: Callable[[], object] | None = None) -> None:
-    """Writes the file that `fill(handle)` fills, so that `path` holds the old content or all of the new.
+def write_atomic(
+    path: Path, content: bytes | Callable[[BinaryIO], object], before_rename: Callable[[], object] | None = None
+) -> None:
+    """Replaces a file, so that `path` holds the old content or all of the new.
 
-    before_rename: called when the new content is safe on the disk and not yet at `path`.
+    content: the bytes, or a function that writes them to a handle. before_rename: called when they are safe on the disk and not
+    yet at `path`.
     Errors: RunError that names the path (disk full, read-only, folder gone); the temporary file is taken away.
     """
     path = Path(path)
@@ -101,7 +104,7 @@ def write_atomic(path: Path, fill: Callable[[BinaryIO], object], before_rename: 
     with writing(path):
         try:
             with open(temporary, "xb") as handle:
-                fill(handle)
+                handle.write(content) if isinstance(content, bytes) else content(handle)
                 handle.flush()
                 os.fsync(handle.fileno())
             if before_rename:
@@ -114,34 +117,14 @@ def write_atomic(path: Path, fill: Callable[[BinaryIO], object], before_rename: 
         sync_folder(path.parent)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """`write_atomic` of ready bytes."""
-    write_atomic(path, lambda handle: handle.write(content))
-
-
 def write_text(path: Path, content: str) -> None:
     r"""`write_atomic` of text in UTF-8; what is no text (a byte of a path, say) becomes \udcXX, which JSON reads as it was."""
-    write_bytes(path, content.encode("utf-8", "backslashreplace"))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """`write_atomic` of strict JSON (see `strict_json`)."""
-    write_text(path, strict_json(value) + "\n")
+    write_atomic(path, content.encode("utf-8", "backslashreplace"))
 
 
 def strict_json(value: Any) -> str:
     """JSON text with an indent of two; NaN and the infinities, which JSON lacks, become null."""
-    return json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value
+    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=False)
 
 
 def sync_folder(folder: Path) -> None:

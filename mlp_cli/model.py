@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli import files, npz
+from mlp_cli import files
+from mlp_cli.data import npz
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.data.features import Projection
 from mlp_cli.data.transforms import Affine
@@ -33,7 +34,7 @@ def write_model(folder: Path, network: Network, transform: Affine | Projection, 
     arrays["classes"] = np.array(dataset.classes, dtype=np.str_)
     arrays["shape"] = np.array(dataset.shape, np.int64)
     arrays["config"] = np.array(json.dumps(config, sort_keys=True))
-    files.write_bytes(folder / NAME, npz.pack(arrays))
+    files.write_atomic(folder / NAME, npz.pack(arrays))
 
 
 def load_weights(folder: Path, network: Network) -> None:

@@ -8,19 +8,40 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
 
 from mlp_cli.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a numeric option accepts, as a marker inside `Annotated`."""
+    """The values that a numeric option accepts, as a marker inside `Annotated`; pydantic checks them."""
 
     gt: float | None = None
     ge: float | None = None
     lt: float | None = None
     le: float | None = None
+
+    def __str__(self) -> str:
+        """ "at least 0 and less than 1"; the bound that every count has is left out."""
+        if self.gt is not None and self.lt is not None:
+            return f"between {self.gt:.12g} and {self.lt:.12g}"
+        words = {"greater than": self.gt, "at least": self.ge, "less than": self.lt, "at most": self.le}
+        return " and ".join(f"{word} {bound:.12g}" for word, bound in words.items() if bound not in (None, MOST))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """Pydantic's own check of a number with these bounds. A text, true and false are no numbers."""
+        from pydantic_core import core_schema
+
+        bounds = {name: bound for name, bound in vars(self).items() if bound is not None}
+        number = core_schema.no_info_before_validator_function(_whole, handler(source) | bounds | {"strict": True})
+        context = {"message": f"must be {'a whole number' if source is int else 'a number'}, {self}"}
+        return core_schema.custom_error_schema(number, "config", custom_error_message="{message}", custom_error_context=context)
+
+
+def _whole(value: Any) -> Any:
+    """10.0 as 10, which is good for whole numbers and others; -0.0 becomes 0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 MOST = 2**31 - 1
@@ -30,6 +51,7 @@ Positive = Annotated[float, Range(gt=0)]
 NonNegative = Annotated[float, Range(ge=0)]
 Fraction = Annotated[float, Range(ge=0, lt=1)]
 Count = Annotated[int, Range(ge=1, le=MOST)]
+Seed = Annotated[int, Range(ge=0, le=2**32 - 1)]
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,17 @@ class Option:
     name: str
     annotation: Any
     default: Any
+
+    @property
+    def text(self) -> str:
+        """The sentence that says what it does."""
+        return text_of(self.annotation)
+
+
+def text_of(annotation: Any) -> str:
+    """The text of the outermost `Doc` in an annotation, inside a union too; "" where there is none."""
+    texts = [getattr(annotation, "documentation", ""), *map(text_of, reversed(get_args(annotation)))]
+    return next(filter(None, texts), "")
 
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -80,15 +113,24 @@ class Registry(Generic[T]):
         return self[name](**options)
 
     def options(self, name: str) -> tuple[Option, ...]:
-        """The options that a member takes, in order, read from its signature."""
-        member = self[name]
-        hints = get_type_hints(member.__init__ if inspect.isclass(member) else member, include_extras=True)
-        parameters = inspect.signature(member).parameters.values()
-        return tuple(Option(p.name, hints.get(p.name, Any), p.default) for p in parameters)
+        """The options that a member takes, in order."""
+        return options_of(self[name])
 
     def summary(self, name: str) -> str:
         """The first line of a member's docstring."""
-        return (inspect.getdoc(self[name]) or "").partition("\n")[0]
+        return summary_of(self[name])
+
+
+def options_of(constructor: Callable[..., Any]) -> tuple[Option, ...]:
+    """The options that a class or function takes, in order, read from its signature."""
+    hints = get_type_hints(constructor.__init__ if inspect.isclass(constructor) else constructor, include_extras=True)
+    parameters = inspect.signature(constructor).parameters.values()
+    return tuple(Option(each.name, hints.get(each.name, Any), each.default) for each in parameters)
+
+
+def summary_of(constructor: Callable[..., Any]) -> str:
+    """The first line of a docstring."""
+    return (inspect.getdoc(constructor) or "").partition("\n")[0]
 
 
 def snake_case(name: str) -> str:

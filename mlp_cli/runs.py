@@ -1,38 +1,151 @@
-"""The run store: a run is a folder, and the folder is the truth. Claiming one holds a lock of the kernel's on its log.txt,
-which goes when the process goes, however it ends; nobody ever has to clean one up."""
+"""The run store: what a run's folder says (`Record`, `read_curves`), who may write in it (`Claim`), and which runs there are.
+
+A run is a folder, and the folder is the truth. A claim is a lock of the kernel's on the run's log.txt; it goes when the process
+goes, however that ends, and nobody ever has to clean one up.
+"""
 
 from __future__ import annotations
 
+import csv
 import errno
 import fcntl
+import io
 import json
+import math
 import os
 import re
 import shutil
 import stat
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlp_cli import files
-from mlp_cli.errors import RunError, cause_of
+from mlp_cli.choosing import higher_is_better
+from mlp_cli.errors import RunError, UsageError, cause_of
+from mlp_cli.registry import did_you_mean
+from mlp_cli.training.callbacks import METRICS
 
 RECORD, LOG = "run.json", "log.txt"
 FORMAT = 1
 """The format of run.json that this version reads; a record without a number has it."""
-STATUSES = ("running", "completed", "interrupted", "failed", "diverged", "pruned")
+SKIPPED = "report"
+"""Folders of this name hold reports, and are not looked into."""
+SWEEP_FILES = ("sweep.yaml", "trials.csv")
 
-_RECORD_LIMIT = 64 << 20
-_MOST_METRICS = 200
-_LONGEST_NAME = 100
-_MOST_THREADS = 1024
-_TEXTS = ("id", "name", "error", "started", "finished", "command")
-_NUMBERS = ("seconds", "epochs", "best_epoch", "parameters")
-_LOCK_WAIT = 1.0
+_RUN_FILES = ("config.yaml", METRICS, "timings.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", LOG)
+_RUN_NAME = re.compile(r".+-[0-9a-f]{8}")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+_LOCK_WAIT = 1.0
+_LARGEST = 256 << 20  # bytes of a file
+_MOST_METRICS = 200
+_LONGEST = 200  # characters of a name in a message
+
+Status = Literal["running", "completed", "interrupted", "failed", "diverged", "pruned"]
+Column = list[float | None]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Entry(BaseModel):
+    """A mapping of run.json. Every value has exactly its type; keys of a later version are kept as they are."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    def plain(self) -> dict[str, Any]:
+        """As run.json holds it: the keys that stood there or were given since."""
+        return self.model_dump(exclude_unset=True)
+
+
+class Divergence(_Entry):
+    """Where a run diverged.
+
+    step: counts over the whole run. layer: the one with the largest gradient, from 1; gradient_norm: of that gradient, None where
+    it is not finite. dead_relus: the share of ReLU units that were 0 for the whole batch, None without any.
+    """
+
+    epoch: Count
+    step: Count
+    layer: Count
+    gradient_norm: Number | None
+    learning_rate: Number
+    dead_relus: Number | None
+
+
+class Data(_Entry):
+    """What a run was given: the set, the SHA-256 of its arrays, the rows of each part, and how they enter the network."""
+
+    name: str
+    sha256: str
+    train: Count = 0
+    validation: Count = 0
+    test: Count = 0
+    classes: list[str] | None = None
+    inputs: Count | None = None
+    scale: str | None = None
+    notices: list[str] | None = None
+
+
+class Environment(_Entry):
+    """What a run's last digits depend on besides its config and data (`environment.describe`)."""
+
+    version: str | None = None
+    python: str | None = None
+    numpy: str | None = None
+    blas: str | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    cpu: str | None = None
+    platform: str | None = None
+    git: str | None = None
+
+
+class Record(_Entry):
+    """run.json. Times are UTC in ISO 8601; seconds: of training, validation and the test. best_epoch: see `Best`.
+
+    metrics: the final scores by name (`val_accuracy`), None where the run has none; {} until it is completed.
+    """
+
+    id: str | None = None
+    name: str | None = None
+    status: Status
+    error: str | None = None
+    divergence: Divergence | None = None
+    config_hash: str
+    config: dict[str, Any]
+    started: str | None = None
+    finished: str | None = None
+    seconds: Number | None = None
+    epochs: Count | None = None
+    best_epoch: Count | None = None
+    parameters: Count | None = None
+    metrics: dict[Annotated[str, Field(max_length=100)], Number | None] = Field(default={}, max_length=_MOST_METRICS)
+    data: Data | None = None
+    environment: Environment | None = None
+    command: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Record:
+        """What others rely on besides. Errors: ValueError."""
+        seed, rate = self.config.get("seed"), self.config.get("learning_rate", 0.0)
+        if type(seed) is not int or not 0 <= seed < 2**32:
+            raise ValueError(f"config.seed is {_shown(seed)}; it should be a seed")
+        if type(rate) not in (int, float) or not abs(rate) <= sys.float_info.max:
+            raise ValueError(f"config.learning_rate is {_shown(rate)}; it should be a finite number")
+        for name in ("seconds", "epochs", "metrics") if self.status == "completed" else ():
+            if getattr(self, name) in (None, {}):
+                raise ValueError(f"{name} is missing, and the run is completed")
+        return self
+
+    @property
+    def data_sha256(self) -> str | None:
+        """SHA-256 of the run's data, None where it is not known yet."""
+        return None if self.data is None else self.data.sha256
 
 
 def run_id(name: str, config_hash: str) -> str:
@@ -45,138 +158,125 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """The content of run.json, or None where there is none. Every value has the type that others rely on; a missing one is None.
+def read_record(folder: Path) -> Record | None:
+    """The content of run.json, or None where there is none.
 
     Errors: RunError where it is damaged, of a later format, or cannot be read.
     """
     path = folder / RECORD
+    content = _content(path)
+    if content is None:
+        return None
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return None
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise ValueError("it is not the record of a run")
+        written = values.get("format", FORMAT)
+        if type(written) is not int:
+            raise ValueError(f"format is {_shown(written)}; it should be a whole number")
+        if written > FORMAT:
+            later = f"{path} has format {_shown(written)}, of a later version of mlp than this one, which reads {FORMAT}"
+            raise RunError(later, "update mlp to read it")
+        return Record.model_validate(values)
+    except (ValueError, RecursionError) as error:
+        reason = _reason(error) if isinstance(error, ValidationError) else error
+        raise RunError(f"{path} is damaged: {reason}", "start the run afresh with --force") from error
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a file, or None where there is none. Errors: RunError where it cannot be read."""
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise RunError(f"cannot read {path}: {cause_of(error)}") from error
-    try:
-        record = json.loads(files.read_bytes(path, _RECORD_LIMIT, RunError))
-        if not isinstance(record, dict):
-            raise ValueError("it is not the record of a run")
-        if type(written := record.get("format")) is int and written > FORMAT:
-            later = f"{path} has format {_shown(written)}, of a later version of mlp than this one, which reads {FORMAT}"
-            raise RunError(later, "update mlp to read it")
-        record = dict.fromkeys((*_TEXTS, *_NUMBERS)) | record
-        _check(record)
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is damaged: {error}", "start the run afresh with --force") from error
-    return record
+    return files.read_bytes(path, _LARGEST, RunError) if regular else None
 
 
-def _check(record: dict[str, Any]) -> None:
-    """Errors: ValueError where a value is not of its type, or one is missing that every run has."""
-    _require(record, "format", type(record.get("format", FORMAT)) is int, "a whole number")
-    for key in ("status", "config_hash"):
-        _require(record, key, isinstance(record.get(key), str), "text")
-    completed = record["status"] == "completed"
-    if record["status"] not in STATUSES:
-        raise ValueError(f"its status {_shown(record['status'])} is none that this version knows")
-    for key in _TEXTS:
-        _require(record, key, isinstance(record[key], str | None), "text")
-    for key in _NUMBERS:
-        optional = record[key] is None and not (completed and key in ("seconds", "epochs"))
-        _require(record, key, optional or _is_number(record[key]), "a number")
-    _require(record, "config", isinstance(record.get("config"), dict), "a mapping")
-    config, environment = record["config"], record.get("environment") or {}
-    seed = config.get("seed")
-    _require(config, "seed", type(seed) is int and 0 <= seed < 2**32, "a seed")
-    _require(config, "learning_rate", _is_number(config.get("learning_rate", 0)), "a number")
-    _require(record, "environment", isinstance(environment, dict), "a mapping")
-    threads = environment.get("threads", 1)
-    _require(environment, "threads", type(threads) is int and 0 < threads <= _MOST_THREADS, "a number of threads")
-    _check_metrics(record)
-    _check_data(record)
-    if completed and not record.get("metrics"):
-        raise ValueError("the run is completed, and has no metrics")
-
-
-def _check_metrics(record: Mapping[str, Any]) -> None:
-    metrics = record.get("metrics") or {}
-    _require(record, "metrics", isinstance(metrics, dict) and len(metrics) <= _MOST_METRICS, "a mapping of scores")
-    for name, value in metrics.items():
-        if len(name) > _LONGEST_NAME:
-            raise ValueError("a metric's name is too long")
-        if value is not None and not _is_number(value):
-            raise ValueError(f"metrics.{name} is {_shown(value)}, not a finite number")
-
-
-def _check_data(record: Mapping[str, Any]) -> None:
-    data = record.get("data") or {}
-    _require(record, "data", isinstance(data, dict), "a mapping")
-    for key in ("name", "sha256"):
-        if data and not isinstance(data.get(key), str):
-            raise ValueError(f"data.{key} is {_shown(data.get(key))}, not text")
-    for key in ("train", "validation", "test"):
-        count = data.get(key, 0)
-        if not _is_number(count) or count != int(count):
-            raise ValueError(f"data.{key} is {_shown(count)}, not a whole number")
-
-
-def _require(values: Mapping[str, Any], key: str, good: bool, wanted: str) -> None:
-    if not good:
-        raise ValueError(f"{key} is {_shown(values.get(key))}, not {wanted}")
+def _reason(error: ValidationError) -> str:
+    """The first fault: the field, what stands there, and what should."""
+    fault = error.errors(include_url=False)[0]
+    field = ".".join(map(str, fault["loc"]))[:_LONGEST]
+    if fault["type"] == "missing":
+        return f"{field} is missing"
+    wanted = re.sub(r"^\w+ should", "it should", fault["msg"].removeprefix("Value error, "))
+    return f"{field} is {_shown(fault['input'])}; {wanted}" if field else wanted
 
 
 def _shown(value: Any) -> str:
-    kind = {dict: "a mapping", list: "a list", type(None): "missing"}.get(type(value))
-    return kind or repr(value)[:60]
+    return {dict: "a mapping", list: "a list", type(None): "missing"}.get(type(value)) or repr(value)[:60]
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a value is a finite number, also as a float."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+def read_quietly(folder: Path) -> Record | None:
+    """The content of run.json, or None where there is none that can be read."""
+    with suppress(RunError):
+        return read_record(folder)
+    return None
 
 
-class Claim:
-    """The sole right to write in a run's folder, until `release` or the end of the process. Use it in a `with` statement.
+def read_status(folder: Path) -> tuple[Record | None, str]:
+    """The content of run.json and the run's status: one that says `running` and whose process is gone was interrupted.
+
+    None and "" where there is no run.json. Errors: those of `read_record`.
+    """
+    record = read_record(folder)
+    if record is not None and record.status == "running" and not in_use(folder):
+        record = read_record(folder) or record  # it may have ended between the two looks
+        return record, "interrupted" if record.status == "running" else record.status
+    return record, record.status if record is not None else ""
+
+
+def read_curves(folder: Path) -> dict[str, Column]:
+    """The columns of metrics.csv, `epoch` first; {} where there is no such file. A last line that is being written is left out.
+
+    A cell is None where it is empty or no finite number. Errors: RunError where the file is damaged.
+    """
+    path = folder / METRICS
+    text = (_content(path) or b"").decode("utf-8", "replace")
+    try:
+        header, *lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1]))) or [[]]
+        if text and (header[:1] != ["epoch"] or len(set(header)) < len(header) or len(header) > _MOST_METRICS):
+            raise ValueError("its header is not that of metrics")
+        if any(len(line) != len(header) for line in lines):
+            raise ValueError("a line is too short or too long")
+        cells = [[float(cell) if cell else math.nan for cell in line] for line in lines]
+        if any(not line[0].is_integer() for line in cells):
+            raise ValueError("an epoch is no whole number")
+    except (ValueError, csv.Error) as error:
+        raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error
+    return {name: [line[k] if math.isfinite(line[k]) else None for line in cells] for k, name in enumerate(header)}
+
+
+class Claim(AbstractContextManager["Claim"]):
+    """The sole right to write in a run's folder, for the body of a `with` statement, or until the end of the process.
 
     Errors (on making): RunError where the folder cannot be made or written, or another process has it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path_log = folder / LOG
+        self.folder, self.path_log = folder, folder / LOG
         files.make_folder(folder)
         with files.writing(self.path_log):
             self._log = os.open(self.path_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.PLAIN, 0o666)
         try:
-            with files.writing(self.path_log):
-                self._lock()
+            deadline = time.monotonic() + _LOCK_WAIT  # a listing may look at the lock for a moment
+            while not self._lock():
+                if time.monotonic() > deadline:
+                    raise RunError(f"{folder} is in use by another process", "wait until it ends, or stop it and run this again")
+                time.sleep(0.02)
             self.check()
         except BaseException:
-            self.release()
+            os.close(self._log)
             raise
 
-    def _lock(self) -> None:
-        deadline = time.monotonic() + _LOCK_WAIT  # a listing may look at the lock for a moment
-        while True:
-            try:
-                fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise RunError(
-                        f"{self.folder} is in use by another process", "wait until it ends, or stop it and run this again"
-                    ) from None
-                time.sleep(0.02)
-
-    def __enter__(self) -> Claim:
-        return self
+    def _lock(self) -> bool:
+        with files.writing(self.path_log), suppress(BlockingIOError):
+            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
 
     def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Gives the folder back."""
         os.close(self._log)
 
     def check(self) -> None:
@@ -202,56 +302,156 @@ class Claim:
             os.ftruncate(self._log, 0)
             # Checkpoints next, the older one first: what is left goes on where the run was, or starts at the beginning.
             for entry in sorted(
-                self.folder.iterdir(), key=lambda entry: (not entry.name.startswith("checkpoint"), -len(entry.name))
+                os.scandir(self.folder), key=lambda entry: (not entry.name.startswith("checkpoint"), -len(entry.name))
             ):
-                if _is_folder(entry):
+                if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)
                 elif entry.name != LOG:
-                    entry.unlink()
+                    os.unlink(entry)
 
     def tidy(self) -> None:
         """Takes away temporary files that a killed process left here or in a folder here; deeper down others may be at work."""
         with files.writing(self.folder):
-            for place in (self.folder, *filter(_is_folder, self.folder.iterdir())):
-                for entry in place.iterdir():
-                    if _TEMPORARY.fullmatch(entry.name) and not _is_folder(entry):
-                        entry.unlink(missing_ok=True)
+            folders = [entry.path for entry in os.scandir(self.folder) if entry.is_dir(follow_symlinks=False)]
+            for entry in (entry for place in (str(self.folder), *folders) for entry in os.scandir(place)):
+                if _TEMPORARY.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
+                    Path(entry.path).unlink(missing_ok=True)
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Record) -> None:
         """Replaces run.json. Errors: RunError, also where the folder was removed or replaced."""
         self.check()
-        files.write_json(self.folder / RECORD, record)
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+        files.write_text(self.folder / RECORD, files.strict_json(record.plain()) + "\n")
 
 
 def in_use(folder: Path) -> bool:
     """Whether a living process holds the claim on a folder."""
     try:
-        log = os.open(folder / LOG, os.O_RDONLY | files.PLAIN)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with open(folder / LOG, "rb", opener=lambda name, flags: os.open(name, flags | files.PLAIN)) as log:
+            fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        return False
-    finally:
-        os.close(log)
+        pass
     return False
 
 
-def read_status(folder: Path) -> tuple[dict[str, Any] | None, str]:
-    """The content of run.json and the run's status: one that says `running` and whose process is gone was interrupted.
+def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Every run's folder below `paths`, each once, in the order of the paths and then of the names, with None.
 
-    None and "" where there is no run.json. Errors: those of `read_record`.
+    A folder that should be a run's and is none comes with the reason: it is empty, looks like a run's without a run.json, cannot be
+    read, or is a link that leads back; other links are followed, once. Errors: UsageError for a path that does not exist.
     """
-    record = read_record(folder)
-    if record is not None and record["status"] == "running" and not in_use(folder):
-        record = read_record(folder)  # it may have ended between the two looks
-        if record is not None and record["status"] == "running":
-            return record, "interrupted"
-    return record, record["status"] if record is not None else ""
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        if not (os.path.isdir(path) or path.is_symlink()):
+            wrong = "is no folder" if os.path.lexists(path) else "does not exist"
+            raise UsageError(f"{path} {wrong}", "name a run, a sweep or a folder of results")
+        waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(path, frozenset())]
+        while waiting:
+            folder, above = waiting.pop()
+            try:
+                status = os.stat(folder)
+                identity = (status.st_dev, status.st_ino)
+                if identity in above:
+                    yield folder, "a symbolic link that leads back to a folder above it"
+                if identity in seen:
+                    continue
+                seen.add(identity)
+                with os.scandir(folder) as listing:
+                    entries = {entry.name: entry for entry in listing}
+                inside = [] if RECORD in entries else [name for name in sorted(entries) if _leads_to_folder(entries[name])]
+            except OSError as error:
+                yield folder, f"cannot be read: {cause_of(error)}"
+                continue
+            reason = None if RECORD in entries else _no_run(folder, set(entries), bool(inside))
+            if RECORD in entries or reason is not None:
+                yield folder, reason
+            else:
+                waiting += [(folder / name, above | {identity}) for name in reversed(inside) if name != SKIPPED]
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link that cannot be followed counts, one to nowhere where it has the name
+    of a run."""
+    try:
+        return entry.is_dir() or (not os.path.exists(entry.path) and _RUN_NAME.fullmatch(entry.name) is not None)
+    except OSError:
+        return True
+
+
+def _no_run(folder: Path, names: set[str], has_folders: bool) -> str | None:
+    """Why a folder without run.json that should be a run's is none; None for one that only holds others, or other things."""
+    if names.intersection(SWEEP_FILES) or (has_folders and not names.intersection(_RUN_FILES)):
+        return None
+    if in_use(folder):
+        return "a run is just starting here: no run.json yet"
+    if not names:
+        return None if folder.name in ("runs", "plots", "results") else "empty"
+    return f"no {RECORD}" if names.intersection(_RUN_FILES) or _RUN_NAME.fullmatch(folder.name) else None
+
+
+def find_run(reference: str, results: Path, among: Sequence[Path] | None = None) -> Path:
+    """The folder of the run that a RUN means: a folder, a unique prefix of its name, `@last`, or `@best:val_accuracy`.
+
+    results: where names are looked for, in sweeps too; among: folders of runs to look among instead. `@last` is the run that was
+    started or finished last. `@best:METRIC` is the completed run with the best validation or training metric. Errors: UsageError
+    with the nearest name.
+    """
+    try:
+        if reference and not reference.startswith("@") and (Path(reference) / RECORD).is_file():
+            return Path(reference)
+    except PermissionError as error:
+        raise RunError(f"cannot read {reference}: permission denied") from error
+    except (OSError, ValueError):
+        pass  # no path at all, such as a name that is too long
+    known, hint = among, "name one of the {:,} runs of this report; @last and @best:val_accuracy are runs too"
+    if known is None:
+        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.isdir(results) else []
+        hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
+    hint = hint.format(len(known)) if known else f"there are no runs in {results}; another folder is named with --results DIR"
+    if reference.startswith("@"):
+        return _by_rank(reference, known, hint)
+    exact = [path for path in known if path.name == reference]
+    matching = exact or [path for path in known if reference and path.name.startswith(reference)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        listed = ", ".join(map(str, matching[:5])) + (f" and {len(matching) - 5} more" if len(matching) > 5 else "")
+        raise UsageError(f"{reference!r} means {len(matching)} runs: {listed}", "write more of the name, or the folder")
+    if reference and os.path.isdir(reference):
+        raise UsageError(f"{reference} is no run: it has no {RECORD}", hint)
+    names = [name for path in known for name in (path.name, path.name.rpartition("-")[0]) if name]
+    nearest = did_you_mean(reference, names) if len(reference) < _LONGEST else ""
+    raise UsageError(f"unknown run {reference[:_LONGEST]!r}{nearest}", hint)
+
+
+def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
+    """The run that `@last` or `@best:METRIC` means among those that can be read. hint: where there is none."""
+    kind, colon, metric = reference.partition(":")
+    if kind not in ("@last", "@best") or (kind == "@last") == bool(colon):
+        raise UsageError(f"unknown run {reference!r}", "write @last, or @best with a metric: @best:val_accuracy")
+    if metric.startswith("test_"):
+        raise UsageError(
+            f"{reference}: the test set is never used for choosing", f"write @best:val_{metric.removeprefix('test_')}"
+        )
+    times: dict[Path, tuple[str, int]] = {}
+    scores: dict[str, dict[Path, float]] = {}
+    for folder in folders:
+        with suppress(RunError, OSError):
+            if (record := read_record(folder)) is not None:
+                # The file's time decides where the record's are the same second.
+                stated = max(record.started or "", record.finished or "")
+                times[folder] = (stated, os.stat(folder / RECORD).st_mtime_ns)
+                for name, value in record.metrics.items() if record.status == "completed" else ():
+                    if value is not None and not name.startswith("test_"):
+                        scores.setdefault(name, {})[folder] = value
+    if kind == "@last":
+        if not times:
+            raise UsageError("no run is the last: there is none", hint)
+        return max(times, key=lambda folder: times[folder])
+    if not scores:
+        raise UsageError("no run is the best: no completed run has scores", hint)
+    if metric not in scores:
+        raise UsageError(f"unknown metric {metric!r}{did_you_mean(metric, scores)}", f"known: {', '.join(sorted(scores))}")
+    best = max if higher_is_better(metric) else min
+    return best(scores[metric], key=lambda folder: scores[metric][folder])

@@ -1,19 +1,69 @@
 """What many tests need: a small set of images on disk, an empty cache, and the command line called as a user would."""
 
-from collections.abc import Callable
+import gc
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from small_sets import Answer, make_idx_set
+from threadpoolctl import threadpool_limits
+
+# Many tests start an interpreter: without stored bytecode each one compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+NUMBERS = itertools.count()
+
+# The matrices are small, and the tests may run in as many processes as there are cores: threads of BLAS would only wait for each other.
+threadpool_limits(1)
+
+# No example may fail for the time that it takes. Few and always the same ones by default; make test-chaos takes many new ones.
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quick")
+
+
+def pytest_collection_finish() -> None:
+    """Takes what the collection made out of the garbage collector's sight: it stays to the end, and is a lot to walk through."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tests' cache folders, and of matplotlib's list of fonts, which it makes once."""
+    return tmp_path_factory.mktemp("caches")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def children_heed_signals() -> Iterator[None]:
+    """Children heed signals, however the suite was started: `nohup make test &` in a script ignores SIGINT, and so would they."""
+    plain = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ignored = [number for number in plain if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, plain[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has a cache folder of its own, and none of the user's data."""
-    cache = tmp_path_factory.mktemp("cache")
+def own_cache(caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a cache folder of its own, which the first that writes there makes, and none of the user's data.
+
+    Nor does it wait for the disk: only a loss of power could show that fsync did nothing, and what must call it is watched for that.
+    """
+    cache = caches / str(next(NUMBERS))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setenv("HOME", str(cache))
+    monkeypatch.setenv("MPLCONFIGDIR", str(caches / "matplotlib"))
     monkeypatch.delenv("MLP_DATA_DIR", raising=False)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     return cache
 
 

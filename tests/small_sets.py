@@ -32,3 +32,9 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+def arrays_in(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name; the file is closed again, which a lazily read one is not."""
+    with np.load(path) as file:
+        return dict(file)

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,12 @@ from mlp_cli.config import config_from_mapping
 from mlp_cli.sweep import handle
 from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
 
+LONG = 100_000
+"""Epochs of a member that is not meant to end by itself."""
+
+PATIENCE = 1200.0
+"""Seconds after which a test that waits for members has gone wrong."""
+
 POISONED_WORKER = Path(__file__).parent / "chaos" / "sweep" / "poisoned_worker.py"
 
 
@@ -22,7 +30,7 @@ def make_job(images: Path, results: Path, label: str, attempt: int = 1, threads:
     """A member that trains a small network on `images` in a blink."""
     mapping = {"dataset": {"path": str(images), "validation": 100}, "hidden_sizes": [16], "epochs": 3, "batch_size": 32, **keys}
     config = config_from_mapping({**mapping, "name": label})
-    run_id = experiment.plan(config, results).id
+    run_id = experiment.Plan(config, results).id
     return Job(run_id, config.to_dict(), str(results), label, threads, None, attempt, "mlp sweep")
 
 
@@ -31,10 +39,30 @@ def make_jobs(images: Path, results: Path, count: int, **keys: Any) -> list[Job]
     return [make_job(images, results, f"seed-{seed}", seed=seed, **keys) for seed in range(count)]
 
 
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Until it holds; the seconds are only there to end a test that went wrong."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
+    """Until each job has a checkpoint; none may end before."""
+
+    def are_there() -> bool:
+        assert executor.results(0.02) == []
+        return all((folder_of(job) / "checkpoint.npz").exists() for job in jobs)
+
+    wait_for(are_there)
+
+
 def drain(executor: Executor, count: int) -> list[Result]:
     """So many results."""
     found: list[Result] = []
+    end = time.monotonic() + PATIENCE
     while len(found) < count:
+        assert time.monotonic() < end, "a member gave no result"
         found += executor.results(5.0)
     return found
 
@@ -45,7 +73,9 @@ def drive(executor: Executor, jobs: Iterable[Job], attempts: int = 2) -> dict[st
     for job in waiting.values():
         executor.submit(job)
     last: dict[str, Result] = {}
+    end = time.monotonic() + PATIENCE
     while waiting:
+        assert time.monotonic() < end, "a member gave no result"
         for result in executor.results(5.0):
             job = waiting.pop(result.run_id)
             if result.lost and result.attempt < attempts:
@@ -58,6 +88,22 @@ def drive(executor: Executor, jobs: Iterable[Job], attempts: int = 2) -> dict[st
             assert job.label not in last, "a member gave two results"
             last[job.label] = result
     return last
+
+
+def check_that_they_go_on(executor: Executor, jobs: Sequence[Job], alone: Path) -> None:
+    """Lets members that were cut short go on, to an epoch that none has reached, and compares them with undisturbed runs in `alone`:
+    each row of metrics.csv follows from the weights of the epoch before."""
+    until = 2 + max(map(rows_of, jobs))
+    found = drive(executor, [replace(job, until=until) for job in jobs])
+    assert {result.status for result in found.values()} == {"pruned"}
+    for job in jobs:
+        undisturbed = experiment.run(experiment.Plan(config_from_mapping(job.config), alone), plots=False, until=until)
+        assert (folder_of(job) / "metrics.csv").read_bytes() == (undisturbed.folder / "metrics.csv").read_bytes()
+
+
+def rows_of(job: Job) -> int:
+    """How many epochs its metrics.csv has."""
+    return (folder_of(job) / "metrics.csv").read_bytes().count(b"\n") - 1
 
 
 def folder_of(job: Job) -> Path:
@@ -83,7 +129,7 @@ def hashes_of(jobs: Iterable[Job]) -> list[str]:
 def trained_alone(job: Job, results: Path) -> str:
     """The hash of the same config trained by `experiment.run`, in this process."""
     config = config_from_mapping(job.config)
-    return run_hash(experiment.run(experiment.plan(config, results), plots=False).folder)
+    return run_hash(experiment.run(experiment.Plan(config, results), plots=False).folder)
 
 
 def log_of(job: Job) -> str:
@@ -91,8 +137,9 @@ def log_of(job: Job) -> str:
     return (folder_of(job) / "log.txt").read_text(encoding="utf-8")
 
 
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets workers be started by the script next door, which makes members with certain labels go wrong."""
+def poison(monkeypatch: pytest.MonkeyPatch, **poisons: str) -> None:
+    """Lets workers be started by the script next door, which makes members go wrong: those whose labels begin with the name of a
+    poison, and those that `poisons` gives one (`seed_1="once"`)."""
 
     def command(descriptor: int) -> list[str]:
         plain = handle_command(descriptor)
@@ -100,6 +147,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> None:
 
     handle_command = handle.worker_command
     monkeypatch.setattr(handle, "worker_command", command)
+    monkeypatch.setenv("MLP_POISONS", json.dumps({label.replace("_", "-"): name for label, name in poisons.items()}))
 
 
 def children_of(pid: int) -> list[int]:

@@ -81,7 +81,7 @@ def test_missing_folder_and_file_in_the_way(tmp_path: Path) -> None:
 
 
 def test_json_is_strict(tmp_path: Path) -> None:
-    files.write_json(tmp_path / "a.json", {"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": "ü"}})
+    files.write_text(tmp_path / "a.json", files.strict_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": "ü"}}))
 
     def refuse(word: str) -> None:
         raise AssertionError(word)
@@ -177,7 +177,7 @@ def test_new_folders_are_lasting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_bytes_of_a_path_that_are_no_text(tmp_path: Path) -> None:
     command = os.fsdecode(b"mlp train caf\xe9.yaml")
-    files.write_json(tmp_path / "a.json", {"command": command})
+    files.write_text(tmp_path / "a.json", files.strict_json({"command": command}))
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["command"] == command
 
 

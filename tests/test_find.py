@@ -7,7 +7,7 @@ import pytest
 from fake_runs import write_run
 
 from mlp_cli.errors import UsageError
-from mlp_cli.find import find_run
+from mlp_cli.runs import find_run
 
 
 @pytest.fixture

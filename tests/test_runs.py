@@ -29,6 +29,11 @@ RECORD = dict.fromkeys(("id", "name", "error", "started", "finished", "command",
 }
 
 
+def parsed(**changes: Any) -> runs.Record:
+    """RECORD as it is read."""
+    return runs.Record.model_validate(RECORD | changes)
+
+
 def write(folder: Path, record: dict[str, Any]) -> None:
     """A run's folder with this run.json."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,22 +90,22 @@ def test_a_claim_goes_with_its_process(folder: Path) -> None:
     process.kill()
     process.communicate()
     assert not runs.in_use(folder) and runs.read_status(folder)[1] == "interrupted"
-    runs.Claim(folder).release()
+    with runs.Claim(folder):
+        pass
 
 
 @pytest.mark.parametrize("stated", ["completed", "interrupted", "failed", "diverged", "pruned"])
 def test_what_is_not_running_is_what_it_says(folder: Path, stated: str) -> None:
     assert runs.read_status(folder) == (None, "")
-    record = RECORD | {"status": stated}
-    write(folder, record)
-    assert runs.read_status(folder) == (record, stated)
+    write(folder, RECORD | {"status": stated})
+    assert runs.read_status(folder) == (parsed(status=stated), stated)
 
 
 def test_a_run_that_ends_while_it_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its record says `running`, and a moment later its lock is free: it is no interrupted run for that."""
     write(folder, RECORD | {"status": "running", "metrics": {}})
     monkeypatch.setattr(runs, "in_use", lambda folder: write(folder, RECORD))
-    assert runs.read_status(folder) == (RECORD, "completed")
+    assert runs.read_status(folder) == (parsed(), "completed")
 
 
 def test_a_listing_that_looks_at_the_lock_disturbs_nobody(folder: Path) -> None:
@@ -117,7 +122,8 @@ def test_a_listing_that_looks_at_the_lock_disturbs_nobody(folder: Path) -> None:
     watcher.start()
     try:
         for _ in range(200):
-            runs.Claim(folder).release()
+            with runs.Claim(folder):
+                pass
     finally:
         over.set()
         watcher.join()
@@ -138,7 +144,7 @@ def test_a_folder_that_is_lost_is_not_written(folder: Path, replaced: bool) -> N
         (folder / "log.txt").unlink()
         if replaced:
             (folder / "log.txt").write_text("another's")
-        for write in (lambda: claim.log("mine"), lambda: claim.write_record({"status": "running"})):
+        for write in (lambda: claim.log("mine"), lambda: claim.write_record(parsed())):
             with pytest.raises(RunError, match="the folder is gone"):
                 write()
     assert not (folder / "run.json").exists()
@@ -196,9 +202,15 @@ def test_tidying_takes_temporary_files_alone(folder: Path, tmp_path: Path) -> No
 
 def test_a_record_goes_in_and_out(folder: Path) -> None:
     assert runs.read_record(folder) is None
+    record = parsed(note="mine", data={"name": "mnist", "sha256": "0", "train": 5, "rows": "kept"})
+    record.metrics["val_loss"] = float("nan")
     with runs.Claim(folder) as claim:
-        claim.write_record(RECORD | {"metrics": {"val_loss": float("nan")}})
-    assert runs.read_record(folder) == RECORD
+        claim.write_record(record)
+    written = json.loads((folder / "run.json").read_text())
+    data = {"name": "mnist", "sha256": "0", "train": 5, "rows": "kept"}
+    assert written == RECORD | {"note": "mine", "data": data}, "also what a later version writes"
+    assert list(written)[:4] == ["id", "name", "status", "error"]
+    assert runs.read_record(folder) == runs.Record.model_validate(written)
 
 
 def test_a_large_score_is_no_damage(folder: Path) -> None:

@@ -49,7 +49,7 @@ class Task:
 
     def data(self) -> Dataset:
         """The data, which later sweeps find in the cache. Errors: DataError where it cannot be had."""
-        return load_data(config_from_mapping(_mapping(self.text())), lambda text: None)
+        return load_data(config_from_mapping(_mapping(self.text())))
 
 
 @dataclass(frozen=True)

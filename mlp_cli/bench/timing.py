@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Part
 from mlp_cli.data.transforms import fit
-from mlp_cli.environment import blas_threads
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
@@ -100,7 +100,7 @@ def ours(case: Case, optimizer: str) -> Contender:
         dtype=dtype,
     )
     network.initialize(initializers.build("he_normal"), 0)
-    updater = Updater(optimizers.build(optimizer), network.theta, network.grad, network.decayed, threads=case.threads)
+    updater = Updater(optimizers.build(optimizer), network.theta, network.grad, network.decayed)
     trainer = Trainer(
         network,
         losses.build("cross_entropy"),
@@ -130,7 +130,7 @@ def interleave(contenders: Sequence[Contender], rounds: int) -> dict[str, list[f
     with np.errstate(all="ignore"):
         for number in range(rounds + 1):
             for contender in contenders:
-                with blas_threads(contender.threads):
+                with threadpool_limits(contender.threads, "blas"):
                     started = time.perf_counter()
                     contender.steps()
                     seconds = time.perf_counter() - started

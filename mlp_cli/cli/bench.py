@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notice, print_json
+from mlp_cli.cli.options import debug_option, json_option, notify, print_json
 
 if TYPE_CHECKING:
     from mlp_cli.bench.timing import Case, Contender
@@ -81,7 +81,7 @@ def _sweeps(rounds: int, peers: bool, as_json: bool) -> list[dict[str, Any]]:
     try:
         found = measure(rounds, peers)
     except DataError as error:
-        notice(f"no sweeps are timed, since they need MNIST: {error.message.splitlines()[0]}")
+        notify(f"no sweeps are timed, since they need MNIST: {error.message.splitlines()[0]}")
         return []
     seconds = {name: round(statistics.median(found[name]), 2) for name in found if name != "driver's share"}
     ratios = {"rate of 2 workers / 1 worker": ratio(found, "1 worker", "2 workers")}

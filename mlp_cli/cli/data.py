@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notice, print_json, quiet_option
+from mlp_cli.cli.options import debug_option, json_option, notify, print_json, quiet_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def show(name: str, subset: str | None, target: str | None, out: Path | None, qu
     own = name not in catalogue.names() and Path(name).exists()
     found = contact_sheet(None if own else name, name if own else None, subset=subset, own=Own(target=target, missing="mean"))
     for text in found.notices:
-        notice(text)
+        notify(text)
     written = out or Path(f"{found.name}.png")
     _draw(found, written, target)
     counts = _counts(found)
@@ -123,7 +123,7 @@ def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_js
     fetched = inventory.fetch(name, folder, progress=sys.stderr.isatty() and not quiet, subset=subset)
     if not quiet:
         for text in fetched.notices:
-            notice(text)
+            notify(text)
     if as_json:
         print_json({**asdict(fetched), "folder": str(fetched.folder)})
     elif not quiet:

@@ -25,6 +25,10 @@ REGISTRIES = {
 """Where each registry lives: in the module of its name below this package."""
 SHOWN = (*REGISTRIES, "datasets")
 
+SCHEMA = Path(__file__).parent.parent / "schema.json"
+SCHEMA_NAME = "mlp.schema.json"
+"""The schema's file beside configs: the first line of a starter names it, relative to the config."""
+
 
 @click.command(epilog="Example: mlp validate configs/*.yaml learning_rate=0.1")
 @click.argument("configs", nargs=-1, required=True, metavar="CONFIG... [KEY=VALUE]...")
@@ -77,11 +81,14 @@ def show(kind: str, as_json: bool) -> None:
 
         list_datasets(as_json)
         return
+    from mlp_cli.config.resolved import show as written
+
     registry = _registry(kind)
     entries: list[dict[str, Any]] = [
         {
             "name": name,
             "options": {option.name: option.default for option in registry.options(name)},
+            "texts": {option.name: option.text for option in registry.options(name)},
             "summary": registry.summary(name),
         }
         for name in registry
@@ -92,8 +99,8 @@ def show(kind: str, as_json: bool) -> None:
     width = max(len(name) for name in registry)
     for entry in entries:
         click.echo(f"{entry['name']:{width}}  {entry['summary']}")
-        if options := entry["options"]:
-            click.echo(f"{'':{width}}  options: " + ", ".join(f"{key}={value}" for key, value in options.items()))
+        for option, value in entry["options"].items():
+            click.echo(f"{'':{width}}  {f'{option}={written(value)}':20}  {entry['texts'][option]}".rstrip())
 
 
 def _registry(kind: str) -> Registry:
@@ -109,7 +116,7 @@ def _registry(kind: str) -> Registry:
 @debug_option
 def init(name: str, out: Path | None) -> None:
     """Write a commented starter config."""
-    from mlp_cli.config import starter
+    from mlp_cli.config.starter import starter
     from mlp_cli.files import make_folder, write_text
 
     target = out or Path(f"{name}.yaml")
@@ -117,15 +124,34 @@ def init(name: str, out: Path | None) -> None:
     if target.exists():
         raise UsageError(f"{target} exists already", "choose another file with --out FILE, or remove it first")
     make_folder(target.parent)
+    schema_file = _write_schema(target.parent)
     write_text(target, text)
-    click.echo(f"wrote {target}; train it with: mlp train {target}")
+    click.echo(f"wrote {target}, and {schema_file} for editors; train it with: mlp train {target}")
 
 
-@click.command(epilog="Example: mlp schema > config.schema.json")
+@click.command(epilog="Example: mlp schema --write")
+@click.option("--write", is_flag=True, help=f"Write it to {SCHEMA_NAME}, where editors find it.")
 @debug_option
-def schema() -> None:
+def schema(write: bool) -> None:
     """Print the JSON Schema of the config, for editors."""
-    click.echo((Path(__file__).parent.parent / "schema.json").read_text(encoding="utf-8").rstrip())
+    if not write:
+        click.echo(SCHEMA.read_text(encoding="utf-8").rstrip())
+        return
+    click.echo(
+        f"wrote {_write_schema(Path())}; an editor with a YAML language server uses it for each config beside it that begins with"
+    )
+    click.echo(f"# yaml-language-server: $schema={SCHEMA_NAME}")
+
+
+def _write_schema(folder: Path) -> Path:
+    """Copies the schema to where the first line of a starter sends editors. Errors: UsageError for another file of that name."""
+    from mlp_cli.files import write_text
+
+    target = folder / SCHEMA_NAME
+    if target.exists() and '"title": "mlp config"' not in target.read_text(encoding="utf-8", errors="replace"):
+        raise UsageError(f"{target} exists already, and is no schema of mlp", "rename or remove it first")
+    write_text(target, SCHEMA.read_text(encoding="utf-8"))
+    return target
 
 
 @click.command(

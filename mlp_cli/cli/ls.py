@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, printable, results_option
+from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, printable, results_option
 
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
@@ -38,7 +38,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     for each in broken:
         click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
     if not rows and not broken:
-        notice(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
+        notify(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -52,7 +52,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _score(metric: str, value: float) -> str:
     from mlp_cli.report.wording import digits, scaled
-    from mlp_cli.words import is_percent
+    from mlp_cli.text import is_percent
 
     return f"{metric} {digits(scaled(metric, value), 2)} %" if is_percent(metric) else f"{metric} {digits(value, 4)}"
 
@@ -68,8 +68,8 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
 
     A RUN is a folder, a unique prefix of its name, @last, or @best:val_accuracy.
     """
-    from mlp_cli.find import find_run
     from mlp_cli.report.diff import compare_runs
+    from mlp_cli.runs import find_run
 
     found = compare_runs(find_run(first, results), find_run(second, results))
     if as_json:
@@ -89,7 +89,11 @@ def _diff_lines(found: Difference) -> list[str]:
     lines = [f"a  {printable(found.first.folder)}", f"b  {printable(found.second.folder)}"]
     for name, pairs in found.sections.items():
         if pairs:
-            rows = [(printable(key), _cell(a), _cell(b)) for key, (a, b) in pairs.items()]
+            there = [run.config if name == "config" else () for run in (found.first, found.second)]
+            rows = [
+                (printable(key), *(_cell(value, key in keys) for value, keys in zip(pair, there, strict=True)))
+                for key, pair in pairs.items()
+            ]
             first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
             lines += ["", name, *(f"  {key:{first}}  {a:{second}}  {b}".rstrip() for key, a, b in rows)]
     if found.first_epoch is not None:
@@ -99,7 +103,9 @@ def _diff_lines(found: Difference) -> list[str]:
     return [*lines, *(["nothing differs"] if found.same else [])]
 
 
-def _cell(value: Any) -> str:
-    from mlp_cli.report.wording import cut, setting
+def _cell(value: Any, is_there: bool) -> str:
+    """A value, or a dash where a run has none; is_there: whether None is a value, what is off."""
+    from mlp_cli.config.resolved import show
+    from mlp_cli.report.wording import cut
 
-    return "–" if value is None else cut(setting(value), _WIDEST)
+    return cut(show(value), _WIDEST) if is_there or value is not None else "–"

@@ -57,7 +57,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Runs one command line (sys.argv where None) and returns the exit code; prints errors on stderr."""
     for variable in BLAS_VARIABLES:  # before NumPy is imported: one BLAS thread unless --threads asks for more
         os.environ[variable] = "1"
-    # OpenBLAS's threads else spin after each product and hold the core that the optimizer's second thread needs.
+    # OpenBLAS's threads else spin after each product and hold a core that another process may need.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
     words = sys.argv[1:] if arguments is None else arguments
     if sys.platform not in ("linux", "darwin"):
@@ -76,8 +76,8 @@ def run(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         if isinstance(error, ReaderGone) and words[:1] not in _TRAINING:
             return 1  # as of `mlp ls | head`: there is nobody to tell, and nothing is lost
-        told = out_of_memory(error) if isinstance(error, MemoryError) else error
-        return _fail(told.message, told.hint, told.exit_code)
+        known = out_of_memory(error) if isinstance(error, MemoryError) else error
+        return _fail(known.message, known.hint, known.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

@@ -54,7 +54,7 @@ threads_option = click.option(
 
 def load_one(path: Path, overrides: Sequence[str]) -> Config:
     """The config of a single run. Errors: ConfigError, also for a sweep file, which describes many."""
-    from mlp_cli.config import load_config
+    from mlp_cli.config.overrides import load_config
     from mlp_cli.errors import ConfigError
 
     try:
@@ -79,7 +79,7 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
 
 
-def notice(text: str) -> None:
+def notify(text: str) -> None:
     """A message that is not the result, on stderr."""
     click.echo("\n".join(map(printable, f"note: {text}".split("\n"))), err=True)
 

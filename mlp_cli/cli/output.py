@@ -37,8 +37,8 @@ class _Output(io.FileIO):
         try:
             with writing(Path("standard output")):
                 raise error
-        except RunError as told:
-            raise ReaderGone(told.message, told.hint) if isinstance(error, BrokenPipeError) else told from error
+        except RunError as known:
+            raise ReaderGone(known.message, known.hint) if isinstance(error, BrokenPipeError) else known from error
 
 
 def set_up() -> None:

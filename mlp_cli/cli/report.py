@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notice, print_json, quiet_option, results_option
+from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, quiet_option, results_option
 
 
 @click.command(epilog="Example: mlp report results --where 'learning_rate<0.01 and optimizer=adam' --sort val_accuracy")
@@ -78,5 +78,5 @@ def report(
         if form == "table":
             click.echo(f"\nreport  {page}")
         else:
-            notice(f"the report is {os.fspath(page)}")
+            notify(f"the report is {os.fspath(page)}")
     return 0

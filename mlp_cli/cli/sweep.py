@@ -142,7 +142,7 @@ def sweep(
             timeout=timeout,
             deadline=None if budget is None else started + budget,
             scheduler=scheduler,
-            say=listener.say,
+            notify=listener.notify,
         )
 
     if not (quiet or as_json):
@@ -181,10 +181,10 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
         return None, None
     try:
         report = make_report([planned.folder])
-        draw_winners(report, planned.folder, listener.say)
+        draw_winners(report, planned.folder, listener.notify)
         return write_report(report, default_folder([planned.folder])), None
     except UsageError:  # no run's record can be read, as where no run could even begin
-        listener.say(f"there is no report: no run can be read in {planned.folder}")
+        listener.notify(f"there is no report: no run can be read in {planned.folder}")
         return None, None
     except (MlpError, EndedBySignal) as error:
         return None, error

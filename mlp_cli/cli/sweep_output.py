@@ -22,7 +22,7 @@ _STOPPED = {
 def end_lines(planned: SweepPlan, outcome: Outcome) -> list[str]:
     """The end of a sweep: how the configurations compare, the best, the counts, the time, and what failed."""
     from mlp_cli.sweep.summary import best_lines, count_line, failure_lines, ranking_lines
-    from mlp_cli.words import counted
+    from mlp_cli.text import counted
 
     summary = outcome.summary
     ranking = ranking_lines(summary)
@@ -37,7 +37,7 @@ def end_lines(planned: SweepPlan, outcome: Outcome) -> list[str]:
 def last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
     """Where the report is, whether the sweep was stopped, and how to go on."""
     from mlp_cli.sweep.summary import retry_line
-    from mlp_cli.words import counted
+    from mlp_cli.text import counted
 
     lines = []
     if page is not None:
@@ -83,7 +83,7 @@ def document(planned: SweepPlan, outcome: Outcome, command: list[str]) -> dict[s
 def forecast_lines(planned: SweepPlan, expected: Forecast) -> list[str]:
     """A dry run: the members, the plan of workers and threads, and what it will take."""
     from mlp_cli.sweep.progress import workload_text
-    from mlp_cli.words import counted
+    from mlp_cli.text import counted
 
     lines = [f"note: {text}" for text in expected.notices] + list(expected.labels)
     more = "" if expected.complete else f"; the sampler proposes the rest of its {planned.trials} configurations as it learns"

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ from mlp_cli.cli.options import (
     debug_option,
     json_option,
     load_one,
-    notice,
+    notify,
     on_terminal,
     overrides_argument,
     print_json,
@@ -25,7 +25,6 @@ from mlp_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlp_cli.config import Config
     from mlp_cli.experiment import Outcome, Plan
 
 
@@ -63,82 +62,77 @@ def train(
     with an interrupted one and starts a failed one afresh. KEY=VALUE overrides a key of the config; the value is YAML, dots
     reach nested keys (optimizer.beta_1=0.8).
     """
-    from mlp_cli.experiment import plan, run
+    from mlp_cli.experiment import Plan, run
+    from mlp_cli.nn.losses import losses
+    from mlp_cli.training.evaluate import SCORE_NAMES
+    from mlp_cli.training.progress import BarProgress, PlainProgress
 
     # A name is a text, also where YAML would read it as a number.
     named = [f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else []
     extra = ([f"learning_rate={lr}"] if lr is not None else []) + named
-    planned = plan(load_one(config, [*overrides, *extra]), results)
+    plan = Plan(load_one(config, [*overrides, *extra]), results)
     if dry_run:
-        _show_plan(planned, threads, as_json, quiet)
+        _show_plan(plan, threads, as_json, quiet)
         return 0
-    say = (lambda text: None) if quiet else notice
+    on_bar = on_terminal(as_json)
     if not (quiet or as_json):
-        click.echo(f"run {planned.folder}", err=on_terminal(as_json))
-
-    def callbacks(score: str) -> list[Any]:
-        from mlp_cli.training.progress import BarProgress, PlainProgress
-
-        if quiet:
-            return []
-        return [
-            BarProgress(sys.stderr, score)
-            if on_terminal(as_json)
-            else PlainProgress(sys.stderr if as_json else sys.stdout, score)
-        ]
-
+        click.echo(f"run {plan.folder}", err=on_bar)
+    score = SCORE_NAMES[losses[plan.config.loss.name].task]
+    lines = PlainProgress(sys.stderr if as_json else sys.stdout, score)
+    progress = BarProgress(sys.stderr, score) if on_bar else lines
     outcome = run(
-        planned,
+        plan,
         threads=threads,
         force=force,
         plots=not no_plots,
-        callbacks=callbacks,
-        say=say,
+        callbacks=[] if quiet else [progress],
+        notify=(lambda text: None) if quiet else notify,
         command=shlex.join(["mlp", *sys.argv[1:]]),
-        on_error=print_json if as_json else lambda record: None,
+        on_error=lambda record: print_json(record.plain()) if as_json else None,
     )
     if as_json:
-        print_json(outcome.record)
+        print_json(outcome.record.plain())
     elif not quiet:
         click.echo(_summary(outcome))
-    return 1 if outcome.record["status"] != "completed" else 0
+    return 1 if outcome.record.status != "completed" else 0
 
 
 def _summary(outcome: Outcome) -> str:
     """The lines at the end of a run."""
     from mlp_cli.training.progress import score_text
 
-    record, metrics = outcome.record, outcome.record["metrics"]
-    if record["status"] != "completed":
-        return f"{outcome.folder.name}: {record['status']} before; --force trains it again\n  {record['error']}"
+    record, metrics = outcome.record, outcome.record.metrics
+    if record.status != "completed":
+        return f"{outcome.folder.name}: {record.status} before; --force trains it again\n  {record.error}"
     score = "accuracy" if "train_accuracy" in metrics else "r2"
     lines = [] if outcome.trained else [f"{outcome.folder.name} is completed already; --force trains it again"]
     for part, label in (("test", "test"), ("val", "validation"), ("train", "training")):
         if metrics.get(f"{part}_loss") is not None:
             value = score_text(score, metrics.get(f"{part}_{score}"))
             lines.append(f"{label + ' ' + score:20}{value:>10}   loss {metrics[f'{part}_loss']:.4f}")
-    if record["best_epoch"] is not None:
-        kept = "its" if record["config"].get("evaluate") == "best" else "the last epoch's"
-        lines.append(f"{'best epoch':20}{record['best_epoch']:>10}   of {record['epochs']}; the scores are {kept}")
-    lines.append(f"{'time':20}{record['seconds']:>8.1f} s")
+    if record.best_epoch is not None:
+        kept = "its" if record.config.get("evaluate") == "best" else "the last epoch's"
+        lines.append(f"{'best epoch':20}{record.best_epoch:>10}   of {record.epochs}; the scores are {kept}")
+    lines.append(f"{'time':20}{record.seconds:>8.1f} s")
     lines.append(f"{'folder':20}  {outcome.folder}")
     return "\n".join(lines)
 
 
-def _show_plan(planned: Plan, threads: int | str | None, as_json: bool, quiet: bool) -> None:
-    from mlp_cli.build import load_data
-    from mlp_cli.estimate import choose_threads, estimate
+def _show_plan(plan: Plan, threads: int | str | None, as_json: bool, quiet: bool) -> None:
+    from mlp_cli.build import choose_threads, estimate, load_data
 
-    config: Config = planned.config
-    dataset = load_data(config, (lambda text: None) if quiet else notice)
+    config = plan.config
+    dataset = load_data(config)
+    for text in () if quiet else dataset.notices:
+        notify(text)
     used = choose_threads(config, dataset) if threads == "auto" else int(threads or 1)
     expected = estimate(config, dataset, used)
     if as_json:
         print_json(
             {
-                "id": planned.id,
-                "folder": str(planned.folder),
-                "config_hash": planned.hash,
+                "id": plan.id,
+                "folder": str(plan.folder),
+                "config_hash": plan.hash,
                 "config": config.to_dict(),
                 "parameters": expected.parameters,
                 "memory_bytes": expected.memory,
@@ -149,7 +143,7 @@ def _show_plan(planned: Plan, threads: int | str | None, as_json: bool, quiet: b
     elif not quiet:
         click.echo(config.to_yaml().rstrip())
         click.echo(
-            f"\nfolder      {planned.folder}\nparameters  {expected.parameters:,}\n"
+            f"\nfolder      {plan.folder}\nparameters  {expected.parameters:,}\n"
             f"memory      about {expected.memory / 2**20:,.0f} MiB for the network, the optimizer and the data\n"
             f"time        about {expected.seconds:,.1f} s with {used} thread{'s' if used > 1 else ''}, plots not counted"
         )

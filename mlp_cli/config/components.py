@@ -1,53 +1,37 @@
-"""Pydantic models made from constructor signatures: one for each registered component, and unions of them.
-
-A component is written as a name or as a mapping of its name and options; both become the member's model.
-"""
+"""Pydantic models made from constructor signatures, and the short forms in which a config writes them."""
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable
-from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_type_hints
+from collections.abc import Callable, Mapping
+from inspect import isclass
+from typing import Annotated, Any, Literal, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo, WrapValidator, create_model
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WrapValidator, create_model
+from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from typing_extensions import Doc
 
-from mlp_cli.config.block import either, listed, one_line
-from mlp_cli.config.values import Checked, check_flag, empty_or, option_mark, wrong
-from mlp_cli.config.writing import flow
-from mlp_cli.registry import REQUIRED, Option, Registry, did_you_mean
+from mlp_cli.config.resolved import show
+from mlp_cli.registry import REQUIRED, Registry, options_of, summary_of, text_of
+from mlp_cli.text import counted, either, listed, one_line
 
 
 class Options(BaseModel):
-    """A mapping of options in a config."""
+    """A mapping of options in a config. An option's text is the `Doc` of its annotation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     def options(self) -> dict[str, Any]:
         """What the constructor takes: every option, by name."""
-        return {key: getattr(self, key) for key in type(self).model_fields if key != "name"}
+        return {key: value for key, value in self if key != "name"}
 
-
-def key(description: str, default: Any = ...) -> Any:
-    """A key of a model, with its one-line description; required where it has no default."""
-    return Field(default, description=description)
-
-
-class FromOthers:
-    """The default of a key whose default follows from another key."""
-
-
-def filled(default: Callable[..., Any], *keys: str) -> WrapValidator:
-    """Fills a key that is left out with what `default` makes of other keys, which stand before it."""
-
-    def fill(value: Any, check: Callable[[Any], Any], info: ValidationInfo) -> Any:
-        if value is not FromOthers:
-            return check(value)
-        return default(*(info.data[key] for key in keys)) if all(key in info.data for key in keys) else None
-
-    return WrapValidator(fill)
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = handler.resolve_ref_schema(handler(schema))
+        for key, field in cls.model_fields.items():
+            found["properties"][key].pop("title", None)
+            found["properties"][key]["description"] = text_of(field.rebuild_annotation()) or key
+        return found
 
 
 class Component(Options):
@@ -59,159 +43,109 @@ class Component(Options):
     name: str
 
 
-def options_model(constructor: Callable[..., Any], title: str) -> type[Options]:
-    """The model of a constructor that a config sets by options alone."""
-    parameters = inspect.signature(constructor).parameters.values()
-    hints = get_type_hints(constructor.__init__ if inspect.isclass(constructor) else constructor, include_extras=True)
-    options = [Option(parameter.name, hints[parameter.name], parameter.default) for parameter in parameters]
-    fields: dict[str, Any] = {option.name: _field(option, described(constructor)) for option in options}
-    summary = (inspect.getdoc(constructor) or "").partition("\n")[0]
-    return create_model(title, __base__=Options, __doc__=summary, **fields)
+def options_model(constructor: Callable[..., Any], base: type[Options] = Options, name: str = "") -> Any:
+    """The model of a constructor's options; of a component, with its name."""
+    options: Any = {
+        each.name: (each.annotation, ... if each.default is REQUIRED else each.default) for each in options_of(constructor)
+    }
+    summary = summary_of(constructor)
+    named: Any = {"name": (Annotated[Literal[name], Doc(summary)], ...)} if name else {}
+    return create_model(name or constructor.__name__, __base__=base, __doc__=summary, **options, **named)
 
 
-def component_model(registry: Registry[Any], name: str) -> type[Component]:
-    """The model of one member of a registry."""
-    summary = registry.summary(name)
-    texts = {key: text for member in (*registry, name) for key, text in described(registry[member]).items()}
-    fields: dict[str, Any] = {option.name: _field(option, texts) for option in registry.options(name)}
-    fields["name"] = (Literal[name], key(summary))
-    return create_model(f"{registry.kind} {name}", __base__=Component, __doc__=summary, **fields)
-
-
-def _field(option: Option, texts: dict[str, str]) -> tuple[Any, Any]:
-    default = ... if option.default is REQUIRED else option.default
-    return Annotated[Any, option_mark(option.annotation)], key(texts.get(option.name, option.name), default)
-
-
-_DESCRIBED = re.compile(r"(?:^|\.\s+)((?:[a-z]\w*, )*[a-z]\w*): (.+?)(?=\.\s+(?!\d)|\.?\Z|\n\n)", re.MULTILINE | re.DOTALL)
-
-
-@cache
-def described(constructor: Callable[..., Any]) -> dict[str, str]:
-    """What a constructor's docstring says of its options, in sentences of the form "option, other: text."."""
-    found = _DESCRIBED.findall(inspect.getdoc(constructor) or "")
-    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
+def wrong(message: str) -> PydanticCustomError:
+    """The error of a check of our own; `message` is what is shown."""
+    return PydanticCustomError("config", "{message}", {"message": message})
 
 
 class Choice:
-    """The mark of a key whose value is a component: `Annotated[Component, Choice(registry)]`; optional: or null."""
+    """The mark of a component, written as a name or a mapping: `Annotated[Component, Choice(registry)]`."""
 
-    def __init__(self, registry: Registry[Any], optional: bool = False) -> None:
+    def __init__(self, registry: Registry[Any]) -> None:
         self.registry = registry
-        self.optional = optional
-        self.models = {name: component_model(registry, name) for name in registry}
+        self.models = {name: options_model(registry[name], Component, name) for name in registry}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        models: Any = tuple(self.models.values())
-        union: Any = Annotated[Union[models], Field(discriminator="name")]  # noqa: UP007 - made of a tuple
-        if self.optional:
-            union = union | None
-        return core_schema.no_info_before_validator_function(self.expand, handler.generate_schema(union))
+        members: Any = Annotated[Union[tuple(self.models.values())], Field(discriminator="name")]  # noqa: UP007
+        short: Any = Literal[tuple(self.models)]
+        return handler.generate_schema(Annotated[members, BeforeValidator(self.expand, short | members)])
 
     def expand(self, value: Any) -> Any:
         """A name becomes a mapping. Errors: what is neither, or has no name."""
         if isinstance(value, str):
             return {"name": value}
-        if isinstance(value, Component) or (value is None and self.optional):
+        if isinstance(value, Component) or (isinstance(value, dict) and "name" in value):
             return value
+        kind, known = self.registry.kind, f"(known: {listed(list(self.models))})"
         if not isinstance(value, dict):
-            accepted = f"the name of {'an' if self.kind[0] in 'aeio' else 'a'} {self.kind}"
-            raise wrong(f"{empty_or(value, accepted)} (known: {self.known})")
-        if not isinstance(value.get("name"), str):
-            rest = {key: item for key, item in value.items() if key != "name"}
-            fitting = [name for name, model in self.models.items() if rest.keys() <= model.model_fields.keys()]
-            written = one_line(flow({"name": (fitting or list(self.models))[0]} | rest))
-            raise wrong(f"has no name; write {written}, for one (known: {self.known})")
-        return value
-
-    @property
-    def kind(self) -> str:
-        """What a member is called in messages."""
-        return self.registry.kind
-
-    @property
-    def known(self) -> str:
-        """The members' names, for messages."""
-        return listed(list(self.models))
-
-    def unknown(self, name: str) -> str:
-        """The message for a name that no member has."""
-        return f"unknown {self.kind}{did_you_mean(name, self.models) if len(name) < 60 else ''} (known: {self.known})"
+            raise wrong(f"must be the name of {'an' if kind[0] in 'aeio' else 'a'} {kind} {known}")
+        fitting = [name for name, model in self.models.items() if value.keys() <= model.model_fields.keys()]
+        written = show({"name": (fitting or list(self.models))[0]} | value)
+        raise wrong(f"has no name; write {one_line(written)}, for one {known}")
 
 
 class Switch:
-    """The mark of a key that is off or a mapping of options: `Annotated[Options | None, Switch(model)]`; true means all defaults.
+    """The mark of what is off (None) or a mapping of options: `Annotated[Options | None, Switch(model)]`; true: all defaults."""
 
-    off: how "off" is written, False or None; False is understood for both.
-    """
-
-    def __init__(self, model: type[Options], off: bool | None = False) -> None:
-        self.model = model
-        self.off = off
+    def __init__(self, model: type[Options]) -> None:
+        self.models = {"": model}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.expand, handler.generate_schema(self.model | None))
+        model: Any = self.models[""]
+        return handler.generate_schema(Annotated[model | None, BeforeValidator(self.expand, bool | None | model)])
 
     def expand(self, value: Any) -> Any:
-        """true becomes an empty mapping, off becomes None. Errors: what is neither of them nor a mapping."""
-        if value is False or (value is None and self.off is None):
-            return None
-        if isinstance(value, dict | Options):
-            return value
-        words = "true, false" + ", null" * (self.off is None)
-        return {} if check_flag(value, f"{words} or a mapping of {either(list(self.model.model_fields))}") else None
-
-
-class ListOf:
-    """The mark of a list, each item checked by itself: `Annotated[tuple[int, ...], ListOf(mark, what)]`.
-
-    what: the list in words, for messages. hint: the fix for a value that is no list, or "".
-    """
-
-    def __init__(self, item: Checked, what: str, hint: Callable[[Any], str]) -> None:
-        self.item = item
-        self.what = what
-        self.hint = hint
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        items = handler.generate_schema(tuple[Annotated[Any, self.item], ...])
-        return core_schema.no_info_before_validator_function(self.check, items)
-
-    def check(self, value: Any) -> Any:
-        """Refuses what is no list."""
-        if isinstance(value, list | tuple):
-            return value
-        raise wrong(empty_or(value, self.what) + self.hint(value))
+        """true becomes an empty mapping, false None. Errors: what is neither, nor null or a mapping."""
+        if not isinstance(value, bool | dict | Options | None):
+            raise wrong(f"must be true, false or a mapping of {either(list(self.models[''].model_fields))}")
+        return ({} if value else None) if isinstance(value, bool) else value
 
 
 class PerLayer:
-    """The mark of a key that is one value for all hidden layers, or a list with one for each; it becomes a tuple of them.
-
-    item: the type of one value; `choice` is its mark where that is a component.
-    """
-
-    def __init__(self, item: Any) -> None:
-        self.item = item
-        self.choice = next((mark for mark in get_args(item)[1:] if isinstance(mark, Choice)), None)
+    """The mark of one value for all hidden layers, or a list with one for each: `Annotated[tuple[X, ...], PerLayer()]`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        items: Any = tuple[self.item, ...]  # type: ignore[name-defined]
-        return core_schema.with_info_wrap_validator_function(self.fill, handler.generate_schema(items))
+        return handler.generate_schema(Annotated[source, Strict(False), WrapValidator(self.fill)])
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
 
     def fill(self, value: Any, check: Callable[[Any], tuple[Any, ...]], info: ValidationInfo) -> tuple[Any, ...]:
         """The checked values, one a layer. Errors: a list of another length than hidden_sizes."""
         single = not isinstance(value, list | tuple)
         items = check([value] if single else value)
-        if "hidden_sizes" not in info.data:  # unsound itself
-            return items
-        layers = len(info.data["hidden_sizes"])
-        if single:
-            return items * layers
-        if len(items) != layers:
-            counts = f"has {_count(len(items), 'value')}, and hidden_sizes has {_count(layers, 'layer')}"
+        layers = len(info.data.get("hidden_sizes", items))  # left out where it is wrong itself
+        if not single and len(items) != layers:
+            counts = f"has {counted(len(items), 'value')}, and hidden_sizes has {counted(layers, 'layer')}"
             raise wrong(f"{counts}; give one value for all layers, or a list with one for each")
-        return items
+        return items * layers if single else items
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+class OneOf:
+    """The mark of a text from a list that is known only to the running program; elsewhere `Literal` does."""
+
+    def __init__(self, *names: str | int) -> None:
+        self.names = names
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(list(self.names))
+
+
+def follows(default: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """The field of a key that is left out: `default` makes its value from the keys before it, which it gets as plain values."""
+    return Field(default_factory=lambda before: default(plain(before)))
+
+
+def plain(value: Any) -> Any:
+    """Models as mappings and tuples as lists, all through."""
+    if isinstance(value, dict | Options):
+        return {key: plain(item) for key, item in (value.items() if isinstance(value, dict) else value)}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def models_in(annotation: Any) -> Mapping[str, type[Options]]:
+    """The models of the mappings that a key accepts, by its annotation: by component, or under "" where there is no choice."""
+    is_model = isclass(annotation) and issubclass(annotation, Options)
+    own = {"": annotation} if is_model else getattr(annotation, "models", {})
+    return next(filter(None, (own, *map(models_in, reversed(get_args(annotation))))), {})

@@ -3,181 +3,153 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar
+from pathlib import PurePosixPath
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
+from typing_extensions import Doc
 
-from mlp_cli.config.block import either, listed, one_line
-from mlp_cli.config.components import FromOthers, Options, key
-from mlp_cli.config.dataset_options import (
-    TABLES,
-    TEXT,
-    Data,
-    Within,
-    amount,
-    check_amount,
-    check_subset,
-    generated,
-    texts,
-    with_path,
-    within,
-)
-from mlp_cli.config.values import Checked, empty_or, file_path, number, one_of, or_none, wrong
-from mlp_cli.config.writing import flow
+from mlp_cli.config.components import OneOf, Options, wrong
 from mlp_cli.data import catalogue
-from mlp_cli.data.load import HELD_OUT_BY
-from mlp_cli.data.own import is_table
-from mlp_cli.data.splits import PRESET_VALIDATION, splits
+from mlp_cli.data.load import HELD_OUT_BY, usual_options
+from mlp_cli.data.splits import splits
+from mlp_cli.data.synthetic import Classes, DataSeed, Noise, Rows, TestRows, Turns
 from mlp_cli.data.transforms import SCALES
-from mlp_cli.registry import Range, did_you_mean
+from mlp_cli.registry import MOST, Count, Range, Seed, did_you_mean
+from mlp_cli.text import either, listed
+
+_TABLES = "the path of a table (.csv, .tsv or .parquet)"
+GOES_WITH: dict[str, str | None] = {
+    **dict.fromkeys(("subset", "rows", "test_rows", "class_count", "noise", "turns", "data_seed")),
+    "labels": "the path of a .npy file of inputs",
+    "test_path": "a path of your own data",
+    **dict.fromkeys(("target", "drop", "categorical", "missing"), _TABLES),
+}
+"""Options that only some sets take (see `usual_options`): with which paths they go; None where some of the known sets take them."""
+
+FOLLOWING = (*GOES_WITH, "validation", "test", "scale")
+"""Options whose defaults follow from the set."""
 
 
-def _check_name(value: Any) -> str:
-    known = catalogue.names()
-    if isinstance(value, str) and value in known:
-        return value
-    if not isinstance(value, str) or not value:
-        raise wrong(f"{empty_or(value or None, 'the name of a dataset')} (known: {listed(known)})")
-    hint = did_you_mean(value, known) if len(value) < 60 else ""
-    if not hint and ("/" in value or "." in value):
-        hint = f"; for your own data write {{path: {one_line(flow(value), 40)}}}"
-    raise wrong(f"unknown dataset{hint} (known: {listed(known)})")
+def usual(key: str, dataset: Any) -> Any:
+    """The default of an option in a mapping of plain values; None where it does not apply, or where only the files can tell."""
+    return usual_options(dataset.get("name"), dataset.get("path"), dataset.get("split", "stratified")).get(key)
 
 
-def _either(path: str | None, info: ValidationInfo) -> str | None:
-    """Refuses both a name and a path, and neither of them."""
-    if "name" not in info.data:  # unsound itself
-        return path
-    if path is not None and info.data["name"] is not None:
-        raise wrong("a dataset has a name or a path, not both; remove one")
-    if path is None and info.data["name"] is None:
-        raise wrong(f"has no name and no path; add a name (known: {listed(catalogue.names())}), or the path of your own data")
-    return path
+def _not_one(value: Any) -> Any:
+    if isinstance(value, float) and value == 1:
+        raise wrong("is ambiguous; write 1 for one row, or a fraction less than 1")
+    return value
 
 
-def _target(value: Any, data: Data) -> str | None:
-    if value is None and data.get("path") is not None and is_table(data["path"]):
-        raise wrong("a table needs a target; add target: COLUMN, the column to predict")
-    return None if value is None else str(with_path(TEXT, None, is_table, TABLES).resolve(value, data))
+def _plain_path(value: Any) -> str:
+    """`./a//b` becomes `a/b`."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise wrong("must be a path")
+    return str(PurePosixPath(value))
 
 
-_NUMBER = re.compile(r"\s*[-+]?([0-9.,_]+([eE][-+]?[0-9]+)?%?|nan|inf|infinity)\s*", re.IGNORECASE)
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
+        raise wrong(f"has {next(item for item in value if value.count(item) > 1)} twice")
+    return value
 
 
-def _validation(value: Any, data: Data) -> int | float | str | None:
-    if not {"name", "path", "split"} <= data.keys():
-        return None
-    name, split = data["name"], data["split"]
-    if value is None:
-        return _own_validation(name, split)
-    if not isinstance(value, str) or not value or _NUMBER.fullmatch(value):
-        return check_amount(value, 0)
-    if data["path"] is None:
-        raise wrong(f"must be a count or a fraction of the rows of {name}; a path goes with a path of your own data")
-    if split != "stratified":
-        raise wrong(f"is a part of its own, and split: {split} would choose one; remove split")
-    return str(file_path().check(value))
+Share = Annotated[float, Range(gt=0, lt=1)]
+Amount = Annotated[Annotated[int, Range(ge=0, le=MOST)] | Share, BeforeValidator(_not_one)]
+FilePath = Annotated[str, BeforeValidator(_plain_path)]
+Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda value: str(value) if type(value) is int else value, str | int)]
+Texts = Annotated[tuple[Text, ...], Strict(False), AfterValidator(_distinct)]
+Two = Annotated[Texts, Field(min_length=2)]
+Name = Annotated[str, OneOf(*catalogue.names())]
+Scale = Annotated[str, OneOf(*SCALES, 256), AfterValidator(str)]
 
 
-def _own_validation(name: str | None, split: str) -> int | float | None:
-    """What a dataset sets aside if its config does not say; None where only its files can tell."""
-    if split in PRESET_VALIDATION:
-        return PRESET_VALIDATION[split]
-    official = None if name is None else catalogue.entry(name).official_validation
-    if split == "official" and (official is not None or name is None):
-        return official
-    return catalogue.PATH_VALIDATION if name is None else catalogue.entry(name).validation
-
-
-def _test(value: Any, data: Data) -> int | float | None:
-    if not {"name", "split"} <= data.keys():
-        return None
-    entry = None if data["name"] is None else catalogue.entry(data["name"])
-    if value is None:
-        return entry.held_out if entry and data["split"] in HELD_OUT_BY else None
-    rows = check_amount(value, 0)
-    if rows and entry and entry.test and data.get("test_rows") != 0:
-        raise wrong(f"{entry.name} has a test part of its own; remove test")
-    if rows and data["split"] not in HELD_OUT_BY:
-        raise wrong(f"does not go with split: {data['split']}; remove test, or write split: {either(HELD_OUT_BY)}")
-    if rows and data.get("test_path") is not None:
-        raise wrong("test_path gives the test rows already; remove one")
-    return rows
-
-
-def _scale(value: Any, data: Data) -> str:
-    if value is not None:
-        return str(one_of(*SCALES).check(value))
-    if data.get("name") is not None:
-        return catalogue.entry(data["name"]).scale
-    return "standard" if is_table(data.get("path") or "") else "unit"
-
-
-_NAME = Checked(_check_name, {"enum": list(catalogue.names())})
-_ROWS = {"anyOf": [amount(0).schema, {"type": "string", "minLength": 1}]}
+def _as_it_is_written(schema: dict[str, Any]) -> None:
+    """The JSON Schema without defaults that follow from others."""
+    schema["oneOf"] = [{"required": ["name"]}, {"required": ["path"]}]
+    for key in FOLLOWING:
+        del schema["properties"][key]["default"]
 
 
 class Dataset(Options):
     """The data, and how it is split and scaled."""
 
-    always_written: ClassVar[frozenset[str]] = frozenset({"split", "split_seed", "validation", "scale", "limit"})
+    model_config = ConfigDict(json_schema_extra=_as_it_is_written)
+    always_written: ClassVar = frozenset({"split", "split_seed", "validation", "scale", "limit"})
     """All other keys are left out where they are None, since they do not apply then."""
 
-    name: Annotated[str | None, or_none(_NAME)] = key("a set that is known by name", None)
-    path: Annotated[str | None, or_none(file_path()), AfterValidator(_either)] = key(
-        "a file or folder of your own, in place of a name", None
+    name: Annotated[Name | None, Doc("A set that is known by name.")] = None
+    path: Annotated[FilePath | None, Doc("A file or folder of your own, in place of a name.")] = None
+    subset: Annotated[str | None, Doc("Which of the subsets that go by the name.")] = None
+    rows: Rows | None = None
+    test_rows: TestRows | None = None
+    class_count: Classes | None = None
+    noise: Noise | None = None
+    turns: Turns | None = None
+    data_seed: DataSeed | None = None
+    labels: Annotated[FilePath | None, Doc("The .npy file of labels that belongs to a .npy file of inputs.")] = None
+    test_path: Annotated[FilePath | None, Doc("The test part, where it is a file or folder of its own.")] = None
+    target: Annotated[Text | None, Doc("The column of a table to predict.")] = None
+    drop: Annotated[Texts | None, Doc("Columns of a table to leave out.")] = None
+    categorical: Annotated[Texts | None, Doc("Columns of numbers that are categories; columns of text always are.")] = None
+    missing: Annotated[Literal["error", "mean"] | None, Doc("Gaps in a table are an error, or the mean fills them.")] = None
+    classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
+    split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
+    split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
+    validation: Annotated[Amount | FilePath | None, Doc("Rows for validation: a count, a fraction, 0 for none, or a path.")] = (
+        None
     )
-    subset: Annotated[str | None, within(TEXT, check_subset)] = key("which of the subsets that go by the name", FromOthers)
-    rows: Annotated[int | None, generated("rows")] = key("generated sets: training rows", FromOthers)
-    test_rows: Annotated[int | None, generated("test_rows")] = key("generated sets: test rows", FromOthers)
-    class_count: Annotated[int | None, generated("class_count")] = key("generated sets: number of classes", FromOthers)
-    noise: Annotated[float | None, generated("noise")] = key(
-        "generated sets: standard deviation of the noise on each coordinate", FromOthers
-    )
-    turns: Annotated[float | None, generated("turns")] = key("spirals: how far an arm winds, in full turns", FromOthers)
-    data_seed: Annotated[int | None, generated("data_seed")] = key("generated sets: fixes the points", FromOthers)
-    labels: Annotated[
-        str | None, with_path(file_path(), None, lambda path: ".npy" in path, "the path of a .npy file of inputs")
-    ] = key("the .npy file of labels that belongs to a .npy file of inputs", FromOthers)
-    test_path: Annotated[str | None, with_path(file_path(), None, lambda path: True, "a path of your own data")] = key(
-        "the test part, where it is a file or folder of its own", FromOthers
-    )
-    target: Annotated[str | None, within(TEXT, _target)] = key("tables: the column to predict", FromOthers)
-    drop: Annotated[tuple[str, ...] | None, with_path(texts("columns"), (), is_table, TABLES)] = key(
-        "tables: columns to leave out", FromOthers
-    )
-    categorical: Annotated[tuple[str, ...] | None, with_path(texts("columns"), (), is_table, TABLES)] = key(
-        "tables: columns of numbers that are categories all the same; texts always are", FromOthers
-    )
-    missing: Annotated[str | None, with_path(one_of("error", "mean"), "error", is_table, TABLES)] = key(
-        "tables: what to do about missing values; mean fills them from the training rows", FromOthers
-    )
-    classes: Annotated[tuple[str, ...] | None, or_none(texts("classes", 2))] = key(
-        "classes to keep, in this order; all others are left out", None
-    )
-    split: Annotated[str, one_of(*splits)] = key("how the validation rows are chosen", "stratified")
-    split_seed: Annotated[int, number(int, Range(ge=0, le=2**32 - 1))] = key(
-        "the seed of that choice, which the run's seed never changes", 0
-    )
-    validation: Annotated[
-        int | float | str | None, Within(amount(0).check, {"anyOf": [*_ROWS["anyOf"], {"type": "null"}]}, _validation)
-    ] = key("rows set aside for validation: a count, a fraction, 0 for none, a path, null for the set's own number", FromOthers)
-    test: Annotated[int | float | None, within(amount(0), _test)] = key(
-        "rows set aside for testing where the set has no test part: a count, a fraction, or 0 for none", FromOthers
-    )
-    scale: Annotated[str, Within(TEXT.check, {"anyOf": [one_of(*SCALES).schema, {"type": "null"}]}, _scale)] = key(
-        "how the inputs are scaled, fitted on the training part", FromOthers
-    )
-    limit: Annotated[int | float | None, or_none(amount(1))] = key(
-        "training rows to use, a stratified part of them: a count, a fraction, or null for all", None
-    )
+    test: Annotated[Amount | None, Doc("Rows set aside for testing where the set has no test part.")] = None
+    scale: Annotated[Scale, Doc("How the inputs are scaled, fitted on the training part.")] = Field(None, validate_default=True)
+    limit: Annotated[
+        Annotated[Count | Share, BeforeValidator(_not_one)] | None, Doc("Training rows to use, each class in its share.")
+    ] = None
 
-    @model_validator(mode="before")
+    @field_validator("path")
     @classmethod
-    def expand(cls, value: Any) -> Any:
-        """A name becomes a mapping."""
-        if isinstance(value, str):
-            return {"name": value}
-        if not isinstance(value, dict | Dataset):
-            raise wrong(f"{empty_or(value, 'the name of a dataset, or a mapping')} (known: {listed(catalogue.names())})")
-        return value
+    def _is_one_set(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is not None and info.data.get("name") is not None:
+            raise wrong("a dataset has a name or a path, not both; remove one")
+        if path is None and info.data.get("name", "") is None:
+            raise wrong(f"has no name and no path; add a name (known: {listed(catalogue.names())}), or the path of your own data")
+        return path
+
+    @field_validator(*FOLLOWING, mode="before")
+    @classmethod
+    def _goes_with_the_set(cls, value: Any, info: ValidationInfo) -> Any:
+        """Fills an option that is left out or null. Refuses one of other sets."""
+        key, name, path = str(info.field_name), info.data.get("name"), info.data.get("path")
+        taken = usual_options(name, path, info.data.get("split", ""))
+        known = catalogue.subset_names(name) if name is not None and key == "subset" else ()
+        if value is None and key == "target" and key in taken:
+            raise wrong("a table needs a target; add target: COLUMN, the column to predict")
+        if value is not None and known and value not in known:
+            raise wrong(f"must be {either(known)}{did_you_mean(str(value), known)}")
+        if value is None or key in taken or (name is None and path is None):
+            return taken.get(key) if value is None else value
+        if GOES_WITH[key]:
+            raise wrong(f"goes with {GOES_WITH[key]} alone")
+        takers = [other for other in catalogue.names() if key in usual_options(other, None, "")]
+        raise wrong(f"{name or 'a set given by path'} does not take it; {key} is an option of {either(takers, 'and')}")
+
+    @field_validator("validation", "test")
+    @classmethod
+    def _can_be_set_aside(cls, rows: Any, info: ValidationInfo) -> Any:
+        """Refuses a path where rows can only be counted, and test rows where there are some already."""
+        name, split = info.data.get("name"), info.data.get("split", "stratified")
+        if isinstance(rows, str) and re.fullmatch(r"[-+0-9.,_%eE]+", rows):
+            raise wrong("must be a number of rows, or a path")
+        if isinstance(rows, str) and name is not None:
+            raise wrong(f"must be a count or a fraction of the rows of {name}; a path goes with a path of your own data")
+        if isinstance(rows, str) and split != "stratified":
+            raise wrong(f"is a part of its own, and split: {split} would choose one; remove split")
+        if info.field_name == "validation" or not rows:
+            return rows
+        if name is not None and catalogue.entry(name).test and info.data.get("test_rows") != 0:
+            raise wrong(f"{name} has a test part of its own; remove test")
+        if split not in HELD_OUT_BY:
+            raise wrong(f"does not go with split: {split}; remove test, or write split: {either(HELD_OUT_BY)}")
+        if info.data.get("test_path") is not None:
+            raise wrong("test_path gives the test rows already; remove one")
+        return rows

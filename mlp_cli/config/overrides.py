@@ -1,102 +1,131 @@
-"""KEY=VALUE: one dotted way to change a config, for the command line, sweeps and runs that go on.
+"""From a file or a mapping, changed by KEY=VALUE, to a config or to one error with every problem.
 
-A value is YAML. It replaces all that stood under its key, a component with its options included; a dotted key sets one option and
-keeps the rest, so `optimizer.beta_1=0.8` turns `optimizer: adam` into a mapping. The last override of a key wins.
+KEY=VALUE is the one dotted way to change a config, for the command line, sweeps and runs that go on. A value is YAML. It replaces
+all that stood under its key, a component with its options included; a dotted key sets one option and keeps the rest, so
+`optimizer.beta_1=0.8` turns `optimizer: adam` into a mapping. The last override of a key wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from mlp_cli.config.block import Place, Problem, one_line
-from mlp_cli.config.places import accepted, choice_of, near, sections
-from mlp_cli.config.reading import Node, read
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from mlp_cli.config.problems import config_error, translate
+from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
+from mlp_cli.config.yaml_lines import NOWHERE, Document, Place, Problem, read
+from mlp_cli.errors import ConfigError, UsageError
+from mlp_cli.files import read_bytes
+from mlp_cli.registry import nearest
+from mlp_cli.text import listed, one_line
+
+MOST_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True)
-class Override:
-    """An override taken apart: its key's parts, its value, and its place."""
-
-    parts: tuple[str, ...]
-    value: Node
-    place: Place
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
+    """Reads, overrides and checks a config file. Errors: ConfigError, whose text lists every problem."""
+    return resolve(read_document(path), overrides)
 
 
-def apply(root: Node, overrides: Sequence[str]) -> tuple[Node, list[Problem]]:
-    """The mapping `root` with all overrides applied in order, and the problems of those that cannot be."""
-    problems: list[Problem] = []
+def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (), source: str = "config") -> Config:
+    """Checks a config given as plain values, such as `Config.to_dict()` makes; a missing name becomes "run".
+
+    source: what messages call it. Errors: ConfigError, whose text lists every problem.
+    """
+    return resolve(Document(source, mapping), overrides)
+
+
+def resolve(document: Document, overrides: Sequence[str] = ()) -> Config:
+    """The config of a document with overrides applied. Errors: ConfigError, whose text lists every problem."""
+    found = check_document(document, overrides)
+    if isinstance(found, Config):
+        return found
+    raise config_error(document.source, found)
+
+
+def check_document(document: Document, overrides: Sequence[str] = ()) -> Config | list[Problem]:
+    """The config of a document with overrides applied, or its problems."""
+    changed = override(document, overrides)
+    try:
+        config = Config.model_validate({"name": document.name, **changed.values})
+    except ValidationError as error:
+        return [*changed.problems, *translate(error, changed, Config.model_fields)]
+    return list(changed.problems) or config
+
+
+def override(document: Document, overrides: Sequence[str]) -> Document:
+    """A copy with overrides applied in order; what is wrong with one is among its problems."""
+    values, places, problems = document.values, dict(document.places), list(document.problems)
     for number, text in enumerate(overrides):
         place = Place(override=text, number=number)
-        override = parse(text, place)
-        if isinstance(override, Override):
-            changed = _set(root, override)
-            root, found = (changed, []) if isinstance(changed, Node) else (root, [changed])
-        else:
-            found = override
-        problems += found
-    return root, problems
+        key, equals, written = text.partition("=")
+        path, given = tuple(part.strip() for part in key.split(".")), read(written)
+        found = [problem.message for problem in given.problems]
+        if not equals or not all(path):
+            found = ["must be KEY=VALUE, such as epochs=3"]
+        elif not found:
+            try:
+                values = _with(values, path, 0, given.values)
+                kept = {way: other for way, other in places.items() if way[: len(path)] != path}
+                places = {path[: depth + 1]: place for depth in range(len(path))} | kept
+            except UsageError as error:
+                found = [error.message]
+        problems += [Problem(place, text, message) for message in found]
+    return replace(document, values=values, places=places, problems=tuple(problems))
 
 
-def parse(text: str, place: Place) -> Override | list[Problem]:
-    """Takes KEY=VALUE apart; or its problems."""
-    key, equals, value = text.partition("=")
-    parts = tuple(part.strip() for part in key.split("."))
-    if not equals:
-        return [Problem(place, text, _no_equals(text))]
-    if not all(parts):
-        return [Problem(place, text, "must be KEY=VALUE; a part of the key is empty")]
-    reading = read(value)
-    if reading.root is None or reading.problems:
-        return [Problem(place, text, problem.message) for problem in reading.problems]
-    return Override(parts, reading.root.placed(place), place)
+def _with(values: Mapping[str, Any], path: tuple[str, ...], depth: int, value: Any) -> dict[str, Any]:
+    """A copy of a mapping in which the rest of `path` has another value. Errors: UsageError where that has no options."""
+    key = path[depth]
+    if depth < len(path) - 1:
+        default = Config.model_fields[key].default if depth == 0 and key in Config.model_fields else None
+        below = values.get(key, default)
+        if isinstance(below, str) and depth == 0:
+            below = {"name": below}
+        elif below is None or below is PydanticUndefined or isinstance(below, bool):
+            below = {}
+        if not isinstance(below, dict):
+            name = one_line(".".join(path[: depth + 1]), 40)
+            raise UsageError(f"{name} is {one_line(show(below), 40)} here, which takes no options; write {name}=VALUE")
+        value = _with(below, path, depth + 1, value)
+    return {**values, key: value}
 
 
-def _no_equals(text: str) -> str:
-    key, colon, value = text.partition(":")
-    word = key.strip()
-    first, dot, rest = word.partition(".")
-    match = near(first, accepted(None))
-    if match is None:
-        return "must be KEY=VALUE, such as epochs=3"
-    return f"must be KEY=VALUE; write {match}{dot}{one_line(rest, 40)}={one_line(value.strip(), 40) if colon else 'VALUE'}"
+def read_document(path: str | os.PathLike[str]) -> Document:
+    """Reads a config file, without checking its keys. Errors: ConfigError where it cannot be read or is no mapping."""
+    source = os.fspath(path)
+    content = _content(Path(source))
+    try:
+        document = read(content.decode("utf-8-sig"), source, Path(source).stem)
+    except UnicodeDecodeError as error:
+        line, byte = content[: error.start].count(b"\n") + 1, error.object[error.start]
+        message = f"not UTF-8: byte 0x{byte:02x} at position {error.start}; save the file as UTF-8"
+        raise config_error(source, [Problem(Place(line), "", message)]) from None
+    if isinstance(document.values, dict):
+        return document
+    like = "a config is made of lines like dataset: mnist"
+    message = f"the file is empty; {like}" if document.values is None else f"is no mapping; {like}, with a space after the colon"
+    shown = "" if document.values is None else document.text(())
+    raise config_error(source, document.problems or [Problem(document.places.get((), NOWHERE), one_line(shown, 40), message)])
 
 
-def _set(node: Node, override: Override, depth: int = 0) -> Node | Problem:
-    """A copy of the mapping `node` in which the rest of the override's key has its value."""
-    entries = dict(node.value) if isinstance(node.value, dict) else {}
-    part, rest = override.parts[depth], override.parts[depth + 1 :]
-    if not rest:
-        entries[part] = override.value
-        return replace(node, value=entries)
-    below = entries.get(part)
-    mapping = _expanded(part, below, override.place) if depth == 0 else below or Node({}, override.place)
-    if mapping is None or not isinstance(mapping.value, dict):
-        return Problem(override.place, str(override.place.override), _no_options(override.parts[: depth + 1], below))
-    changed = _set(mapping, override, depth + 1)
-    if isinstance(changed, Problem):
-        return changed
-    entries[part] = changed
-    return replace(node, value=entries)
-
-
-def _expanded(key: str, node: Node | None, place: Place) -> Node | None:
-    """The mapping of options that a top-level key stands for; None where it has none, as a list has not."""
-    if node is not None and isinstance(node.value, dict):
-        return node
-    if key not in sections():
-        return None if key in Config.model_fields else Node({}, place)  # an unknown key is reported as such later
-    written = Node(Config.model_fields[key].default, place) if node is None else node
-    if isinstance(written.value, list):
-        return None
-    if isinstance(written.value, str) and (key == "dataset" or choice_of(key)):
-        return Node({"name": replace(written, text=written.text or written.value)}, written.place)
-    return Node({}, written.place)
-
-
-def _no_options(parts: tuple[str, ...], node: Node | None) -> str:
-    key = one_line(".".join(parts), 40)
-    if node is not None and isinstance(node.value, list) and key in sections():
-        return f"{key} is a list here; give the whole of it: {key}={one_line(node.source())}"
-    return f"{key} takes no options; write {key}=VALUE"
+def _content(path: Path) -> bytes:
+    """The file's bytes. Errors: ConfigError with the nearest file there is."""
+    try:
+        return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)
+    except ConfigError as error:
+        hint = None
+        with suppress(OSError):  # a name too long, a folder that may not be read
+            folder = path if path.is_dir() else path.parent
+            names = {each.stem: each for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
+            near = names.get(nearest(path.stem, names) or "") if folder != path and not path.exists() else None
+            found = listed([each.name for each in names.values()], 10) or "no .yaml file"
+            hint = f"did you mean {near}?" if near else None if path.is_file() else f"{folder} has {found}"
+        raise ConfigError(one_line(error.message, 1000), hint and one_line(hint, 200)) from None

@@ -1,102 +1,233 @@
-"""Pydantic's errors to problems: each finds the place where its value was written, and words that say the fix."""
+"""What is wrong with a config: pydantic's errors as problems, each with place, value, what is accepted and the fix."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from mlp_cli.config.block import MOST_PROBLEMS, NOWHERE, Problem, listed, one_line
-from mlp_cli.config.places import choice_of, chosen_names, unknown_key
-from mlp_cli.config.reading import Node, Refused
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from mlp_cli.config.components import Options, models_in
+from mlp_cli.config.resolved import show
+from mlp_cli.config.yaml_lines import NOWHERE, Document, Path, Place, Problem, scalar
 from mlp_cli.data import catalogue
+from mlp_cli.errors import ConfigError, UsageError
+from mlp_cli.registry import MOST, did_you_mean, nearest
+from mlp_cli.text import counted, either, listed, one_line
 
-Path = tuple[int | str, ...]
-Step = tuple[int | str, Node]
+MOST_PROBLEMS = 50
+"""A block lists this many problems at most; a hostile file could hold tens of thousands."""
 
 
-def translate(errors: Sequence[Any], root: Node) -> list[Problem]:
-    """One problem for each error (`ValidationError.errors()`), sorted, but for those that a refused value would repeat.
+def config_error(source: str, problems: Sequence[Problem]) -> ConfigError:
+    """The error that lists all problems in columns: those without a place, then by line, overrides last."""
+    shown = sorted(problems, key=lambda problem: _order(problem.place))[:MOST_PROBLEMS]
+    rows = [(_label(problem.place), one_line(problem.shown), problem.message) for problem in shown]
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    lines = [f"{one_line(source, 200)}: {counted(len(problems), 'problem')}"]
+    for label, text, message in rows:
+        columns = (label.ljust(first + 3) if first else "") + (text.ljust(second + 4) if second else "")
+        lines.append(f"  {columns}{message}".rstrip())
+    more = len(problems) - MOST_PROBLEMS
+    return ConfigError("\n".join([*lines, *([f"  and {more:,} more"] if more > 0 else [])]))
 
-    root: the node that was checked. Only as many get a message as a block shows; looking for near names takes time.
+
+def _label(place: Place) -> str:
+    return f"line {place.line}" if place.line else "override" if place.override is not None else ""
+
+
+def _order(place: Place) -> tuple[bool, int]:
+    return place.override is not None, place.line or place.number
+
+
+class _Case(NamedTuple):
+    """An error of pydantic's, the way to the value as it was written, the whole, and the fields of its top level."""
+
+    error: Any
+    path: Path
+    document: Document
+    fields: Mapping[str, FieldInfo]
+
+
+def translate(error: ValidationError, document: Document, fields: Mapping[str, FieldInfo]) -> list[Problem]:
+    """One problem for each wrong value. fields: of the top level.
+
+    Only as many get a message as a block shows; looking for near names takes time.
     """
-    chosen = chosen_names(root)
-    located = [(error, _steps(error, root)) for error in errors]
-    located = [(error, steps) for error, steps in located if not _repeats(error, steps, root)]
-    located.sort(key=lambda pair: _place(pair[1]).order)
-    return [
-        _problem(error, steps, chosen) if number < MOST_PROBLEMS else Problem(_place(steps), "", "")
-        for number, (error, steps) in enumerate(located)
-    ]
+    found: dict[Path, list[_Case]] = {}
+    for each in error.errors(include_url=False):
+        case = _Case(each, _written(each, document.values), document, fields)
+        if each["type"] != "default_factory_not_called":
+            found.setdefault(each["loc"] if each["type"] == "missing" else case.path or each["loc"], []).append(case)
+    problems: list[Problem] = []
+    for cases in sorted(found.values(), key=lambda cases: _order(document.place(cases[0].path))):
+        message, path = _message(cases) if len(problems) < MOST_PROBLEMS else "", cases[0].path
+        missing = Problem(NOWHERE, ".".join(map(str, cases[0].error["loc"])), message)
+        problems.append(document.problem(path, message) if path else missing)
+    return problems
 
 
-def _steps(error: Any, root: Node) -> list[Step]:
-    """The way from the root to the value that the error is about, as far as it was written."""
-    path: Path = error["loc"]
-    layer = 2 if len(path) > 1 and isinstance(path[1], int) else 1
-    if path and choice_of(str(path[0])):  # below a component stands its name, which is no key
-        path = path[:layer] + path[layer + 1 :]
-    if error["type"] == "union_tag_invalid":
-        path = (*path, "name")
-    steps: list[Step] = []
-    node = root
-    for part in path:
-        if isinstance(node.value, dict) and part in node.value:
-            node = node.value[str(part)]
-        elif isinstance(node.value, list) and isinstance(part, int):
-            node = node.value[part]
-        else:
-            continue  # a single value where a list may stand, or a key that is missing
-        steps.append((part, node))
-    return steps
+def check(kind: Any, what: str, value: Any) -> Any:
+    """`value` as a type of pydantic's takes it. Errors: UsageError with all that is wrong on one line. what: its name."""
+    document = Document("", {what: value}, places={(what,): Place(override=what)})
+    try:
+        return TypeAdapter(dict[str, kind]).validate_python(document.values)[what]
+    except ValidationError as error:
+        problems = translate(error, document, {what: FieldInfo.from_annotation(kind)})
+    raise UsageError("; ".join(problem.message for problem in problems))
 
 
-def _place(steps: list[Step]) -> Any:
-    return steps[-1][1].place if steps else NOWHERE
+def _written(error: Any, value: Any) -> Path:
+    """The way to the value that an error is about, as far as it was written: without the names of pydantic's unions."""
+    path: list[int | str] = []
+    for part in (*error["loc"], *(["name"] if error["type"] == "union_tag_invalid" else [])):
+        if (isinstance(value, dict) and part in value) or (isinstance(value, list | tuple) and isinstance(part, int)):
+            path.append(part)
+            value = value[part]
+    return tuple(path)
 
 
-def _repeats(error: Any, steps: list[Step], root: Node) -> bool:
-    """Whether the error comes of a value that was refused while reading, and reported then."""
-    if not steps:
-        return isinstance(root.value, dict) and "<<" in root.value
-    return _holds_refused(steps[-1][1])
+def _message(cases: Sequence[_Case]) -> str:
+    """What is said of a wrong value. cases: as each member of a union says it."""
+    said = [(_MESSAGES.get(case.error["type"], _expected), case) for case in cases]
+    texts = [each if isinstance(each, str) else each(case) for each, case in said]
+    if not texts[0].startswith("must be"):
+        return texts[0]
+    value, message = cases[0].error["input"], ", or ".join([texts[0], *(text.removeprefix("must be ") for text in texts[1:])])
+    return f"has no value; {message}" if value is None or value == "" else message + _hint(value, message)
 
 
-def _holds_refused(node: Node) -> bool:
-    items = node.value.values() if isinstance(node.value, dict) else node.value if isinstance(node.value, list) else ()
-    return isinstance(node.value, Refused) or any(map(_holds_refused, items))
+def _expected(case: _Case) -> str:
+    """What pydantic or a check of ours says; of a number that is out of bounds, the bounds alone."""
+    value, text = case.error["input"], str(case.error["msg"]).replace("Input should", "must")
+    kind, _, bounds = text.partition(", ")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not kind.endswith(" number"):
+        return text
+    if value != value or abs(value) == float("inf"):
+        return "must be a finite number"
+    if "whole" in kind and value % 1:
+        return text
+    return f"must be at most {MOST}" if value > MOST and "at most" not in bounds else f"must be {bounds}"
 
 
-def _problem(error: Any, steps: list[Step], chosen: dict[str, str | None]) -> Problem:
-    """Shows a value of the file as "optimizer.beta_1: 2", an override as given; the rest of the way goes into the message."""
-    message = _message(error, steps, chosen)
-    if not steps:
-        return Problem(NOWHERE, ".".join(map(str, error["loc"])), message)
-    place, path = _place(steps), [part for part, _ in steps]
-    if place.override is not None:
-        depth = place.override.partition("=")[0].count(".") + 1
-        shown = place.override
-    else:
-        depth = next((number for number, part in enumerate(path) if isinstance(part, int)), len(path))
-        shown = f"{'.'.join(map(str, path[:depth]))}: {steps[depth - 1][1].source()}".rstrip()
-    rest = [f"item {part + 1}" if isinstance(part, int) else one_line(part, 40) for part in path[depth:]]
-    return Problem(place, shown, f"{', '.join(rest)}: {message}" if rest else message)
+_FLAGS = dict.fromkeys(("yes", "y", "on", "1"), "; write true") | dict.fromkeys(("no", "n", "off", "0", "none"), "; write false")
+_FLAGS |= dict.fromkeys(("true", "false"), "; remove the quotes")
 
 
-def _message(error: Any, steps: list[Step], chosen: dict[str, str | None]) -> str:
-    path, kind = error["loc"], error["type"]
-    if kind == "config":
-        return str(error["ctx"]["message"])
-    if kind == "extra_forbidden":
-        node = steps[-1][1]
-        section = str(path[0]) if len(path) > 1 else None
-        member = str(path[-2]) if section and choice_of(section) else None
-        style = ":" if node.place.override is None else "="
-        return unknown_key(str(path[-1]), section, member, one_line(node.source(), 40), chosen, style)
-    choice = choice_of(str(path[0])) if path else None
-    if kind == "union_tag_invalid" and choice:
-        return choice.unknown(str(error["ctx"]["tag"]))
-    if kind == "missing" and path == ("dataset",):
-        return f"is required; write dataset: {catalogue.names()[0]}, for one (known: {listed(catalogue.names())})"
-    if kind == "missing":
-        return f"has no {path[-1]}, which is required"
-    return str(error["msg"])
+def _hint(value: Any, message: str) -> str:
+    """The fix for a value of another type; or ""."""
+    if "true" in message:
+        return _FLAGS.get(str(value).lower(), "")
+    if "number" in message and isinstance(value, bool | list | dict):
+        return f", not {'true or false' if isinstance(value, bool) else 'a list' if isinstance(value, list) else 'a mapping'}"
+    if message in ("must be a text", "must be a path"):
+        return "; put it in quotes" if isinstance(value, int | float) else ""
+    if message == "must be a list" and isinstance(value, str | int | float):
+        words = re.findall(r"[^][(){},\s]+", value if isinstance(value, str) else show(value))
+        return f"; write [{one_line(', '.join(words), 40)}]"
+    if "number" not in message or not isinstance(value, str) or len(value) > 60:
+        return ""
+    # A number in another spelling: 1_000, 010, 0,5, 10% or 1e-3 in quotes.
+    plain = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", value.strip().replace("_", "").replace(",", ".").removesuffix("%"))
+    number = scalar(plain)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return ", and finite" if re.fullmatch("(?i)[-+]?(nan|inf|infinity)", plain) else ""
+    return (
+        f"; write {number / 100:.12g}" if value.endswith("%") else "; remove the quotes" if plain == value else f"; write {plain}"
+    )
+
+
+def _choice(case: _Case) -> str:
+    """For a value that is not in a closed list."""
+    context, way = case.error["ctx"], [part for part in case.error["loc"] if isinstance(part, str)]
+    word = context.get("tag", case.error["input"])
+    known = list(dict.fromkeys(re.findall("'([^']*)'", context.get("expected_tags") or context["expected"])))
+    near = did_you_mean(word, known) if isinstance(word, str) and len(word) < 60 else ""
+    if "tag" not in context and way[-1] != "name":
+        return f"must be {either(known)}{near if len(known) > 3 else ''}"
+    kind = next(part for part in reversed(way) if part != "name")
+    if kind == "dataset" and not near and re.search("[./]", str(word)):
+        near = f"; for your own data write {{path: {one_line(show(word), 40)}}}"
+    return f"unknown {kind}{near} (known: {listed(known)})"
+
+
+def _missing(case: _Case) -> str:
+    key, names = case.error["loc"][-1], catalogue.names()
+    return (
+        f"is required; write {key}: {names[0]}, for one (known: {listed(names)})"
+        if key == "dataset"
+        else f"has no {key}, which is required"
+    )
+
+
+def _bad_name(case: _Case) -> str:
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", case.error["input"]).lstrip("._-")[:100] or "run"
+    own = "" if case.path else "the file's own name "
+    return f"{own}must be letters, digits, . _ or -, at most 100, beginning with a letter or digit; write {one_line(safe, 40)}"
+
+
+def _unknown_key(case: _Case) -> str:
+    """Says where the key belongs, which component takes it, or which key was meant."""
+    _, path, document, fields = case
+    word, section, override = str(path[-1]), str(path[0]) if len(path) > 1 else "", document.place(path).override is not None
+    key, value = one_line(word, 40), one_line(document.text(path), 40)
+    if section and word in fields:
+        return f"unknown key; belongs at the top level; write {key}{'=' if override else ': '}{value}"
+    sections = {name: models_in(field.rebuild_annotation()) for name, field in fields.items()}
+    models, chosen = sections.get(section, {}), _name_in(document.value(path[:-1]))
+    if takers := _takers(models, word):
+        return f"unknown key; {chosen} does not take it; {either(takers)} does"
+    owners = {name: takers for name in sections if (takers := _takers(sections[name], word)) and word != "name"}
+    for owner, takers in owners.items() if len(owners) == 1 else ():
+        current = _name_in(document.values.get(owner, fields[owner].default)) or ""
+        fits = not takers[0] or current in takers
+        name = current if fits else takers[0]
+        mapping = f"{{name: {name}, {key}: {value}}}" if name else f"{{{key}: {value}}}"
+        fix = f"{owner}.{key}={value}" if override and fits else f"{owner}{'=' if override else ': '}{mapping}"
+        return f"unknown key; belongs under {owner}; write {fix}"
+    if owners:
+        return f"unknown key; belongs under {either(list(owners))}"
+    if not section and (components := [name for name, found in sections.items() if word and word in found]):
+        return f"unknown key; write {components[0]}: {key}"
+    names = [option for name, model in models.items() if name in ("", chosen) for option in model.model_fields] or list(fields)
+    elsewhere = {option: name for name, found in sections.items() for model in found.values() for option in model.model_fields}
+    if near := _near(word, names):
+        return f"unknown key; did you mean {near}?"
+    if not section and (near := _near(word, list(elsewhere))):
+        return f"unknown key; did you mean {near}, under {elsewhere[near]}?"
+    known = [name for name in names if name != "name" or not section]
+    return f"unknown key; known: {listed(known)}" if known else f"unknown key; {chosen} takes no options"
+
+
+def _takers(models: Mapping[str, type[Options]], option: str) -> list[str]:
+    return [name for name, model in models.items() if option in model.model_fields]
+
+
+def _name_in(value: Any) -> str | None:
+    name = value.get("name") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else None
+
+
+def _near(word: str, names: Sequence[str]) -> str | None:
+    """The nearest of `names`, by spelling or by initials (lr for learning_rate)."""
+    initials = {"".join(part[0] for part in name.split("_")): name for name in names if "_" in name}
+    return (nearest(word, names) or initials.get(word.lower())) if len(word) <= 60 else None
+
+
+_MESSAGES: dict[str, str | Callable[[_Case], str]] = {
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "string_too_short": "must be a text",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
+    "model_type": f"must be the name of a dataset, or a mapping of options (known: {listed(catalogue.names())})",
+    "missing": _missing,
+    "extra_forbidden": _unknown_key,
+    "literal_error": _choice,
+    "union_tag_invalid": _choice,
+    "string_pattern_mismatch": _bad_name,
+}
+"""What is said of each type of pydantic's errors; `_expected` for all others."""

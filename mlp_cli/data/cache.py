@@ -67,7 +67,7 @@ def open_ready(key: str, origin: list[str]) -> RawSet | None:
                 return None
             # A cache that may be read but not written is as good; it is then hashed at every start.
             with contextlib.suppress(RunError):
-                files.write_json(folder / "meta.json", meta | {"arrays": found})
+                files.write_text(folder / "meta.json", files.strict_json(meta | {"arrays": found}))
         return RawSet(
             name=meta["name"],
             task=meta["task"],
@@ -148,7 +148,7 @@ def _fill(folder: Path, origin: list[str], whole: RawSet) -> None:
         "origin": origin,
         "arrays": {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays},
     }
-    files.write_json(folder / "meta.json", meta)
+    files.write_text(folder / "meta.json", files.strict_json(meta))
 
 
 def _save(path: Path, array: Array) -> None:

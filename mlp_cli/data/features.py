@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import DTypeLike
+from typing_extensions import Doc
 
 from mlp_cli.data.dataset import Array, Part
 from mlp_cli.data.transforms import Affine
@@ -43,13 +46,15 @@ class Projection:
 class Pca:
     """Principal components of the scaled inputs, each of variance 1 if whitened.
 
-    components: how many, those of the largest variance; null for all that vary.
-    whiten: divide each by its standard deviation (with n).
     Kessy, Lewin and Strimmer 2018, Optimal whitening and decorrelation. The entry of largest magnitude of each direction is positive, as
     in scikit-learn, which divides by n − 1 and keeps directions that do not vary.
     """
 
-    def __init__(self, components: Count | None = None, whiten: bool = True) -> None:
+    def __init__(
+        self,
+        components: Annotated[Count | None, Doc("How many, those of the largest variance; null for all that vary.")] = None,
+        whiten: Annotated[bool, Doc("Divide each component by its standard deviation (with n).")] = True,
+    ) -> None:
         self.components, self.whiten = components, whiten
 
     def fit(self, part: Part, scaling: Affine, dtype: DTypeLike) -> Projection:

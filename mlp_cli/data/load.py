@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlp_cli.data.known import load_known
 from mlp_cli.data.own import Own, is_table, load_own
 from mlp_cli.data.own_table import kept_classes, read_own_table, renumbered
 from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, draw, last, rows_of, splits
+from mlp_cli.data.synthetic import synthetic
 from mlp_cli.data.table_encoding import TableEncoding
 from mlp_cli.errors import UsageError
 from mlp_cli.rng import Purpose, stream
@@ -128,6 +130,33 @@ def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
 def default_validation(name: str | None) -> Amount:
     """How many training rows are set aside if the config does not say: the entry's count, or a tenth for a set given by path."""
     return catalogue.PATH_VALIDATION if name is None else catalogue.entry(name).validation
+
+
+@lru_cache(maxsize=100)
+def usual_options(name: str | None, path: str | None, split: str) -> Mapping[str, Any]:
+    """The options that only some sets take, as far as this one does, and validation, test and scale: each as it is if nobody says.
+
+    Exactly one of `name` and `path`. validation None: only the set's files can tell.
+    """
+    if name is not None:
+        entry = catalogue.entry(name)
+        official = entry.official_validation if split == "official" else None
+        return {
+            "validation": PRESET_VALIDATION.get(split, entry.validation if official is None else official),
+            "test": entry.held_out if split in HELD_OUT_BY else None,
+            "scale": entry.scale,
+            **({"subset": catalogue.default_subset(name)} if catalogue.subset_names(name) else {}),
+            **{option.name: option.default for option in (synthetic.options(name) if name in synthetic else ())},
+        }
+    table = path is not None and is_table(path)
+    return {
+        "validation": PRESET_VALIDATION.get(split, None if split == "official" else catalogue.PATH_VALIDATION),
+        "test": None,
+        "scale": "standard" if table else "unit",
+        "test_path": None,
+        **({"labels": None} if path is not None and ".npy" in path else {}),
+        **({"target": None, "drop": [], "categorical": [], "missing": "error"} if table else {}),
+    }
 
 
 def load_whole(

@@ -12,20 +12,21 @@ from typing import Annotated
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from typing_extensions import Doc
 
 from mlp_cli.data.dataset import RawSet, arrays_sha256
-from mlp_cli.registry import Range, Registry
+from mlp_cli.registry import Range, Registry, Seed
 from mlp_cli.rng import Purpose, stream
 
 Points = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-Rows = Annotated[int, Range(ge=1, le=10_000_000)]
-TestRows = Annotated[int, Range(ge=0, le=10_000_000)]
-Classes = Annotated[int, Range(ge=2, le=100)]
-Noise = Annotated[float, Range(ge=0, le=1e6)]
-Turns = Annotated[float, Range(gt=0, le=1e6)]
-Seed = Annotated[int, Range(ge=0, le=2**32 - 1)]
+Rows = Annotated[int, Range(ge=1, le=10_000_000), Doc("Points of a generated set to train on.")]
+TestRows = Annotated[int, Range(ge=0, le=10_000_000), Doc("Points of a generated set to test on.")]
+Classes = Annotated[int, Range(ge=2, le=100), Doc("Classes of a generated set.")]
+Noise = Annotated[float, Range(ge=0, le=1e6), Doc("Standard deviation of the noise on each coordinate of a generated set.")]
+Turns = Annotated[float, Range(gt=0, le=1e6), Doc("How far an arm of the spirals winds, in full turns.")]
+DataSeed = Annotated[Seed, Doc("Fixes the points of a generated set.")]
 
 synthetic: Registry[Callable[..., RawSet]] = Registry("synthetic dataset")
 
@@ -34,14 +35,12 @@ _THRESHOLD = 0.6
 
 
 @synthetic.register
-def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: Seed = 0) -> RawSet:
+def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: DataSeed = 0) -> RawSet:
     """Standard normal points, class 1 outside the ellipse a² + 0.95ab + 0.4b² = 0.6.
 
     The synthetic set of the course Deep Learning at VU Amsterdam (Peter Bloem), value for value with the defaults; what the course
-    calls its validation part is the test part here. The points are one sequence: its first `rows` are the training part.
-
-    rows, test_rows: how many points to train on and to test on.
-    data_seed: fixes the points; the course uses 0.
+    calls its validation part is the test part here, and its seed is 0. The points are one sequence: its first `rows` are the
+    training part.
     """
     # The course seeds NumPy's global generator; a generator of one's own gives the same numbers and disturbs nobody.
     x = np.random.RandomState(data_seed).standard_normal((rows + test_rows, 2))
@@ -55,15 +54,9 @@ def blobs(
     test_rows: TestRows = 1_000,
     class_count: Classes = 3,
     noise: Noise = 0.2,
-    data_seed: Seed = 0,
+    data_seed: DataSeed = 0,
 ) -> RawSet:
-    """One round cloud a class; the centres are spaced evenly on the unit circle.
-
-    rows, test_rows: how many points to train on and to test on.
-    class_count: number of clouds.
-    noise: standard deviation of the normal noise on each coordinate.
-    data_seed: fixes the points.
-    """
+    """One round cloud a class; the centres are spaced evenly on the unit circle."""
 
     def place(y: Labels, generator: Generator) -> Points:
         return _polar(1.0, y / class_count)
@@ -72,14 +65,10 @@ def blobs(
 
 
 @synthetic.register
-def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: Seed = 0) -> RawSet:
+def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: DataSeed = 0) -> RawSet:
     """Two half circles of radius 1 that reach into each other: the upper one about (0, 0), the lower one about (1, 0.5).
 
     The shapes of scikit-learn's make_moons, which spaces its points evenly where these are uniformly random.
-
-    rows, test_rows: how many points to train on and to test on.
-    noise: standard deviation of the normal noise on each coordinate.
-    data_seed: fixes the points.
     """
 
     def place(y: Labels, generator: Generator) -> Points:
@@ -96,16 +85,9 @@ def spirals(
     class_count: Classes = 3,
     turns: Turns = 0.75,
     noise: Noise = 0.02,
-    data_seed: Seed = 0,
+    data_seed: DataSeed = 0,
 ) -> RawSet:
-    """One arm a class, from near the origin to radius 1; the angle grows with the radius.
-
-    rows, test_rows: how many points to train on and to test on.
-    class_count: number of arms.
-    turns: how far an arm winds, in full turns.
-    noise: standard deviation of the normal noise on each coordinate.
-    data_seed: fixes the points.
-    """
+    """One arm a class, from near the origin to radius 1; the angle grows with the radius."""
 
     def place(y: Labels, generator: Generator) -> Points:
         # At the origin itself all arms would meet.
@@ -116,13 +98,8 @@ def spirals(
 
 
 @synthetic.register
-def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: Seed = 0) -> RawSet:
-    """Uniform points of the square from −1 to 1; class 1 where the two coordinates differ in sign.
-
-    rows, test_rows: how many points to train on and to test on.
-    noise: standard deviation of the normal noise on each coordinate, added after the class is set.
-    data_seed: fixes the points.
-    """
+def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: DataSeed = 0) -> RawSet:
+    """Uniform points of the square from −1 to 1; class 1 where the two coordinates differ in sign. The noise is added after that."""
 
     def place(y: Labels, generator: Generator) -> Points:
         size = 1.0 - generator.random((len(y), 2))  # 0 excluded, 1 included
@@ -138,15 +115,9 @@ def rings(
     test_rows: TestRows = 1_000,
     class_count: Classes = 2,
     noise: Noise = 0.05,
-    data_seed: Seed = 0,
+    data_seed: DataSeed = 0,
 ) -> RawSet:
-    """One circle a class about the origin; class k of K has radius (k + 1) / K.
-
-    rows, test_rows: how many points to train on and to test on.
-    class_count: number of circles.
-    noise: standard deviation of the normal noise on each coordinate.
-    data_seed: fixes the points.
-    """
+    """One circle a class about the origin; class k of K has radius (k + 1) / K."""
 
     def place(y: Labels, generator: Generator) -> Points:
         return _polar((y + 1) / class_count, generator.random(len(y)))

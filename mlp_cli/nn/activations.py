@@ -6,15 +6,15 @@ A member has
   `forward(z, out, scratch) -> None`: writes f(z) into out.
   `backward(z, a, grad, scratch) -> None`: multiplies grad by f'(z) in place; a is what `forward` wrote.
 All arrays are (B, H) of one dtype, float32 or float64; `scratch` holds nothing between calls. No member overflows or warns for
-|z| up to 1e4. On a small batch a call of
-NumPy costs as much as its work, so each takes as few passes as it can.
+|z| up to 1e4. On a small batch a call of NumPy costs as much as its work, so each takes as few passes as it can.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
+from typing_extensions import Doc
 
 from mlp_cli.nn.buffers import Array
 from mlp_cli.registry import Fraction, Registry
@@ -27,24 +27,24 @@ class Scratch(NamedTuple):
     mask: Array  # of bool
 
 
-class Activation(Protocol):
-    """What a registered activation offers; see the module's docstring."""
+class Activation:
+    """The base of all activations; see the module's docstring."""
 
-    uses_input: ClassVar[bool]
+    uses_input: ClassVar[bool] = False
 
-    def forward(self, z: Array, out: Array, scratch: Scratch) -> None: ...
+    def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
+        raise NotImplementedError
 
-    def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None: ...
+    def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None:
+        raise NotImplementedError
 
 
 activations: Registry[type[Activation]] = Registry("activation")
 
 
 @activations.register
-class Relu:
+class Relu(Activation):
     """max(0, z) (Nair and Hinton, 2010). Its derivative at 0 is taken as 0, as PyTorch and Keras do."""
-
-    uses_input: ClassVar[bool] = False
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         np.maximum(z, 0.0, out=out)
@@ -56,14 +56,12 @@ class Relu:
 
 
 @activations.register
-class Sigmoid:
+class Sigmoid(Activation):
     """1 / (1 + exp(-z)), the logistic function.
 
-    Computed as (1 + tanh(z / 2)) / 2, which cannot overflow and takes half the time of the exponential with a guard. Its error
-    is absolute (half a unit in the last place of 1), so that far in the negative tail, below z = -17 in float32, it is 0.
+    Computed as (1 + tanh(z / 2)) / 2, which cannot overflow and takes half the time of a guarded exponential. Its error is
+    absolute (half a unit in the last place of 1): far in the negative tail, below z = -17 in float32, it is 0.
     """
-
-    uses_input: ClassVar[bool] = False
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         np.multiply(z, 0.5, out=out)
@@ -78,10 +76,8 @@ class Sigmoid:
 
 
 @activations.register
-class Tanh:
+class Tanh(Activation):
     """The hyperbolic tangent of z."""
-
-    uses_input: ClassVar[bool] = False
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         np.tanh(z, out=out)
@@ -93,29 +89,27 @@ class Tanh:
 
 
 @activations.register
-class Identity:
+class Identity(Activation):
     """z itself: the layers before and after become one linear map."""
-
-    uses_input: ClassVar[bool] = False
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         if out is not z:
             np.copyto(out, z)
 
     def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None:
-        return None
+        pass
 
 
 @activations.register
-class LeakyRelu:
+class LeakyRelu(Activation):
     """z where it is positive, else negative_slope · z (Maas, Hannun and Ng, 2013).
 
-    negative_slope: 0 or more and less than 1; the default of 0.01 is the paper's and PyTorch's, that of Keras's layer is 0.3.
+    The default slope of 0.01 is the paper's and PyTorch's, that of Keras's layer is 0.3.
     """
 
-    uses_input: ClassVar[bool] = False
-
-    def __init__(self, negative_slope: Fraction = 0.01) -> None:
+    def __init__(
+        self, negative_slope: Annotated[Fraction, Doc("Slope of the function where its input is negative.")] = 0.01
+    ) -> None:
         self.negative_slope = negative_slope
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
@@ -130,14 +124,12 @@ class LeakyRelu:
 
 
 @activations.register
-class Softplus:
+class Softplus(Activation):
     """log(1 + exp(z)), a smooth ReLU (Dugas et al., 2001).
 
     Computed as max(z, 0) + log1p(exp(-|z|)), which cannot overflow. PyTorch's returns z itself above its threshold of 20, a
     difference of at most 2e-9. The derivative, sigmoid(z), is 1 - exp(-a).
     """
-
-    uses_input: ClassVar[bool] = False
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         tail = scratch.values

@@ -1,7 +1,7 @@
 """Memory for a step: buffers made once, aligned, and used again by every batch.
 
 Alignment to 64 bytes (a cache line, and the widest vector register) makes elementwise passes about a fifth faster than
-the 16 bytes that NumPy promises, and gives every run the same alignment, so that no result can depend on it.
+NumPy's 16 bytes do. Every run has the same alignment, so that no result can depend on it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def aligned_full(size: int, value: float, dtype: DTypeLike) -> Array:
 class RowBuffer:
     """Memory for an array of a changing number of rows B and a fixed number of columns H.
 
-    It grows when more rows are asked for and never shrinks; fewer rows use its leading part, so that a view is always contiguous.
+    It grows when more rows are asked for and never shrinks. Fewer rows use its leading part: a view is always contiguous.
     """
 
     def __init__(self, columns: int, dtype: DTypeLike) -> None:
@@ -42,7 +42,7 @@ class RowBuffer:
         self._memory = aligned(0, dtype)
 
     def view(self, rows: int) -> Array:
-        """The (B, H) array in C order; what it holds is undefined. Views handed out before share its memory or are stale."""
+        """The (B, H) array in C order, of undefined content. Earlier views share its memory or are stale."""
         return self._leading(rows).reshape(rows, self.columns)
 
     def transposed_view(self, rows: int) -> Array:

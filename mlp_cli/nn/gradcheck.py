@@ -22,9 +22,9 @@ TOLERANCE = 1e-6
 class Check:
     """The outcome for one parameter array.
 
-    max_relative_error: the largest |analytic − numerical| / max(|analytic|, |numerical|, floor) over the values checked, with a
-        floor of a thousandth of the network's largest gradient; NaN where none could be checked or one is not finite.
-    checked: values compared; those next to a kink of the loss (ReLU) are replaced by others, as far as there are any.
+    max_relative_error: the largest |analytic − numerical| / max(|analytic|, |numerical|, floor) over the values checked. The
+        floor is a thousandth of the network's largest gradient. NaN where none could be checked or one is not finite.
+    checked: values compared. Others take the place of those next to a kink of the loss (ReLU), as far as there are any.
     """
 
     parameter: str
@@ -51,11 +51,11 @@ def check_gradients(
 ) -> list[Check]:
     """Compares the gradient of the batch's loss with central differences, for some random values of every parameter.
 
-    network: in float64. It runs in training mode; batch norm uses the batch's statistics, and dropout repeats the masks of the
-        seed's epoch 0 in every pass. Its parameters and running statistics are as before afterwards; its noise is not.
+    network: in float64, run in training mode. Dropout repeats the masks of the seed's epoch 0 in every pass. Parameters and
+        running statistics are restored; noise is not.
     x (B, D) float64, targets as the loss wants them. epsilon: the step; a tenth of it is tried next to a kink.
-    jitter: the check is made at parameters moved by normal noise of this size, for at the initial ones, biases of zero, a unit
-        whose inputs are all zero stands exactly on ReLU's kink, and zero weights would hide most mistakes.
+    jitter: the parameters are moved by normal noise of this size before the check. With biases of zero, a unit whose inputs
+        are all zero stands exactly on ReLU's kink, and zero weights hide most mistakes.
     Errors: UsageError for a network in float32, whose rounding would drown the comparison.
     """
     if network.dtype != np.float64:
@@ -96,9 +96,9 @@ def _derivative(
 ) -> float | None:
     """The derivative by flat[index], or None where the objective has a kink within reach; flat is restored.
 
-    Central differences with steps h and h/2, extrapolated to an error of order h⁴. On smooth ground the two slopes agree, and the
-    bend (right slope minus left slope) halves with the step; a kink anywhere in [−h, h] breaks one or the other. Neither test
-    reads the analytic gradient, so a wrong one cannot hide behind a kink.
+    Central differences with steps h and h/2, extrapolated to an error of order h⁴. On smooth ground the two slopes agree, and
+    the bend (right slope minus left slope) halves with the step. A kink anywhere in [−h, h] breaks one or the other. Neither
+    test reads the analytic gradient, so a wrong one cannot hide behind a kink.
     """
     value = flat[index]
 

@@ -1,8 +1,9 @@
 """Starting values of the weights; biases start at zero in every network.
 
-A member is called with (generator, fan_in, fan_out) and returns a float64 array (fan_in, fan_out), drawn from the generator alone;
-the caller casts it. Normal distributions are plain. Keras cuts those of glorot_normal, he_normal and lecun_normal off at two
-standard deviations and widens them to keep the variance; PyTorch, like this module, does not.
+A member is called with (generator, fan_in, fan_out). It returns a float64 array (fan_in, fan_out), drawn from the generator
+alone, which the caller casts.
+Normal distributions are plain. Keras cuts those of glorot_normal, he_normal and lecun_normal off at two standard deviations
+and widens them to keep the variance; PyTorch, like this module, does not.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.random import Generator
+from typing_extensions import Doc
 
 from mlp_cli.nn.buffers import Array
 from mlp_cli.registry import Range, Registry
 
 Spread = Annotated[float, Range(ge=0, le=1e6)]
-"""More than that is no start, and the weights would overflow."""
+"""The weights would overflow with more."""
 
 
 class Initializer(Protocol):
@@ -33,22 +35,22 @@ initializers: Registry[type[Initializer]] = Registry("initializer")
 class RandomNormal:
     """Normal around 0 with a fixed standard deviation (0.05, as in Keras)."""
 
-    def __init__(self, standard_deviation: Spread = 0.05) -> None:
+    def __init__(self, standard_deviation: Annotated[Spread, Doc("Standard deviation of the weights around 0.")] = 0.05) -> None:
         self.standard_deviation = standard_deviation
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _normal(generator, fan_in, fan_out, self.standard_deviation)
+        return self.standard_deviation * generator.standard_normal((fan_in, fan_out))
 
 
 @initializers.register
 class RandomUniform:
     """Uniform between -limit and limit (0.05, as in Keras)."""
 
-    def __init__(self, limit: Spread = 0.05) -> None:
+    def __init__(self, limit: Annotated[Spread, Doc("Largest size of a weight, of either sign.")] = 0.05) -> None:
         self.limit = limit
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _uniform(generator, fan_in, fan_out, self.limit)
+        return generator.uniform(-self.limit, self.limit, (fan_in, fan_out))
 
 
 @initializers.register
@@ -64,7 +66,7 @@ class XavierNormal:
     """Normal of variance 2 / (fan_in + fan_out), for tanh and sigmoid (Glorot and Bengio, 2010, eq. 12)."""
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _normal(generator, fan_in, fan_out, math.sqrt(2 / (fan_in + fan_out)))
+        return math.sqrt(2 / (fan_in + fan_out)) * generator.standard_normal((fan_in, fan_out))
 
 
 @initializers.register
@@ -72,7 +74,8 @@ class XavierUniform:
     """Uniform within sqrt(6 / (fan_in + fan_out)), for tanh and sigmoid (Glorot and Bengio, 2010, eq. 16)."""
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _uniform(generator, fan_in, fan_out, math.sqrt(6 / (fan_in + fan_out)))
+        limit = math.sqrt(6 / (fan_in + fan_out))
+        return generator.uniform(-limit, limit, (fan_in, fan_out))
 
 
 @initializers.register
@@ -80,7 +83,7 @@ class HeNormal:
     """Normal of variance 2 / fan_in, for ReLU (He et al., 2015, eq. 10)."""
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _normal(generator, fan_in, fan_out, math.sqrt(2 / fan_in))
+        return math.sqrt(2 / fan_in) * generator.standard_normal((fan_in, fan_out))
 
 
 @initializers.register
@@ -88,7 +91,8 @@ class HeUniform:
     """Uniform within sqrt(6 / fan_in), which has the variance 2 / fan_in, for ReLU (He et al., 2015, eq. 10)."""
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _uniform(generator, fan_in, fan_out, math.sqrt(6 / fan_in))
+        limit = math.sqrt(6 / fan_in)
+        return generator.uniform(-limit, limit, (fan_in, fan_out))
 
 
 @initializers.register
@@ -96,12 +100,4 @@ class LecunNormal:
     """Normal of variance 1 / fan_in (LeCun, Bottou, Orr and Müller, 1998, eq. 16)."""
 
     def __call__(self, generator: Generator, fan_in: int, fan_out: int) -> Array:
-        return _normal(generator, fan_in, fan_out, math.sqrt(1 / fan_in))
-
-
-def _normal(generator: Generator, fan_in: int, fan_out: int, standard_deviation: float) -> Array:
-    return generator.standard_normal((fan_in, fan_out)) * standard_deviation
-
-
-def _uniform(generator: Generator, fan_in: int, fan_out: int, limit: float) -> Array:
-    return generator.uniform(-limit, limit, (fan_in, fan_out))
+        return math.sqrt(1 / fan_in) * generator.standard_normal((fan_in, fan_out))

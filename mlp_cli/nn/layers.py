@@ -1,17 +1,20 @@
 """Layers: each has its own forward and backward pass, its own buffers, and views of its part of the parameters.
 
-Shapes: B batch, D inputs of a layer, H its outputs. `network.Layer` says what the methods do. A step allocates nothing and cuts no
-views, but for dropout's random bits: what a layer returns is its own buffer, valid until its next call.
+Shapes: B batch, D inputs of a layer, H its outputs.
+A step allocates nothing and cuts no views, but for dropout's random bits. What a layer returns is its own buffer, valid until
+its next call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+from typing_extensions import Doc
 
 from mlp_cli.nn.activations import Activation, Scratch
 from mlp_cli.nn.buffers import Array, RowBuffer, aligned, aligned_full
@@ -29,24 +32,68 @@ class Parameter:
     decays: bool
 
 
-class Dense:
+class Layer:
+    """The base of all layers. The steps that not every layer needs do nothing here.
+
+    The network calls `attach`, `bind` and `initialize` once, `resize` whenever the number of rows changes, `start_epoch` at
+    the start of an epoch, and `forward` and `backward` step by step.
+
+    name: "dense_1", "relu_1"; known after `attach`, as are number and inputs (D).
+    parameters: the trained arrays; known after `attach`.
+    state: arrays by name that are kept with the weights but not trained.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...] = ()
+    state: Mapping[str, Array] = MappingProxyType({})
+
+    def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
+        """Gives the layer its number, input width D and dtype; returns its output width H."""
+        self.name = f"{snake_case(type(self).__name__)}_{number}"
+        self.number, self.inputs = number, inputs
+        return inputs
+
+    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Gives the layer the arrays, by parameter name, in which its parameters and their gradients live."""
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        """Sets parameters and state to their starting values."""
+
+    def resize(self, rows: int) -> None:
+        """Prepares the buffers for batches of B = `rows`."""
+
+    def start_epoch(self, seed: int, epoch: int) -> None:
+        """Starts the epoch's noise."""
+
+    def forward(self, x: Array, training: bool) -> Array:
+        """(B, D) to (B, H). May overwrite x where that is another layer's output, never the network's input."""
+        raise NotImplementedError
+
+    def backward(self, grad: Array) -> Array | None:
+        """The loss's gradient of the outputs (B, H) to that of the inputs (B, D), or None where nobody needs it.
+
+        Follows a `forward` with training=True. Assigns (does not add) the gradients of the parameters. May overwrite grad.
+        """
+        raise NotImplementedError
+
+
+class Dense(Layer):
     """x W + b, with W of shape (D, H) and b of shape (H,).
 
     outputs: H.
-    input_gradient: False for the first layer, whose `backward` then returns None; that saves one product in three.
-    transposed: give the outputs in Fortran order, so that a loss over few classes works on whole vectors, not on short rows. The
-        products stay in C order, in which BLAS is up to twice as fast; turning the (B, K) result costs little.
+    input_gradient: False for the first layer, whose `backward` then returns None. That saves one product in three.
+    transposed: give the outputs in Fortran order, so that a loss over few classes works on whole vectors. The products stay in
+        C order, in which BLAS is up to twice as fast; turning the (B, K) result costs little.
     """
 
     def __init__(self, outputs: int, *, input_gradient: bool = True, transposed: bool = False) -> None:
         self.outputs = outputs
         self.input_gradient = input_gradient
         self.transposed = transposed
-        self.state: dict[str, Array] = {}
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
-        self.name, self.number, self.inputs = f"dense_{number}", number, inputs
-        self.parameters: tuple[Parameter, ...] = (
+        super().attach(number, inputs, dtype)
+        self.parameters = (
             Parameter(f"W{number}", (inputs, self.outputs), decays=True),
             Parameter(f"b{number}", (self.outputs,), decays=False),
         )
@@ -77,9 +124,6 @@ class Dense:
             self._x_grad = self._grad_memory.view(rows)
             self._x_product = _product(rows, self.outputs, self.inputs)
 
-    def start_epoch(self, seed: int, epoch: int) -> None:
-        return None
-
     def forward(self, x: Array, training: bool) -> Array:
         self._x = x
         self._forward_product(x, self._w, out=self._product_out)
@@ -100,6 +144,7 @@ class Dense:
         if not self.input_gradient:
             return None
         if self.transposed:
+            # BLAS wants C order here; the loss handed us its (K, B) buffer seen as (B, K).
             np.copyto(self._product_out, grad)
             grad = self._product_out
         self._x_product(grad, self._w_t, out=self._x_grad)
@@ -109,95 +154,72 @@ class Dense:
 def _product(rows: int, inner: int, columns: int) -> Callable[..., Any]:
     """The faster of NumPy's two products of (rows, inner) and (inner, columns) into a ready array.
 
-    `matmul` does not use BLAS at inner dimension 1 and takes longer to start; `dot` clears a large result before it fills it.
+    `matmul` does not use BLAS at inner dimension 1 and takes longer to start. `dot` clears a large result first.
     """
     return np.dot if inner == 1 or rows * columns <= 8192 else np.matmul
 
 
-class ActivationLayer:
+class ActivationLayer(Layer):
     """A registered activation function, elementwise. Overwrites its input where the function allows it."""
 
     def __init__(self, function: Activation) -> None:
         self.function = function
-        self.parameters: tuple[Parameter, ...] = ()
-        self.state: dict[str, Array] = {}
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
+        super().attach(number, inputs, dtype)
         self.name = f"{snake_case(type(self.function).__name__)}_{number}"
         self._out_memory, self._values_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
         self._mask_memory = RowBuffer(inputs, np.bool_)
         return inputs
 
-    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        return None
-
-    def initialize(self, initializer: Initializer, seed: int) -> None:
-        return None
-
     def resize(self, rows: int) -> None:
         self._scratch = Scratch(self._values_memory.view(rows), self._mask_memory.view(rows))
         if self.function.uses_input:
-            self._out = self._out_memory.view(rows)
-
-    def start_epoch(self, seed: int, epoch: int) -> None:
-        return None
+            self.output = self._out_memory.view(rows)
 
     def forward(self, x: Array, training: bool) -> Array:
+        """As in `Layer`; `output` keeps the result, (B, H)."""
         self._x = x
         if not self.function.uses_input:
-            self._out = x
-        self.function.forward(x, self._out, self._scratch)
-        return self._out
-
-    @property
-    def output(self) -> Array:
-        """What the last `forward` gave, (B, H), the noise of a layer above on it."""
-        return self._out
+            self.output = x
+        self.function.forward(x, self.output, self._scratch)
+        return self.output
 
     def backward(self, grad: Array) -> Array | None:
-        self.function.backward(self._x, self._out, grad, self._scratch)
+        self.function.backward(self._x, self.output, grad, self._scratch)
         return grad
 
 
-class Dropout:
+class Dropout(Layer):
     """Sets each input to zero with probability `rate` in training and scales the rest up (Srivastava et al., 2014).
 
-    The probability of keeping is rounded to a multiple of 1/65536, so that one 16-bit random number decides, and the scale is
-    the exact inverse of the rounded probability. Nothing happens in evaluation. The masks of an epoch come from
+    The probability of keeping is rounded to a multiple of 1/65536, so that one 16-bit random number decides. The scale is the
+    exact inverse of the rounded probability. Nothing happens in evaluation. The masks of an epoch come from
     `stream(seed, DROPOUT, epoch, number)`, so they depend on nothing that another part of the program draws.
     """
 
-    def __init__(self, rate: Fraction) -> None:
-        self.rate = rate
-        self.parameters: tuple[Parameter, ...] = ()
-        self.state: dict[str, Array] = {}
+    def __init__(self, rate: float) -> None:
         kept = max(1, round((1.0 - rate) * 65536))
         self.keep_probability = kept / 65536
         self._highest_kept = np.array(kept - 1, np.uint16)
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
-        self.name, self._number, self._inputs = f"dropout_{number}", number, inputs
+        super().attach(number, inputs, dtype)
         self._scale = np.array(1.0 / self.keep_probability, dtype)
         self._out_memory = RowBuffer(inputs, dtype)
         return inputs
 
-    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        return None
-
-    def initialize(self, initializer: Initializer, seed: int) -> None:
-        return None
-
     def resize(self, rows: int) -> None:
         self._out = self._out_memory.view(rows)
-        size = rows * self._inputs
+        size = rows * self.inputs
         self._words = -(-size // 4)
         self._kept = aligned(4 * self._words, np.bool_)
         self._kept_bytes = self._kept.view(np.uint8)
         self._factors = aligned(4 * self._words, self._out.dtype)
-        self._mask = self._factors[:size].reshape(rows, self._inputs)
+        self._mask = self._factors[:size].reshape(rows, self.inputs)
 
     def start_epoch(self, seed: int, epoch: int) -> None:
-        self._bits: Any = stream(seed, Purpose.DROPOUT, epoch, self._number).bit_generator
+        self._bits: Any = stream(seed, Purpose.DROPOUT, epoch, self.number).bit_generator
 
     def forward(self, x: Array, training: bool) -> Array:
         if not training:
@@ -214,25 +236,30 @@ class Dropout:
         return grad
 
 
-class BatchNorm:
+class BatchNorm(Layer):
     """Batch normalisation of each column (Ioffe and Szegedy, 2015), with a trained scale gamma and shift beta.
 
     In training a batch's own mean and variance are used, and the running ones move towards them:
     running ← momentum · running + (1 − momentum) · batch. Evaluation uses the running ones.
-    momentum, epsilon: Keras's definitions and defaults. PyTorch's momentum is 1 − this one, and its running variance takes the
-    unbiased variance of a batch (division by B − 1); like Keras we take the biased one (division by B), which also normalises.
+    Options and defaults are Keras's. PyTorch's momentum is 1 − this one, and its running variance takes the unbiased variance of
+    a batch (division by B − 1). We, like Keras, take the biased one (division by B), which also normalises.
     """
 
-    def __init__(self, momentum: Fraction = 0.99, epsilon: Positive = 1e-3) -> None:
+    def __init__(
+        self,
+        momentum: Annotated[Fraction, Doc("Share of the running mean and variance that stays at each step.")] = 0.99,
+        epsilon: Annotated[Positive, Doc("Added to the variance, so that no division is by zero.")] = 1e-3,
+    ) -> None:
         self.momentum = momentum
         self.epsilon = epsilon
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
-        self.name = f"batch_norm_{number}"
+        super().attach(number, inputs, dtype)
         self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in ("gamma", "beta"))
         self._running_mean, self._running_variance = aligned(inputs, dtype), aligned(inputs, dtype)
         self.state = {f"running_mean{number}": self._running_mean, f"running_var{number}": self._running_variance}
-        self._mean, self._variance, self._inverse, self._factor, self._column = (aligned(inputs, dtype) for _ in range(5))
+        self._mean, self._variance, self._inverse = (aligned(inputs, dtype) for _ in range(3))
+        self._factor, self._column = aligned(inputs, dtype), aligned(inputs, dtype)
         self._centred_memory, self._out_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
         return inputs
 
@@ -251,9 +278,6 @@ class BatchNorm:
         self._centred, self._out = self._centred_memory.view(rows), self._out_memory.view(rows)
         self._ones = aligned_full(rows, 1.0, self._out.dtype)
         self._average = aligned_full(rows, 1.0 / rows, self._out.dtype)
-
-    def start_epoch(self, seed: int, epoch: int) -> None:
-        return None
 
     def forward(self, x: Array, training: bool) -> Array:
         mean, variance, inverse, factor = self._mean, self._variance, self._inverse, self._factor

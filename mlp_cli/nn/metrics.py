@@ -1,4 +1,4 @@
-"""Scores of outputs against targets, for whole parts as well as batches. N rows, K classes or outputs."""
+"""Counts and probabilities from a classifier's logits, for whole parts as well as batches. N rows, K classes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,6 @@ from mlp_cli.nn.buffers import Array
 def count_correct(logits: Array, targets: Array) -> int:
     """How many rows of logits (N, K) are largest at their target (N,); of equal ones the first counts, as in `argmax`."""
     return int(np.count_nonzero(logits.argmax(axis=1) == targets))
-
-
-def accuracy(logits: Array, targets: Array) -> float:
-    """The share of rows (0 … 1) that `count_correct` counts; NaN without rows."""
-    return count_correct(logits, targets) / len(targets) if len(targets) else float("nan")
-
-
-def r2(predictions: Array, targets: Array) -> float:
-    """The coefficient of determination, 1 − SS_residual / SS_total, computed in float64; at most 1, and 0 for the mean.
-
-    predictions (N, K), targets (N, K) or, if K is 1, (N,). For K > 1 the sums run over all outputs; scikit-learn calls that
-    `variance_weighted`. NaN where all targets of each output are equal (scikit-learn gives 0 or 1).
-    """
-    wanted = np.asarray(targets, np.float64).reshape(predictions.shape)
-    residual = np.sum((wanted - predictions) ** 2)
-    total = np.sum((wanted - wanted.mean(axis=0)) ** 2)
-    return float(1.0 - residual / total) if total > 0 else float("nan")
 
 
 def confusion_matrix(targets: Array, predictions: Array, classes: int) -> Array:

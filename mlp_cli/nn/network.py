@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,53 +11,17 @@ from numpy.typing import DTypeLike
 from mlp_cli.nn.activations import Activation, Relu
 from mlp_cli.nn.buffers import Array, aligned_full
 from mlp_cli.nn.initializers import Initializer
-from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, Parameter
-
-
-class Layer(Protocol):
-    """What the network asks of a layer.
-
-    A layer is made from its options; then the network calls `attach`, `bind` and `initialize`, `resize` whenever the number of
-    rows changes, and `forward` and `backward` step by step.
-    """
-
-    name: str  # "dense_1", "relu_1"; known after `attach`
-    parameters: tuple[Parameter, ...]  # known after `attach`
-    state: dict[str, Array]  # arrays that are kept with the weights but not trained
-
-    def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
-        """Gives the layer its number, input width D and dtype; returns its output width H."""
-
-    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Gives the layer the arrays, by parameter name, in which its parameters and their gradients live."""
-
-    def initialize(self, initializer: Initializer, seed: int) -> None:
-        """Sets parameters and state to their starting values."""
-
-    def resize(self, rows: int) -> None:
-        """Prepares the buffers for batches of B = `rows`."""
-
-    def start_epoch(self, seed: int, epoch: int) -> None:
-        """Starts the epoch's noise; a layer without noise does nothing."""
-
-    def forward(self, x: Array, training: bool) -> Array:
-        """(B, D) to (B, H). May overwrite x where that is another layer's output, never the network's input."""
-
-    def backward(self, grad: Array) -> Array | None:
-        """The loss's gradient of the outputs (B, H) to that of the inputs (B, D), or None where nobody needs it.
-
-        Follows a `forward` with training=True. Assigns (does not add) the gradients of the parameters. May overwrite grad.
-        """
+from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, Layer
 
 
 class Network:
     """Layers in a chain, from inputs (B, D) to outputs (B, K).
 
-    layers: not attached yet. Their number is that of the dense layer they follow (0 before the first).
+    layers: not attached yet. Each gets the number of the dense layer that it follows (0 before the first).
     dtype: float32 or float64, of every array.
 
-    theta, grad: contiguous (P,), 64-byte aligned. All weights that decay come first, then everything else, each group in the order
-        of the layers; `theta[:decayed]` is what weight decay touches.
+    theta, grad: contiguous (P,), 64-byte aligned. The weights that decay come first, `theta[:decayed]`, then everything else;
+        each group stands in the order of the layers.
     parameters, gradients: the same memory by name ("W1", "b1", …) and in shape, in the order of the layers.
     state: running statistics by name; set them in place.
     """
@@ -75,15 +38,16 @@ class Network:
         if width != outputs:
             raise ValueError(f"the last layer has {width} outputs, not {outputs}")
 
-        self._layer_of = {parameter.name: layer.name for layer in self.layers for parameter in layer.parameters}
-        found = [parameter for layer in self.layers for parameter in layer.parameters]
-        ordered = sorted(found, key=lambda parameter: not parameter.decays)
-        spans, size = {}, 0
-        for parameter in ordered:
-            spans[parameter.name] = slice(size, size + math.prod(parameter.shape))
-            size += math.prod(parameter.shape)
-        self.decayed = sum(math.prod(parameter.shape) for parameter in found if parameter.decays)
-        self.theta, self.grad = aligned_full(size, 0.0, self.dtype), aligned_full(size, 0.0, self.dtype)
+        self._layer_of = {p.name: layer.name for layer in self.layers for p in layer.parameters}
+        found = [p for layer in self.layers for p in layer.parameters]
+        spans, size, self.decayed = {}, 0, 0
+        for p in sorted(found, key=lambda p: not p.decays):
+            end = size + math.prod(p.shape)
+            spans[p.name], size = slice(size, end), end
+            if p.decays:
+                self.decayed = end
+        self.theta = aligned_full(size, 0.0, self.dtype)
+        self.grad = aligned_full(size, 0.0, self.dtype)
         self.parameters = {p.name: self.theta[spans[p.name]].reshape(p.shape) for p in found}
         self.gradients = {p.name: self.grad[spans[p.name]].reshape(p.shape) for p in found}
 
@@ -100,20 +64,20 @@ class Network:
         return self._layer_of[parameter]
 
     def initialize(self, initializer: Initializer, seed: int) -> None:
-        """Draws the weights, each layer's from its own stream of the seed; biases and shifts 0, scales 1, statistics fresh."""
+        """Draws the weights, each layer's from its own stream of the seed. Biases and shifts become 0, scales 1."""
         for layer in self.layers:
             layer.initialize(initializer, seed)
 
     def start_epoch(self, seed: int, epoch: int) -> None:
-        """Starts the epoch's noise: the masks of the steps that follow depend on (seed, epoch) and the step alone."""
+        """Starts the epoch's noise: it depends on (seed, epoch) and the step alone."""
         for layer in self.layers:
             layer.start_epoch(seed, epoch)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """Outputs (B, K) of x (B, D): logits, or predictions of a regression. x must be of the network's dtype.
+        """Outputs (B, K) of x (B, D), which has the network's dtype: logits, or predictions of a regression.
 
-        training: noise on and statistics of the batch; `start_epoch` must have been called where a layer has noise.
-        The result is a buffer, valid until the next call; its memory order may be Fortran's. x is read again by `backward`.
+        training: noise on and statistics of the batch; `start_epoch` must have been called before.
+        The result is a buffer, valid until the next call; its memory order may be Fortran's. `backward` reads x again.
         """
         rows = x.shape[0]
         if rows != self._rows:
@@ -125,15 +89,16 @@ class Network:
         return x
 
     def dead_relus(self) -> float | None:
-        """The share (0 to 1) of ReLU units that were 0 for every row of the last batch; None in a network without them."""
-        outputs = [
-            layer.output for layer in self.layers if isinstance(layer, ActivationLayer) and isinstance(layer.function, Relu)
-        ]
-        units = sum(output.shape[1] for output in outputs)
-        return sum(int((output == 0).all(axis=0).sum()) for output in outputs) / units if units else None
+        """The share (0 … 1) of ReLU units that were 0 for every row of the last batch; None without such units."""
+        dead = units = 0
+        for layer in self.layers:
+            if isinstance(layer, ActivationLayer) and isinstance(layer.function, Relu):
+                dead += int((layer.output == 0).all(axis=0).sum())
+                units += layer.inputs
+        return dead / units if units else None
 
     def backward(self, grad: Array) -> None:
-        """Fills `grad` from the loss's gradient of the outputs (B, K), after `forward(x, training=True)`. May overwrite the argument."""
+        """Fills `grad` from the loss's gradient of the outputs (B, K), which it may overwrite. Follows a training forward."""
         for backward in self._backwards:
             below = backward(grad)
             if below is None:
@@ -152,7 +117,7 @@ def build_network(
     batch_norm: Mapping[str, float] | None = None,
     dtype: DTypeLike = np.float32,
 ) -> Network:
-    """A multilayer perceptron: per hidden layer dense, batch norm, activation, dropout; then a dense layer of the outputs.
+    """A multilayer perceptron: per hidden layer dense, batch norm, activation, dropout; then a dense layer.
 
     activations, dropout: one per hidden layer; hidden_sizes may be empty (softmax or linear regression).
     batch_norm: the options of `BatchNorm`, for every hidden layer, or None for none. Dropout layers of rate 0 are left out.

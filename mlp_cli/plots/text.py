@@ -28,6 +28,7 @@ def clean(text: object) -> str:
     return " ".join("".join(character if ord(character) in known else _MISSING for character in kept).split())
 
 
+@lru_cache(maxsize=4096)
 def width(text: str, points: float) -> float:
     """Width in inches of one line of cleaned text at a font size in points."""
     font = _font()

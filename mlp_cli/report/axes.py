@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlp_cli.config.resolved import show
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit, width
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.scales import Scale, metric_scale
-from mlp_cli.report.wording import cut, first_upper, metric_label, plain, setting
+from mlp_cli.report.wording import cut, first_upper, metric_label, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,14 +46,14 @@ def short_names(group: Group, shown: Sequence[Configuration], without: str = "")
     stay different from each other; without differing keys the whole label."""
     short = {key: _short([each.differs[key] for each in group.configurations if key in each.differs]) for key in group.keys}
     named = (
-        " ".join(f"{plain(key)}={short[key][setting(value)]}" for key, value in each.differs.items() if key != without)
+        " ".join(f"{plain(key)}={short[key][show(value)]}" for key, value in each.differs.items() if key != without)
         for each in shown
     )
     return [name or ("" if without else plain(each.label)) for name, each in zip(named, shown, strict=True)]
 
 
 def _short(values: Sequence[Any]) -> dict[str, str]:
-    distinct = {setting(value): value for value in values}
+    distinct = {show(value): value for value in values}
     for digits, ends, characters in _SHORT:
         found = {text: _shortened(value, digits, ends, characters) for text, value in distinct.items()}
         if len(set(found.values())) == len(found):
@@ -64,10 +65,10 @@ def _shortened(value: Any, digits: int, ends: int, characters: int) -> str:
     if isinstance(value, float):
         return f"{value:.{digits}g}"
     if isinstance(value, list | tuple):
-        kept = [setting(each) for each in value]
+        kept = [show(each) for each in value]
         kept = [*kept[:ends], "…", *kept[-ends:]] if len(kept) > 2 * ends + 1 else kept
         return plain(f"[{', '.join(kept)}]")
-    return cut(setting(value), characters)
+    return cut(show(value), characters)
 
 
 def wrapped(text: str, inches: float, points: float = style.LABEL, lines: int = 2) -> str:
@@ -125,7 +126,7 @@ def setting_axis(axes: Axes, key: str, scale: Scale, values: Sequence[Any]) -> N
 def category_names(values: Sequence[Any]) -> list[str]:
     """The settings of an axis by category, as its ticks are named before they are fitted."""
     short = _short(values)
-    return [short[setting(value)] for value in values]
+    return [short[show(value)] for value in values]
 
 
 def _room(count: int) -> float:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlp_cli import files
 from mlp_cli.errors import UsageError
-from mlp_cli.find import SWEEP_FILES, find_run
 from mlp_cli.report.collect import collect
 from mlp_cli.report.comparing import compare
-from mlp_cli.report.flatten import MISSING, value_of
 from mlp_cli.report.grouping import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
 from mlp_cli.report.triage import triage
-from mlp_cli.runs import RECORD
+from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
 
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
@@ -56,7 +54,7 @@ def make_report(
         group.failures = triage(group)
     if after is not None:
         groups = _keep(groups, after)
-    commands = {str(run.record["command"]): None for run in sorted(runs, key=_began) if run.record.get("command")}
+    commands = {run.record.command: None for run in sorted(runs, key=_began) if run.record.command}
     return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked)
 
 
@@ -97,7 +95,7 @@ def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:
 
 
 def _began(run: Run) -> tuple[str, str]:
-    return str(run.record.get("started") or ""), str(run.folder)
+    return run.record.started or "", str(run.folder)
 
 
 def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
@@ -126,12 +124,7 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
 
 def _run_row(run: Run, columns: Iterable[str]) -> dict[str, Any]:
     own = {"id": run.id, "name": run.name, "seed": run.seed, "status": run.status}
-    return {name: _value(run.config, name) for name in columns} | own
-
-
-def _value(config: dict[str, Any], key: str) -> Any:
-    value = value_of(config, key)
-    return None if value is MISSING else value
+    return {name: run.config.get(name) for name in columns} | own
 
 
 def cell_of(each: Configuration, column: str) -> Any:
@@ -141,7 +134,7 @@ def cell_of(each: Configuration, column: str) -> Any:
     for name in (column, column.rpartition("_")[0]):
         if name in each.metrics and column not in each.config:
             return getattr(each.metrics[name], column.removeprefix(name).removeprefix("_") or "mean", None)
-    return _value(each.config, column)
+    return each.config.get(column)
 
 
 def _keep(groups: list[Group], condition: Condition) -> list[Group]:

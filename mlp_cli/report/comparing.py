@@ -8,7 +8,7 @@ from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, r
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.statistics import games_howell, paired, verdict
 from mlp_cli.report.wording import mean_and_sd
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.text import counted, is_percent, metric_name
 
 _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
 

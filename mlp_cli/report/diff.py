@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp_cli.report.collect import METRICS, epochs_done, read_curves, read_run
-from mlp_cli.report.flatten import MISSING, value_of
-from mlp_cli.report.model import Column, Run
+from mlp_cli.report.collect import epochs_done, read_run
+from mlp_cli.report.model import Run
+from mlp_cli.runs import METRICS, Column, read_curves
 
 SECTIONS = ("run", "config", "environment", "data", "metrics")
 
@@ -41,25 +41,17 @@ def compare_runs(first: Path, second: Path) -> Difference:
     curves = read_curves(first), read_curves(second)
     sections = {
         "run": _differing(_run(one, curves[0]), _run(other, curves[1])),
-        "config": _config(one, other),
-        **{key: _differing(one.record.get(key) or {}, other.record.get(key) or {}) for key in SECTIONS[2:]},
+        "config": _differing(one.config, other.config),
+        "environment": _differing(one.environment, other.environment),
+        "data": _differing(one.data, other.data),
+        "metrics": _differing(one.record.metrics, other.record.metrics),
     }
     return Difference(one, other, sections, *_parting(*curves))
 
 
 def _run(run: Run, curves: Mapping[str, Column]) -> dict[str, Any]:
     own = {"status": run.status, "epochs": epochs_done(run), METRICS: "there" if curves else "missing"}
-    return own | {key: run.record.get(key) for key in ("error", "best_epoch", "parameters")}
-
-
-def _config(one: Run, other: Run) -> dict[str, tuple[Any, Any]]:
-    keys = dict.fromkeys((*one.config, *other.config))
-    pairs = {key: (value_of(one.config, key), value_of(other.config, key)) for key in keys}
-    return {key: (_or_none(a), _or_none(b)) for key, (a, b) in pairs.items() if a is MISSING or b is MISSING or _differ(a, b)}
-
-
-def _or_none(value: Any) -> Any:
-    return None if value is MISSING else value
+    return own | {key: getattr(run.record, key) for key in ("error", "best_epoch", "parameters")}
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

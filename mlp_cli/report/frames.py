@@ -7,12 +7,12 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlp_cli.config.resolved import show
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS
 from mlp_cli.report.collect import epochs_done
 from mlp_cli.report.model import Configuration, Group, Report, Summary
 from mlp_cli.report.tables import one_line
-from mlp_cli.report.wording import setting
-from mlp_cli.words import inert
+from mlp_cli.text import inert
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,7 +24,7 @@ _OWN_SUMMARY = ("group", "n", "failed", "p", "verdict", "difference", "best_epoc
 
 def summary_frame(report: Report) -> DataFrame:
     """One row a configuration: the keys that differ, n, each metric's mean, sd, low and high, p, verdict, and more (the columns
-    of summary.csv). Cells are plain values or None."""
+    of summary.csv). Cells are plain values, `null` for what is off, or None for what does not apply."""
     import pandas
 
     keys = _keys(report, _OWN_SUMMARY)
@@ -34,7 +34,7 @@ def summary_frame(report: Report) -> DataFrame:
     rows: list[dict[str, Any]] = []
     for group in report.groups:
         for each in group.configurations:
-            own = {keys[key]: value for key, value in each.differs.items()}
+            own = {keys[key]: _off(value) for key, value in each.differs.items()}
             scores = {
                 f"{name}_{part}": getattr(summary, part) for name, summary in each.metrics.items() for part in SUMMARY_PARTS
             }
@@ -55,9 +55,11 @@ def runs_frame(report: Report) -> DataFrame:
     rows: list[dict[str, Any]] = []
     for group in report.groups:
         for each in group.configurations:
-            own = {"group": group.title, "configuration": each.id} | {keys[key]: value for key, value in each.differs.items()}
+            own = {"group": group.title, "configuration": each.id} | {
+                keys[key]: _off(value) for key, value in each.differs.items()
+            }
             for run in (*each.runs, *each.copies):
-                record = {name: run.record.get(name) for name in ("best_epoch", "parameters", "seconds", "error")}
+                record = {name: getattr(run.record, name) for name in ("best_epoch", "parameters", "seconds", "error")}
                 fixed = {"id": run.id, "name": run.name, "status": run.status, "seed": run.seed, "folder": str(run.folder)}
                 scores = {named[name]: value for name, value in run.metrics.items() if name in named}
                 rows.append(own | scores | record | fixed | {"epochs_trained": epochs_done(run)})
@@ -69,6 +71,11 @@ def _keys(report: Report, taken: Sequence[str]) -> dict[str, str]:
     keys = dict.fromkeys(key for group in report.groups for key in group.keys)
     other = {*taken, *_metrics(report), *(f"{name}_{part}" for name in _metrics(report) for part in SUMMARY_PARTS)}
     return {key: f"config.{key}" if key in other else key for key in keys}
+
+
+def _off(value: Any) -> Any:
+    """A setting for a cell: `null` where it is off, since an empty cell says that the key does not apply."""
+    return show(value) if value is None else value
 
 
 def _metrics(report: Report) -> list[str]:
@@ -107,9 +114,7 @@ def csv_cell(value: Any) -> str:
     = + - or @ gets an apostrophe in front, as it would be computed."""
     if value is None or value != value:
         return ""
-    if isinstance(value, float):
-        return repr(value)
-    text = one_line(setting(value))
+    text = one_line(value if isinstance(value, str) else show(value))
     text = text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
     return inert(text) if isinstance(value, str) else text
 

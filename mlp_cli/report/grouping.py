@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlp_cli.choosing import ROWS_KEYS
+from mlp_cli.config.resolved import canonical, differing, show
 from mlp_cli.report.collect import metric_of_sweep
-from mlp_cli.report.flatten import MISSING, differing, identity, value_of
 from mlp_cli.report.model import UNFINISHED, WRONG, Configuration, Group, Run
 from mlp_cli.report.statistics import summarize
-from mlp_cli.report.wording import cut, setting
+from mlp_cli.report.wording import cut
 
 SCORES = {"classification": "accuracy", "regression": "r2"}
 MONITORS = {"classification": "val_accuracy", "regression": "val_loss"}
 _MOST_LABEL = 160
 _SEED = re.compile(r"[_-]?seed-\d+$")
+_NO_DIFFERENCE = ("seed", *ROWS_KEYS)
 _ORDER = {"completed": 0, "running": 1, "interrupted": 2, "pruned": 5}
 
 
@@ -43,7 +45,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
     later: list[Run] = []
     for run in ordered:
         task = task_of(run)
-        if task is None or not run.record.get("data"):
+        if task is None or not run.record.data:
             later.append(run)
         else:
             keyed[_key(run, task)].append(run)
@@ -56,7 +58,7 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
 
 def task_of(run: Run) -> str | None:
     """`classification` or `regression`, by the scores that a run has; None where it has none yet."""
-    for names in (run.record.get("metrics") or {}, run.epochs):
+    for names in (run.record.metrics, run.epochs):
         for task, score in SCORES.items():
             if any(name.endswith(f"_{score}") for name in names):
                 return task
@@ -64,9 +66,9 @@ def task_of(run: Run) -> str | None:
 
 
 def _key(run: Run, task: str) -> Key:
-    data = run.record.get("data") or {}
+    data = run.data
     split, split_seed, classes = (
-        "" if (value := value_of(run.config, key)) in (MISSING, None) else setting(value)
+        "" if run.config.get(key) is None else show(run.config[key])
         for key in ("dataset.split", "dataset.split_seed", "dataset.classes")
     )
     validation = run.config.get("dataset.validation")
@@ -82,24 +84,23 @@ def _dataset_of(run: Run) -> dict[str, Any]:
 def _home(run: Run, keyed: Mapping[Key, Sequence[Run]]) -> Key:
     """The group of a run whose task or data is not known: of the runs of equal data, else of the same `dataset`, else its own."""
     own = _key(run, "classification")
-    if run.record.get("data"):
+    if run.record.data:
         return next((key for key in keyed if key._replace(task=own.task) == own), own)
     dataset = _dataset_of(run)
     return next((key for key, members in keyed.items() if any(_dataset_of(member) == dataset for member in members)), own)
 
 
 def _group(key: Key, runs: Sequence[Run]) -> Group:
-    data = next((run.record["data"] for run in runs if run.record.get("data")), {"name": setting(runs[0].config.get("dataset"))})
+    data = next((run.data for run in runs if run.data), {"name": show(runs[0].config.get("dataset"))})
     by_identity: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        by_identity[identity(run.config, ("seed", *ROWS_KEYS))].append(run)
-    configs = [{name: value for name, value in members[0].config.items() if name != "seed"} for members in by_identity.values()]
-    keys = [name for name in differing(configs) if name not in ROWS_KEYS]
-    configurations = [
-        _configuration(text + repr(key), config, members, keys)
-        for (text, members), config in zip(by_identity.items(), configs, strict=True)
-    ]
-    words = cut(f"{key.split}, split_seed {key.split_seed}{key.classes and f', classes {key.classes}'}", _MOST_LABEL)
+        by_identity[_identity(run)].append(run)
+    configs = [members[0].record.config for members in by_identity.values()]
+    keys = [name for name in differing(configs) if name not in _NO_DIFFERENCE]
+    configurations = [_configuration(text + repr(key), members, keys) for text, members in by_identity.items()]
+    seed = key.split_seed and f", split_seed {key.split_seed}"
+    classes = key.classes and f", classes {key.classes}".replace('"', "")
+    words = cut(f"{key.split}{seed}{classes}", _MOST_LABEL)
     name = cut(data.get("name"), _MOST_LABEL)
     title = f"{name}, {key.validation:,} validation rows ({words})" if key.sha256 else f"{name}, data unknown"
     group = Group(title, dict(data), words, key.validation, key.task, _monitor(key.task, runs), keys, configurations)
@@ -135,15 +136,22 @@ def _tell_apart(groups: Sequence[Group]) -> None:
                 group.title += f", {addition(group)}"
 
 
-def _configuration(text: str, config: dict[str, Any], members: Sequence[Run], keys: Sequence[str]) -> Configuration:
+def _identity(run: Run) -> str:
+    """A text that is equal for runs of one configuration in one group."""
+    kept = {key: value for key, value in canonical(run.record.config).items() if key not in _NO_DIFFERENCE}
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _configuration(text: str, members: Sequence[Run], keys: Sequence[str]) -> Configuration:
     runs: dict[Any, Run] = {}
     for run in sorted(members, key=lambda run: _ORDER.get(run.status, 3)):
         runs.setdefault(run.seed, run)
     chosen = sorted(runs.values(), key=lambda run: (run.seed or 0, str(run.folder)))
     statuses = Counter(run.status for run in chosen)
-    differs = {key: value for key in keys if (value := value_of(config, key)) is not MISSING}
+    config = {key: value for key, value in members[0].config.items() if key != "seed"}
+    differs = {key: config[key] for key in keys if key in config}
     done = [run for run in chosen if run.status == "completed"]
-    sized = [size for run in (*done, *chosen) if (size := run.record.get("parameters")) is not None]
+    sized = [size for run in (*done, *chosen) if (size := run.record.parameters) is not None]
     return Configuration(
         id=hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8],
         label=_label(differs, chosen),
@@ -156,14 +164,14 @@ def _configuration(text: str, config: dict[str, Any], members: Sequence[Run], ke
         metrics=_summaries(done),
         config=config,
         best_epoch=_mean_of(done, "best_epoch"),
-        parameters=int(sized[0]) if sized else None,
+        parameters=sized[0] if sized else None,
         seconds=_mean_of(done, "seconds"),
         copies=sorted((run for run in members if runs[run.seed] is not run), key=lambda run: str(run.folder)),
     )
 
 
 def _label(differs: Mapping[str, Any], runs: Sequence[Run]) -> str:
-    text = " ".join(f"{key}={setting(value)}" for key, value in differs.items())
+    text = " ".join(f"{key}={show(value)}" for key, value in differs.items())
     text = text or _SEED.sub("", runs[0].name) or runs[0].id
     return text if len(text) <= _MOST_LABEL else text[: _MOST_LABEL - 1] + "…"
 
@@ -177,6 +185,6 @@ def _summaries(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _mean_of(runs: Sequence[Run], key: str) -> float | None:
-    values = [float(value) for run in runs if (value := run.record.get(key)) is not None]
+    values = [float(value) for run in runs if (value := getattr(run.record, key)) is not None]
     summary = summarize(values)
     return None if summary is None else summary.mean

@@ -8,14 +8,16 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp_cli import files
+from mlp_cli.config.resolved import show
 from mlp_cli.report import overviews, panels, pictures, sheets
 from mlp_cli.report.model import Configuration, Failure, Group, Report
-from mlp_cli.report.wording import digits, first_upper, listed, plain, setting
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.report.wording import digits, first_upper, listed, plain
+from mlp_cli.text import counted, is_percent, metric_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -70,6 +72,7 @@ def page(report: Report) -> str:
     return text
 
 
+@cache  # which compiles the templates once
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -128,9 +131,7 @@ def _environments(report: Report) -> list[str]:
     """A line for each environment that runs were trained in."""
     found: Counter[str] = Counter()
     for run in report.runs:
-        known = run.record.get("environment") or {}
-        if not isinstance(known, dict):
-            continue
+        known = run.environment
         words = [f"mlp {known['version']}"] if known.get("version") else []
         words += [f"{name} {known[key]}" for key, name in (("python", "Python"), ("numpy", "NumPy")) if known.get(key)]
         words += [str(known["blas"])] if known.get("blas") else []
@@ -207,7 +208,7 @@ def _hint(group: Group, several: bool) -> str:
 def _example(group: Group) -> str:
     """A filter that fits this group."""
     first = next(iter(group.configurations), None)
-    pairs = [f"{key}={setting(first.differs[key]).replace(' ', '')}" for key in group.keys if first and key in first.differs]
+    pairs = [f"{key}={show(first.differs[key]).replace(' ', '')}" for key in group.keys if first and key in first.differs]
     fit = [pair for pair in pairs if len(pair) <= 32 and _PLAIN.fullmatch(pair)]
     return fit[0] if fit else f"{group.monitor}>0"
 
@@ -216,7 +217,11 @@ def _shared(group: Group, base: Configuration | None) -> list[tuple[str, str]]:
     """The settings that no two configurations differ in."""
     if base is None:
         return []
-    return [(key, setting(value)) for key, value in base.config.items() if key not in group.keys]
+    return [
+        (key, show(value))
+        for key, value in base.config.items()
+        if key not in group.keys and all(each.config.get(key) == value for each in group.configurations)
+    ]
 
 
 def _score(group: Group, gallery: pictures.Gallery | None) -> str:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 
-from mlp_cli.report.flatten import MISSING, value_of
 from mlp_cli.report.model import Configuration, Group, Importance
 
 _MOST_AXES = 8
@@ -90,8 +89,7 @@ def _follows(column: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def _level(each: Configuration, key: str) -> str:
-    value = value_of(each.config, key)
-    return "" if value is MISSING else json.dumps(value, sort_keys=True, default=str)
+    return json.dumps(each.config[key], sort_keys=True, default=str) if key in each.config else ""
 
 
 def _values(each: Configuration, metric: str) -> list[float]:

@@ -25,4 +25,6 @@ def _row(run: Run) -> dict[str, Any]:
     metric = next((name for name in ("val_accuracy", "val_r2", "test_accuracy", "test_r2", "val_loss") if name in metrics), None)
     own = {"folder": str(run.folder), "id": run.id, "name": run.name, "status": run.status, "seed": run.seed}
     scores = {"metric": metric, "score": None if metric is None else metrics[metric]}
-    return own | scores | {"epochs": epochs_done(run)} | {key: run.record.get(key) for key in ("seconds", "started", "error")}
+    return (
+        own | scores | {"epochs": epochs_done(run)} | {key: getattr(run.record, key) for key in ("seconds", "started", "error")}
+    )

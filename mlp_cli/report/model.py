@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlp_cli.runs import Column, Record
+
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
-
-Column = list[float | None]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Run:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: Record
     status: str
     config: dict[str, Any]
     epochs: dict[str, Column]
@@ -36,7 +36,7 @@ class Run:
     @property
     def name(self) -> str:
         """The config's name."""
-        return str(self.record.get("name") or self.folder.name)
+        return self.record.name or self.folder.name
 
     @property
     def seed(self) -> int | None:
@@ -47,8 +47,17 @@ class Run:
     @property
     def metrics(self) -> dict[str, float]:
         """The final metrics by name (`val_accuracy`, `test_loss` …), without those that are missing."""
-        found: dict[str, float | None] = self.record.get("metrics") or {}
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in self.record.metrics.items() if value is not None}
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What run.json says of the data; {} where it says nothing."""
+        return {} if self.record.data is None else self.record.data.plain()
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What run.json says of the environment; {} where it says nothing."""
+        return {} if self.record.environment is None else self.record.environment.plain()
 
 
 @dataclass(frozen=True)
@@ -114,22 +123,14 @@ class Configuration:
 class Failure:
     """A run that failed or diverged: why, and what to try.
 
-    cause: one sentence. epoch, step, layer, parameter, gradient (its norm), dead (share of ReLU units that were 0 for the whole
-    batch): where and how it diverged, as far as run.json says.
-    learning_rate: the run's own. stable: smallest and largest learning rate of the siblings that completed at every seed.
-    override: `learning_rate=0.003`, or None where no override would help; advice: the same in a sentence.
+    cause: one sentence. learning_rate: the run's own. stable: smallest and largest learning rate of the siblings that completed
+    at every seed. override: `learning_rate=0.003`, or None where no override would help; advice: the same in a sentence.
     """
 
     run: Run
     label: str
     cause: str
     learning_rate: float | None
-    epoch: int | None = None
-    step: int | None = None
-    layer: str | None = None
-    parameter: str | None = None
-    gradient: float | None = None
-    dead: float | None = None
     stable: tuple[float, float] | None = None
     override: str | None = None
     advice: str = ""

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 
 from mlp_cli.choosing import higher_is_better
+from mlp_cli.config.resolved import show
 from mlp_cli.plots.style import number
 from mlp_cli.report.charts import Chart, Shape, path
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.panels import monitor_scale
 from mlp_cli.report.scales import Scale, Tick, category, metric_scale, ordered, setting_scale
-from mlp_cli.report.wording import cut, decimals, digits, first_upper, metric_label, scaled, setting
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.report.wording import cut, decimals, digits, first_upper, metric_label, scaled
+from mlp_cli.text import counted, is_percent, metric_name
 
 _CELLS = 24  # values of a key up to which it goes into a heat map
 _AXES = 8  # of the parallel coordinates, the metric's own included
@@ -35,7 +36,7 @@ def heat_map(group: Group) -> Chart | None:
     cells: dict[tuple[str, str], list[float]] = {}
     for each in scored:
         if across in each.differs and down in each.differs:
-            place = (setting(each.differs[across]), setting(each.differs[down]))
+            place = (show(each.differs[across]), show(each.differs[down]))
             cells.setdefault(place, []).append(scaled(group.monitor, each.metrics[group.monitor].mean))
     means = {place: sum(found) / len(found) for place, found in cells.items()}
     low, high = min(means.values()), max(means.values())
@@ -62,7 +63,7 @@ def heat_map(group: Group) -> Chart | None:
 
 def _pair(group: Group, scored: Sequence[Configuration]) -> tuple[str, str] | None:
     """Two keys with few values each: those of most importance, else the first two."""
-    count = {key: len({setting(each.differs[key]) for each in scored if key in each.differs}) for key in group.keys}
+    count = {key: len({show(each.differs[key]) for each in scored if key in each.differs}) for key in group.keys}
     fit = [key for key in group.keys if 2 <= count[key] <= _CELLS]
     rank = {each.key: place for place, each in enumerate(group.importance)}
     fit.sort(key=lambda key: rank.get(key, len(rank)))

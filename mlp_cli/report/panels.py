@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from mlp_cli.choosing import higher_is_better
+from mlp_cli.config.resolved import show
 from mlp_cli.report.bands import Array, Band, band, loss_column, repeats, score_column
 from mlp_cli.report.charts import Chart, Shape, path, ribbon, whisker
 from mlp_cli.report.model import Configuration, Group, Summary
 from mlp_cli.report.scales import Scale, epoch_scale, is_number, metric_scale, setting_scale, value_scale
-from mlp_cli.report.wording import first_upper, interval, mean_and_sd, metric_label, scaled, setting
-from mlp_cli.words import counted, metric_name
+from mlp_cli.report.wording import first_upper, interval, mean_and_sd, metric_label, scaled
+from mlp_cli.text import counted, metric_name
 
 DRAWN = 6  # configurations with a line and a band of their own
 PALE = 40  # further ones, as pale lines
@@ -122,7 +123,7 @@ def against_keys(group: Group) -> list[Chart]:
 
 def _against_key(group: Group, key: str, scored: Sequence[Configuration]) -> Chart | None:
     known = [each for each in scored if key in each.differs]
-    values = {setting(each.differs[key]): each.differs[key] for each in known}
+    values = {show(each.differs[key]): each.differs[key] for each in known}
     if len(values) < 2:
         return None
     scale = setting_scale(values.values())
@@ -149,7 +150,7 @@ def _against_key(group: Group, key: str, scored: Sequence[Configuration]) -> Cha
     if len(values) <= 12 and len(values) < len(known):
         by_value: dict[str, list[float]] = {}
         for each in known:
-            by_value.setdefault(setting(each.differs[key]), []).append(scaled(group.monitor, each.metrics[group.monitor].mean))
+            by_value.setdefault(show(each.differs[key]), []).append(scaled(group.monitor, each.metrics[group.monitor].mean))
         for name, means in by_value.items():
             x, y = chart.point(values[name], sum(means) / len(means))
             hint = f"{key}={name}: mean of {counted(len(means), 'configuration')}"

@@ -11,9 +11,9 @@ from pathlib import Path
 from mlp_cli import files
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError
-from mlp_cli.figures import figures_missing
+from mlp_cli.plots.figures import figures_missing
 from mlp_cli.report.model import Group, Run
-from mlp_cli.words import metric_name
+from mlp_cli.text import metric_name
 
 WINNERS = Path("report", "best")
 """Where a sweep's folder holds the figures of its winners, each in a folder of the run's name."""

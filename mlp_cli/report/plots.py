@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp_cli import files
+from mlp_cli.config.resolved import show
 from mlp_cli.plots import style
 from mlp_cli.plots.text import width
 from mlp_cli.report.axes import (
@@ -29,8 +30,8 @@ from mlp_cli.report.bands import Band, band, loss_column, repeats, score_column
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.panels import KEYS, leading
 from mlp_cli.report.scales import Scale, ordered, setting_scale
-from mlp_cli.report.wording import ceiling, first_upper, mean_and_sd, plain, scaled, setting
-from mlp_cli.words import counted, metric_name
+from mlp_cli.report.wording import ceiling, first_upper, mean_and_sd, plain, scaled
+from mlp_cli.text import counted, metric_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,7 +184,7 @@ def _over_seeds(group: Group, known: Sequence[Configuration]) -> str:
 
 def _at(scale: Scale, value: Any) -> float:
     """Where a setting is drawn: its own size, or the number of its category."""
-    return round(scale.places[setting(value)] * len(scale.places) - 0.5) if scale.kind == "category" else float(value)
+    return round(scale.places[show(value)] * len(scale.places) - 0.5) if scale.kind == "category" else float(value)
 
 
 def _with_intervals(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from mlp_cli.config.resolved import show
 from mlp_cli.plots.style import number, numbers
-from mlp_cli.report.wording import ceiling, is_loss, possible, setting
-from mlp_cli.words import is_percent
+from mlp_cli.report.wording import ceiling, is_loss, possible
+from mlp_cli.text import is_percent
 
 LEAST_R2 = -1.0
 """Where an axis of R² is cut: a poor start may be far below, and would leave no room for the rest."""
@@ -39,7 +40,7 @@ class Scale:
     def at(self, value: Any) -> float:
         """The place of a value, from 0 to 1; what is beyond an end is there, NaN stays NaN."""
         if self.kind == "category":
-            return self.places[setting(value)]
+            return self.places[show(value)]
         where = float(value) if self.kind != "log" else math.log10(value) if value > 0 else self.low
         share = (where - self.low) / (self.high - self.low)
         return share if math.isnan(share) else min(1.0, max(0.0, share))
@@ -52,8 +53,8 @@ def is_number(value: Any) -> bool:
 
 def ordered(values: Iterable[Any]) -> list[Any]:
     """The distinct settings: numbers by size, then all others by their text."""
-    distinct = {setting(value): value for value in values}
-    return sorted(distinct.values(), key=lambda value: (0, value, "") if is_number(value) else (1, 0, setting(value)))
+    distinct = {show(value): value for value in values}
+    return sorted(distinct.values(), key=lambda value: (0, value, "") if is_number(value) else (1, 0, show(value)))
 
 
 def setting_scale(values: Iterable[Any], ticks: int = 7) -> Scale:
@@ -81,7 +82,7 @@ def setting_scale(values: Iterable[Any], ticks: int = 7) -> Scale:
 
 def category(distinct: Sequence[Any]) -> Scale:
     """An axis with an even place for each value."""
-    names = [setting(value) for value in distinct]
+    names = [show(value) for value in distinct]
     places = {name: (index + 0.5) / len(names) for index, name in enumerate(names)}
     return Scale("category", 0.0, 1.0, tuple(Tick(place, name) for name, place in places.items()), places)
 

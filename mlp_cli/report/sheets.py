@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlp_cli.config.resolved import show
 from mlp_cli.report.model import Configuration, Group, Run
-from mlp_cli.report.wording import decimals, digits, duration, interval, mean_and_sd, p_value, scaled, setting
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.report.wording import decimals, digits, duration, interval, mean_and_sd, p_value, scaled
+from mlp_cli.text import counted, is_percent, metric_name
 
 _VERDICTS = {"best": "is-best", "better": "is-better", "baseline": "is-best", "worse": "is-worse"}
 _SHORT = 24  # characters of a setting that stays on one line
@@ -135,7 +136,7 @@ def _cell(group: Group, each: Configuration, column: Column, number: int) -> Cel
     if key == "verdict":
         return Cell(each.verdict or "–", head, f"short {_VERDICTS.get(each.verdict, '')}".strip())
     if key in group.keys:
-        words = setting(each.differs[key]) if key in each.differs else "–"
+        words = show(each.differs[key]) if key in each.differs else "–"
         return Cell(words, head, _length(words) if key in each.differs else "empty", value=_exact(each.differs.get(key)))
     summary = each.metrics.get(key)
     if summary is not None:
@@ -169,8 +170,8 @@ def sheet(group: Group, each: Configuration, ident: str) -> Sheet:
     reference = group.reference if group.reference is not each else None
     found = Sheet(ident, each.label, _standing(each), _verdict(group, each), _name(group) if reference else "")
     for key in group.keys:
-        there = setting(reference.differs[key]) if reference and key in reference.differs else "–"
-        found.differs.append((key, setting(each.differs[key]) if key in each.differs else "–", there))
+        there = show(reference.differs[key]) if reference and key in reference.differs else "–"
+        found.differs.append((key, show(each.differs[key]) if key in each.differs else "–", there))
     for name in group.metrics:
         if name in each.metrics:
             summary = each.metrics[name]
@@ -221,7 +222,7 @@ def _run(run: Run, each: Configuration, scores: list[str]) -> dict[str, Any]:
         "seed": "–" if run.seed is None else str(run.seed),
         "status": run.status,
         "scores": values,
-        "epoch": "–" if run.record.get("best_epoch") is None else str(run.record["best_epoch"]),
-        "seconds": duration(run.record.get("seconds")),
+        "epoch": "–" if run.record.best_epoch is None else str(run.record.best_epoch),
+        "seconds": duration(run.record.seconds),
         "folder": str(run.folder),
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlp_cli.choosing import higher_is_better
+from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS, cell_of, hide
 from mlp_cli.report.model import Configuration, Group, Report
-from mlp_cli.report.wording import cut, duration, interval, mean_and_sd, p_value, plain, setting
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.report.wording import cut, duration, interval, mean_and_sd, p_value, plain
+from mlp_cli.text import counted, is_percent, metric_name
 
 _MOST_BROKEN = 20
 _WIDEST = 40
@@ -62,7 +63,7 @@ def _sorted(configurations: Sequence[Configuration], column: str, down: bool) ->
     """Numbers first, then text, then what has no value."""
     cells = [(cell_of(each, column), each) for each in configurations]
     numbers = [(cell, each) for cell, each in cells if _is_number(cell)]
-    texts = [(setting(cell), each) for cell, each in cells if cell is not None and not _is_number(cell)]
+    texts = [(show(cell), each) for cell, each in cells if cell is not None and not _is_number(cell)]
     ordered = [each for _, each in sorted(numbers, key=lambda pair: pair[0], reverse=down)]
     ordered += [each for _, each in sorted(texts, key=lambda pair: pair[0], reverse=down)]
     return ordered + [each for cell, each in cells if cell is None]
@@ -99,7 +100,7 @@ def shown_metrics(group: Group) -> list[str]:
 
 
 def _row(each: Configuration, group: Group, shown: Sequence[str]) -> list[str]:
-    settings = [setting(each.differs[key]) if key in each.differs else "" for key in group.keys] or [each.label]
+    settings = [show(each.differs[key]) if key in each.differs else "" for key in group.keys] or [each.label]
     cells = [*(cut(one_line(text), _WIDEST) for text in settings), each.count]
     for name in shown:
         summary = each.metrics.get(name)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from mlp_cli.config.resolved import show
 from mlp_cli.report.model import WRONG, Configuration, Failure, Group, Run
-from mlp_cli.report.wording import setting
 
-_DIVERGED = re.compile(
-    r"diverged: (?P<what>.{1,200}?) in epoch (?P<epoch>\d{1,9}), step (?P<step>\d{1,12}) \(\d{1,15} in all\); "
-    r"layer (?P<layer>\w{1,60}) had the largest gradient \(\|d(?P<parameter>\w{1,60})\| = (?P<gradient>[-+.\w]{1,30})\), "
-    r"learning rate (?P<rate>[-+.\w]{1,30})(?:; (?P<dead>\d{1,3}) % of the ReLU units are dead)?"
-)
 _LONGEST = 300
 
 
@@ -30,34 +24,14 @@ def triage(group: Group) -> list[Failure]:
 def _diverged(run: Run, each: Configuration, group: Group) -> Failure:
     rate = _rate(each)
     stable = _stable(each, group.configurations)
-    text = _first_line(run)
-    match = _DIVERGED.match(text)
     override, advice = _advice(rate, stable)
-    if match is None:
-        return Failure(run, each.label, text, rate, stable=stable, override=override, advice=advice)
-    gradient = _number(match["gradient"])
-    cause = (
-        f"{match['what']} in epoch {match['epoch']}, step {match['step']}; layer {match['layer']} had the largest gradient "
-        f"(norm {match['gradient']})"
-    )
-    dead = None if match["dead"] is None else int(match["dead"]) / 100
-    if dead is not None:
-        cause += f"; {match['dead']} % of the ReLU units were 0 for the whole batch"
-    return Failure(
-        run,
-        each.label,
-        cause,
-        rate,
-        epoch=int(match["epoch"]),
-        step=int(match["step"]),
-        layer=match["layer"],
-        parameter=match["parameter"],
-        gradient=gradient,
-        dead=dead,
-        stable=stable,
-        override=override,
-        advice=advice,
-    )
+    cause = _first_line(run)
+    if (where := run.record.divergence) is not None:
+        norm = "not finite" if where.gradient_norm is None else f"norm {where.gradient_norm:.3g}"
+        cause = f"in epoch {where.epoch}, step {where.step:,}, layer {where.layer} had the largest gradient ({norm})"
+        if where.dead_relus is not None:
+            cause += f"; {100 * where.dead_relus:.0f} % of the ReLU units were 0 for the whole batch"
+    return Failure(run, each.label, cause, rate, stable=stable, override=override, advice=advice)
 
 
 def _advice(rate: float | None, stable: tuple[float, float] | None) -> tuple[str | None, str]:
@@ -65,12 +39,12 @@ def _advice(rate: float | None, stable: tuple[float, float] | None) -> tuple[str
     if rate is None:
         return None, "try a smaller learning rate"
     if stable is not None and stable[1] < rate:
-        override = f"learning_rate={setting(stable[1])}"
-        seen = f"from {setting(stable[0])} to {setting(stable[1])}" if stable[0] < stable[1] else f"at {setting(stable[1])}"
-        return override, f"learning rate {setting(rate)} is above the range that was stable here ({seen}); try {override}"
+        override = f"learning_rate={show(stable[1])}"
+        seen = f"from {show(stable[0])} to {show(stable[1])}" if stable[0] < stable[1] else f"at {show(stable[1])}"
+        return override, f"learning rate {show(rate)} is above the range that was stable here ({seen}); try {override}"
     override = f"learning_rate={min(rate / 10, 0.1):.3g}"
     if stable is not None:
-        return override, f"learning rates up to {setting(stable[1])} were stable elsewhere, but not here; try {override}"
+        return override, f"learning rates up to {show(stable[1])} were stable elsewhere, but not here; try {override}"
     return override, f"no learning rate was stable here; try {override}"
 
 
@@ -105,12 +79,5 @@ def _failed(run: Run, each: Configuration) -> Failure:
 
 
 def _first_line(run: Run) -> str:
-    text = next(iter(str(run.record.get("error") or "").splitlines()), "") or "no reason was written"
+    text = next(iter(str(run.record.error or "").splitlines()), "") or "no reason was written"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

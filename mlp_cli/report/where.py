@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlp_cli.config.resolved import flat, show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
-from mlp_cli.report.wording import plain, setting
+from mlp_cli.report.wording import plain
 
 _TOKEN = re.compile(
     r"""\s*(?: (?P<op><=|>=|!=|==|=|<|>) | (?P<paren>[()]) | (?P<quoted>'[^']*'|"[^"]*") | (?P<list>\[[^\[\]]*\])
@@ -24,6 +25,7 @@ _ORDERS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_NOTHING = ("null", "none", "false")
 _LONGEST = 2_000
 _DEEPEST = 50
 _MOST_LISTED = 100
@@ -52,7 +54,8 @@ def parse(text: str, known: Iterable[str]) -> Condition:
     """The condition that `text` states. known: the columns there are.
 
     Comparisons (`=`, `==`, `!=`, `<`, `<=`, `>`, `>=`) of a column with a value, joined by `and`, `or`, `not` and parentheses. A
-    value is a number, a word, a list such as `[300, 100]`, or anything in quotes; `none` is nothing. Ordering compares
+    value is a number, a word, a list such as `[300, 100]`, or anything in quotes; `null`, `none` and `false`
+    are what is off or nothing. Ordering compares
     numbers: a cell that is none never meets it. Errors: UsageError with the position, and the nearest column.
     """
     return _Parser(text, tuple(known)).parse()
@@ -170,12 +173,14 @@ class _Parser:
                 raise self._error(value.position, f"{sign.text} compares numbers, and {text!r} is none")
             order, limit = _ORDERS[sign.text], number
             return lambda row: (cell := _cell_number(row.get(column))) is not None and order(cell, limit)
-        wanted = _same(text)
+        wanted = _plain(_listed(column, text) if value.kind == "list" else text)
 
         def equal(row: Row) -> bool:
             cell = row.get(column)
+            if cell is None:
+                return wanted.lower() in _NOTHING
             held = _cell_number(cell)
-            return held == number if held is not None and number is not None else _same(setting(cell)) == wanted
+            return held == number if held is not None and number is not None else _plain(cell) == wanted
 
         return equal if sign.text in ("=", "==") else lambda row: not equal(row)
 
@@ -191,7 +196,15 @@ def _cell_number(cell: Any) -> int | float | None:
     return cell if isinstance(cell, int | float) and not isinstance(cell, bool) else None
 
 
-def _same(text: str) -> str:
-    """Text without what does not matter: spaces within lists, and the ways to write nothing and truth."""
-    plain = "".join(text.split()) if text.startswith("[") else text
-    return {"null": "none", "None": "none", "True": "true", "False": "false"}.get(plain, plain)
+def _listed(column: str, text: str) -> Any:
+    """A list as a config has it under a key; the text itself where it is no YAML."""
+    from mlp_cli.config.yaml_lines import read
+
+    document = read(text)
+    return text if document.problems else flat({column: document.values}).get(column)
+
+
+def _plain(value: Any) -> str:
+    """A value as text without what does not matter: quotes, and how truth is written."""
+    text = value if isinstance(value, str) else show(value).replace('"', "")
+    return {"True": "true", "False": "false"}.get(text, text)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from mlp_cli.plots.style import number
 from mlp_cli.report.model import Group, Summary
-from mlp_cli.words import is_percent, metric_name
+from mlp_cli.text import is_percent, metric_name
 
 _UNITS = {"cross_entropy": "cross-entropy, nats per example", "mse": "mean squared error"}
 
@@ -31,21 +30,6 @@ def cut(text: object, characters: int) -> str:
     """Text of at most so many characters, cut with an ellipsis."""
     whole = plain(text)
     return whole if len(whole) <= characters else whole[: max(1, characters - 1)].rstrip() + "…"
-
-
-def setting(value: Any) -> str:
-    """A config value as one writes it in a config."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(setting(each) for each in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {setting(each)}" for key, each in value.items()) + "}"
-    return str(value)
 
 
 def scaled(metric: str, value: float) -> float:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
-from mlp_cli.config import overrides as overriding
-from mlp_cli.config.block import Place, Problem
-from mlp_cli.config.reading import Node, read
-from mlp_cli.config.values import check_number, run_name
-from mlp_cli.config.writing import flow
+from mlp_cli.config.overrides import override
+from mlp_cli.config.problems import check
+from mlp_cli.config.resolved import show
+from mlp_cli.config.schema import RunName
+from mlp_cli.config.yaml_lines import Document, Place, Problem, read
 from mlp_cli.errors import UsageError
-from mlp_cli.registry import Range
+from mlp_cli.registry import Seed
 from mlp_cli.sweep.axes import Choices, Dimension, Setting
 from mlp_cli.sweep.specs import parse
 from mlp_cli.sweep.sweepfile import Source
-
-_SEEDS = Range(ge=0, le=2**32 - 1)
 
 
 @dataclass
@@ -60,8 +56,7 @@ def _setting(word: str, place: Place, problems: list[Problem]) -> Setting | None
     key, equals, spec = word.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts):
-        wrong = overriding.parse(word, place)
-        problems += wrong if isinstance(wrong, list) else []
+        problems += [problem._replace(place=place) for problem in override(Document("", {}), [word]).problems]
         return None
     domain = parse(spec, word, place)
     if isinstance(domain, list):
@@ -77,22 +72,17 @@ def _take_name(found: Arrangement, setting: Setting | None) -> str | None:
     found.settings = [other for other in found.settings if other.key != "name"]
     if setting is None or not setting.fixed:
         return None
-    value: str | None = _plain(setting, str(setting.domain), run_name().check, found.problems)
+    value: str | None = _plain(setting, str(setting.domain), "name", RunName, found.problems)
     return value
 
 
-def _plain(setting: Setting, text: str, check: Callable[[Any], Any], problems: list[Problem]) -> Any:
+def _plain(setting: Setting, text: str, what: str, kind: Any, problems: list[Problem]) -> Any:
     """A checked value of a setting; None where it is wrong and noted."""
-    root = read(text).root
     try:
-        return check(None if root is None else root.plain())
-    except PydanticCustomError as error:
-        problems.append(Problem(setting.place, setting.shown_with(text), error.message()))
+        return check(kind, what, read(text).values)
+    except UsageError as error:
+        problems.append(Problem(setting.place, setting.shown_with(text), error.message))
         return None
-
-
-def _check_seed(value: Any) -> int:
-    return int(check_number(value, int, _SEEDS))
 
 
 def _take_seeds(found: Arrangement, source: Source, given: Setting | None, asked: int | None) -> tuple[int, ...]:
@@ -108,7 +98,7 @@ def _take_seeds(found: Arrangement, source: Source, given: Setting | None, asked
         if not isinstance(axis.domain, Choices):
             found.problems.append(Problem(axis.place, axis.shown, "seeds are listed, not drawn; write 0,1,2 or use seeds"))
             return (0,)
-        values = [_plain(axis, text, _check_seed, found.problems) for text in axis.domain.values]
+        values = [_plain(axis, text, "seed", Seed, found.problems) for text in axis.domain.values]
         return tuple(dict.fromkeys(value for value in values if value is not None)) or (0,)
     if isinstance(source.seeds, tuple) and asked is None and given is None:
         return source.seeds
@@ -123,15 +113,13 @@ def _take_seeds(found: Arrangement, source: Source, given: Setting | None, asked
 
 def _first_seed(found: Arrangement, source: Source, given: Setting | None) -> int:
     if given is not None and given.fixed:
-        return _plain(given, str(given.domain), _check_seed, found.problems) or 0
-    root = source.base.root.value if source.base is not None else None
-    node = root.get("seed") if isinstance(root, dict) else None
-    if node is None:
+        return _plain(given, str(given.domain), "seed", Seed, found.problems) or 0
+    if source.base is None or "seed" not in source.base.values:
         return 0
     try:
-        return _check_seed(node.plain())
-    except PydanticCustomError as error:
-        found.base_problems.append(Problem(node.place, f"seed: {node.source()}", error.message()))
+        return int(check(Seed, "seed", source.base.values["seed"]))
+    except UsageError as error:
+        found.base_problems.append(source.base.problem(("seed",), error.message))
         return 0
 
 
@@ -162,9 +150,8 @@ def _folded(settings: list[Setting]) -> list[Setting]:
 
 
 def _with_option(key: str, value: str, option: Setting) -> str | None:
-    node = read(value).root
-    root, problems = overriding.apply(Node({} if node is None else {key: node}), [f"{option.key}={option.domain}"])
-    return None if problems else flow(root.plain()[key])
+    changed = override(Document("", {key: read(value).values}), [f"{option.key}={option.domain}"])
+    return None if changed.problems else show(changed.values[key])
 
 
 def _dimensions(found: Arrangement, source: Source) -> list[Dimension]:
@@ -184,7 +171,6 @@ def _dimensions(found: Arrangement, source: Source) -> list[Dimension]:
 
 def _zip_problem(found: Arrangement, source: Source, group: tuple[str, ...], axes: dict[str, Setting]) -> bool:
     """Notes what keeps a group's keys from moving together."""
-    assert source.zip_node is not None
     message = None
     missing = [key for key in group if key not in axes]
     drawn = [key for key in group if key in axes and not isinstance(axes[key].domain, Choices)]
@@ -201,6 +187,6 @@ def _zip_problem(found: Arrangement, source: Source, group: tuple[str, ...], axe
         counts = " and ".join(f"{key} has {len(axes[key].domain.ends)}" for key in group)
         message = f"{counts} values; keys that move together need the same number"
     if message is not None:
-        problem = Problem(source.zip_node.place, f"zip: {source.zip_node.source()}", message)
+        problem = source.document.problem(("zip",), message)
         found.problems += [problem] if problem not in found.problems else []
     return message is not None

@@ -6,14 +6,13 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from mlp_cli import experiment, runs
 from mlp_cli.config import config_from_mapping
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, RunError
-from mlp_cli.job import Job as Attempt
-from mlp_cli.job import Plan
-from mlp_cli.sweep.jobs import Job, Result, read_quietly
+from mlp_cli.experiment import Plan
+from mlp_cli.runs import Record, read_quietly
+from mlp_cli.sweep.jobs import Job, Result
 from mlp_cli.training.callbacks import Callback
 from mlp_cli.training.stop import HINT
 
@@ -51,16 +50,16 @@ def train(job: Job, asked: Callable[[], bool] | None = None) -> Result:
         plan_job(job),
         threads=job.threads,
         plots=False,
-        callbacks=lambda score: [_StopWhen(asked)] if asked else [],
+        callbacks=[_StopWhen(asked)] if asked else [],
         command=job.command,
         until=job.until,
     )
-    return Result(job.run_id, outcome.record["status"], outcome.record["error"], job.attempt)
+    return Result(job.run_id, outcome.record.status, outcome.record.error, job.attempt)
 
 
 def plan_job(job: Job) -> Plan:
     """Where a job's run goes. Errors: ConfigError; RunError where this version of the package names it otherwise."""
-    planned = experiment.plan(config_from_mapping({**job.config, "name": job.label}), Path(job.results))
+    planned = Plan(config_from_mapping({**job.config, "name": job.label}), Path(job.results))
     if planned.id != job.run_id:
         raise RunError(f"{job.run_id}: here this config makes the run {planned.id}", "use the same version of mlp everywhere")
     return planned
@@ -82,7 +81,7 @@ def failure(job: Job, error: BaseException) -> Result:
     # What is mended from outside (a disk, a missing data set) leaves no mark: the same command goes on. Anything else is the
     # member's own and stands in its folder, even where it failed before it had one.
     own = status == "failed" and not isinstance(error, RunError | DataError)
-    if own and (record is None or record.get("status") != "failed"):
+    if own and (record is None or record.status != "failed"):
         # A failure outside the training has not been logged yet; an error of ours says all there is to say.
         output = "" if isinstance(error, MlpError) else "".join(traceback.format_exception(error))
         record_failure(job, text, output)
@@ -91,11 +90,12 @@ def failure(job: Job, error: BaseException) -> Result:
 
 def timed_out(job: Job, verdict: str, printed: str = "") -> Result:
     """The result of an attempt that was ended because its time was up; its failure is final. printed: see `record_failure`."""
-    record = record_failure(job, verdict, printed) or {"status": "failed", "error": verdict}
-    return Result(job.run_id, record["status"], record["error"], job.attempt)
+    record = record_failure(job, verdict, printed)
+    status, error = ("failed", verdict) if record is None else (record.status, record.error)
+    return Result(job.run_id, status, error, job.attempt)
 
 
-def record_failure(job: Job, error: str, output: str = "") -> dict[str, Any] | None:
+def record_failure(job: Job, error: str, output: str = "") -> Record | None:
     """Makes a failure final that the run could not write itself: run.json then says `failed`, and log.txt why.
 
     For a run that was ended from outside or whose worker died too often. A run that is over by now keeps its status.
@@ -104,11 +104,15 @@ def record_failure(job: Job, error: str, output: str = "") -> dict[str, Any] | N
     with suppress(MlpError):
         planned = plan_job(job)
         with runs.Claim(planned.folder) as claim:
-            before = read_quietly(planned.folder)
-            if before is not None and before.get("status") in ("completed", "diverged", "failed"):
-                return before
-            fresh = Attempt(planned, claim, before, job.command, claim.log).record
-            record = {**fresh, **(before or {}), "status": "failed", "error": error, "finished": runs.now()}
+            record = read_quietly(planned.folder) or experiment.new_record(planned)
+            if record.status in ("completed", "diverged", "failed"):
+                return record
+            record.status, record.error, record.finished, record.command = (
+                "failed",
+                error,
+                runs.now(),
+                record.command or job.command,
+            )
             claim.log(f"{error}\n{output}")
             claim.write_record(record)
             return record

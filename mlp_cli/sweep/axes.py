@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlp_cli.config.block import NOWHERE, Place
+from mlp_cli.config.yaml_lines import NOWHERE, Place
 
 Assignment = dict[str, str]
 """One value for each swept key, as YAML text."""

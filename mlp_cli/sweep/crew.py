@@ -14,8 +14,8 @@ from mlp_cli.sweep.missing import is_missing
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.space import Member
 from mlp_cli.sweep.trials import Trial, Trials
+from mlp_cli.text import counted
 from mlp_cli.training.stop import StopRequest
-from mlp_cli.words import counted
 
 WRITE_EVERY = 2.0
 """Seconds from one trials.csv to the next."""
@@ -47,7 +47,7 @@ class Listener(Protocol):
     def finished(self, trial: Trial) -> None:
         """A stint is over."""
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """A notice."""
 
     def end(self) -> None:
@@ -101,7 +101,7 @@ class Crew:
         if self._waiting and self.executor is None:
             self.executor = self.open_executor(self.workload)
             if self.executor.workers != self.workload.workers:
-                self.listener.say(f"the cluster has {counted(self.executor.workers, 'worker')}")
+                self.listener.notify(f"the cluster has {counted(self.executor.workers, 'worker')}")
         self._look_round()
         while self.executor is not None and (self._flying or (self._waiting and self.stopped is None)):
             while self._waiting and self.stopped is None and len(self._flying) < 2 * max(1, self.executor.workers):
@@ -181,7 +181,7 @@ class Crew:
         if job.attempt >= self.limits.max_attempts:
             return False
         self.trials.attempts[job.run_id] = self.trials.attempts.get(job.run_id, 1) + 1
-        self.listener.say(f"{job.label}: {_how_it_ended(result)}; trying again")
+        self.listener.notify(f"{job.label}: {_how_it_ended(result)}; trying again")
         self._waiting.appendleft(replace(job, attempt=job.attempt + 1))
         return True
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
-from mlp_cli.errors import RunError, UsageError
+from mlp_cli.errors import Notify, RunError, UsageError
 from mlp_cli.sweep.dask_task import describe_worker
 
 WORKERS_PATIENCE = 60.0
@@ -21,13 +20,13 @@ _CONNECT = 10.0
 class Cluster:
     """A connection to a cluster, or to a local one of this process's own.
 
-    scheduler: an address; None starts `workers` processes of one thread here, bound to 127.0.0.1. say: takes notices.
+    scheduler: an address; None starts `workers` processes of one thread here, bound to 127.0.0.1. notify: takes notices.
     `threads` has the number of threads of each worker that may be used, by address.
     Errors: UsageError without the package distributed; RunError where the scheduler cannot be reached.
     """
 
-    def __init__(self, scheduler: str | None, workers: int, say: Callable[[str], None]) -> None:
-        self.where, self._say = scheduler or "127.0.0.1", say
+    def __init__(self, scheduler: str | None, workers: int, notify: Notify) -> None:
+        self.where, self._notify = scheduler or "127.0.0.1", notify
         self.threads: dict[str, int] = {}
         self._refused: dict[str, str] = {}
         self._last_seen = time.monotonic()
@@ -59,14 +58,16 @@ class Cluster:
         """Uses a worker no more, and says why."""
         self._refused[address] = reason
         self.threads.pop(address, None)
-        self._say(f"the Dask worker {address} is not used: {reason}")
+        self._notify(f"the Dask worker {address} is not used: {reason}")
 
     def close(self) -> None:
-        """Ends the connection and the local cluster; the workers of an existing one stay."""
+        """Ends the connection and the local cluster, which may take longer than it is waited for; the workers of an existing one
+        stay."""
         with contextlib.suppress(*GONE):
             self.client.close(timeout=2)
         if self._local is not None:
-            self._local.close(timeout=5)
+            with contextlib.suppress(TimeoutError):
+                self._local.close(timeout=5)
 
     def _judge(self, address: str, answer: Any) -> None:
         here = describe_worker()

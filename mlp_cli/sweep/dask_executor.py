@@ -12,15 +12,15 @@ import queue
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from mlp_cli import files, runs
+from mlp_cli.errors import Notify
 from mlp_cli.sweep.dask_cluster import GONE, Cluster
 from mlp_cli.sweep.dask_task import run_member
-from mlp_cli.sweep.jobs import Job, Result, not_started, read_quietly
+from mlp_cli.sweep.jobs import Job, Result, not_started
 
 STOP_PATIENCE = 5.0
 """Seconds that a cancelled job has to end its batch."""
@@ -40,7 +40,7 @@ class _Flight:
 class Dask:
     """An executor (see `Executor`) that hands jobs to the workers of a Dask cluster, one for each of their threads.
 
-    scheduler: its address; None starts a local cluster of `workers` processes. timeout: seconds for an attempt. say: takes notices
+    scheduler: its address; None starts a local cluster of `workers` processes. timeout: seconds for an attempt. notify: takes notices
     about workers that cannot be used: those with another version of this package or of NumPy (a member's bytes would differ), and
     those that do not see the results folder.
     Errors: UsageError without the package distributed; RunError where the scheduler cannot be reached or no worker can be used.
@@ -52,7 +52,7 @@ class Dask:
         workers: int,
         *,
         timeout: float | None = None,
-        say: Callable[[str], None] = lambda text: None,
+        notify: Notify = lambda text: None,
     ) -> None:
         self.timeout = timeout
         self._queue: deque[Job] = deque()
@@ -62,7 +62,7 @@ class Dask:
         self._landed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._probes: dict[str, Path] = {}
         self._looked = float("-inf")
-        self._cluster = Cluster(scheduler, workers, say)
+        self._cluster = Cluster(scheduler, workers, notify)
         try:
             self._look()
         except BaseException:
@@ -210,7 +210,8 @@ class Dask:
             if runs.in_use(folder) and time.monotonic() < end:
                 self._stopping.append((job, end))
                 continue
-            record = read_quietly(folder) or {}
-            over = record.get("status") in ("completed", "diverged", "failed", "pruned")
-            status, error = (record["status"], record.get("error")) if over else ("interrupted", "stopped by the sweep")
-            self._done.append(Result(job.run_id, status, error, job.attempt))
+            record = runs.read_quietly(folder)
+            if record is not None and record.status in ("completed", "diverged", "failed", "pruned"):
+                self._done.append(Result(job.run_id, record.status, record.error, job.attempt))
+            else:
+                self._done.append(Result(job.run_id, "interrupted", "stopped by the sweep", job.attempt))

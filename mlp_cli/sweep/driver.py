@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from mlp_cli import files, runs
 from mlp_cli.choosing import ROWS_KEYS, mean_of_all
+from mlp_cli.config.resolved import flat
 from mlp_cli.sweep.crew import Crew, Limits, Listener
 from mlp_cli.sweep.executors import Executor
 from mlp_cli.sweep.halving import Bracket, Halving
-from mlp_cli.sweep.labels import value_of
 from mlp_cli.sweep.missing import is_missing, missing_members, score_at
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
@@ -91,7 +91,7 @@ class _Driver:
 
     def __init__(self, planned: SweepPlan, trials: Trials, crew: Crew, listener: Listener) -> None:
         self.planned, self.trials, self.crew, self.listener = planned, trials, crew, listener
-        self.preflight = Preflight(planned.runs, trials, listener.say)
+        self.preflight = Preflight(planned.runs, trials, listener.notify)
         self.halving = planned.halving()
         self.sampler = planned.start()
         self.candidates: dict[str, Candidate] = {}
@@ -117,7 +117,7 @@ class _Driver:
         """The next round. Errors: those of the members, and of their data."""
         expansion = self.planned.space.expand(self.sampler.ask())
         for text in expansion.notices:
-            self.listener.say(text)
+            self.listener.notify(text)
         self.asked = self.trials.adopt(expansion.candidates)
         self.rounds.append(self.asked)
         self.preflight.check(unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
@@ -128,8 +128,8 @@ class _Driver:
         for candidate in self.candidates.values():
             label = candidate.label or self.planned.name
             name = f"{label} ({candidate.members[0].hash[:8]})" if label in standings else label
-            config = candidate.members[0].config
-            rows = repr([value_of(config, key) for key in ROWS_KEYS])
+            config = flat(candidate.members[0].config.to_dict())
+            rows = repr([config.get(key) for key in ROWS_KEYS])
             standings[name] = Standings(name, self._rows(candidate), rows)
         summary = summarize(list(standings.values()), self.planned.metric, self.planned.mode)
         return replace(summary, unfinished=self._unfinished())
@@ -146,7 +146,7 @@ class _Driver:
         self.crew.workload = self.preflight.workload(candidates, missing, workers, threads)
         self.crew.threads = None if threads is None else self.crew.workload.threads
         if self.crew.workload.notice and missing:
-            self.listener.say(self.crew.workload.notice)
+            self.listener.notify(self.crew.workload.notice)
         self.listener.begin(stints(self.planned, len(candidates)), self.crew.workload)
 
     def _first_rung(self) -> int | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol, Self
 
-from mlp_cli.errors import Interrupted, UsageError
+from mlp_cli.errors import Interrupted, Notify, UsageError
 from mlp_cli.sweep.attempt import Stopped, failure, record_failure, timed_out, train
 from mlp_cli.sweep.jobs import Job, Result, not_started, time_is_up
 
@@ -134,14 +133,14 @@ def open_executor(
     timeout: float | None = None,
     deadline: float | None = None,
     scheduler: str | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    notify: Notify = lambda text: None,
 ) -> Executor:
     """An executor by its name (see `EXECUTORS`), ready for jobs.
 
     workers: how many at a time; a cluster's own number is used where there is one. timeout: seconds for one attempt, after which it
     is ended and the run's status is `failed`. deadline: on the monotonic clock, when training ends; only `serial` needs to know,
     of the others it is asked. scheduler: address of a Dask scheduler, None for a cluster on this machine alone.
-    say: takes notices, such as workers of a cluster that cannot be used.
+    notify: takes notices, such as workers of a cluster that cannot be used.
     Errors: UsageError (see `check_executor`), RunError (no cluster to be had).
     """
     check_executor(name, None, scheduler)
@@ -153,4 +152,4 @@ def open_executor(
         return Processes(workers, timeout=timeout)
     from mlp_cli.sweep.dask_executor import Dask
 
-    return Dask(scheduler, workers, timeout=timeout, say=say)
+    return Dask(scheduler, workers, timeout=timeout, notify=notify)

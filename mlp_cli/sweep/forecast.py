@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlp_cli.build import load_data
+from mlp_cli.build import Estimate, estimate, load_data
 from mlp_cli.config import Config
-from mlp_cli.estimate import Estimate, estimate
 from mlp_cli.sweep.missing import missing_members
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
@@ -83,7 +82,7 @@ def _costs(candidates: Sequence[Candidate], left: Sequence[int], threads: int) -
     measured: dict[int, Estimate] = {}
     for number in wanted[::step]:
         config = candidates[number].members[0].config
-        measured[number] = estimate(config, load_data(config, lambda text: None), threads)
+        measured[number] = estimate(config, load_data(config), threads)
     sizes = [_size(candidate.members[0].config) for candidate in candidates]
     rate = sum(cost.seconds for cost in measured.values()) / max(sum(sizes[number] for number in measured), 1e-9)
     weights = sum(cost.parameters for cost in measured.values()) / max(len(measured), 1)

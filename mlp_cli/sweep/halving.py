@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from typing_extensions import Doc
+
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import Count, Range, Registry
 
@@ -16,11 +18,14 @@ pruners: Registry[Any] = Registry("pruner")
 class Halving:
     """Synchronous successive halving (Jamieson and Talwalkar 2016).
 
-    All train to the first rung, the best part of them to the second, and so on to the last epoch. factor: one in so many goes
-    on at each rung. min_epochs: the first rung has at least this many epochs.
+    All train to the first rung, the best part of them to the second, and so on to the last epoch.
     """
 
-    def __init__(self, factor: Annotated[int, Range(ge=2, le=1000)] = 3, min_epochs: Count = 1) -> None:
+    def __init__(
+        self,
+        factor: Annotated[int, Range(ge=2, le=1000), Doc("One in so many goes on at each rung.")] = 3,
+        min_epochs: Annotated[Count, Doc("The first rung has at least so many epochs.")] = 1,
+    ) -> None:
         self.factor = factor
         self.min_epochs = min_epochs
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp_cli import runs
 from mlp_cli.errors import MlpError
 
 
@@ -57,15 +56,10 @@ class Result:
         return asdict(self)
 
 
-def read_quietly(folder: Path) -> dict[str, Any] | None:
-    """The content of run.json, or None where there is none that can be read."""
-    with suppress(MlpError, OSError):
-        return runs.read_record(folder)
-    return None
-
-
 def note_loss(job: Job, error: str, output: str) -> None:
     """Writes into the run's log.txt how the worker that trained it ended, where that can be done."""
+    from mlp_cli import runs  # pydantic takes time, and each worker imports this module before it heeds its parent's end
+
     with suppress(MlpError), runs.Claim(Path(job.results) / job.run_id) as claim:
         claim.log(f"{error}\n{output}")
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from mlp_cli.config.block import listed, one_line
 from mlp_cli.config.components import Choice, Component
-from mlp_cli.config.values import wrong
-from mlp_cli.registry import Registry, did_you_mean
+from mlp_cli.config.problems import check
+from mlp_cli.errors import UsageError
+from mlp_cli.registry import Registry
 from mlp_cli.sweep.halving import pruners
 from mlp_cli.sweep.samplers import samplers
 
@@ -42,39 +40,17 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def part_of(kind: str, value: Any) -> Part:
-    """Checks a name, or a mapping of a name and options. Errors: the config's own, with one message for all that is wrong."""
+    """Checks a name, or a mapping of a name and options. Errors: UsageError with all that is wrong on one line."""
     if kind == "pruner" and (value is None or value is False or value == "none"):
         return Part(kind, "none", {})
-    choice, adapter = _checks(kind)
     try:
-        component = adapter.validate_python(value)
-    except ValidationError as error:
-        details: Any = error.errors(include_url=False, include_input=False)
-        raise wrong("; ".join(_message(choice, detail) for detail in details)) from None
+        component = check(Annotated[Component, _choice(kind)], kind, value)
+    except UsageError as error:
+        none = "none, " if kind == "pruner" else ""
+        raise UsageError(error.message.replace("(known: ", f"(known: {none}")) from None
     return Part(kind, component.name, component.options())
 
 
-class _OrNone(Choice):
-    """A choice that may be none at all."""
-
-    @property
-    def known(self) -> str:
-        return listed(["none", *self.models])
-
-
 @cache
-def _checks(kind: str) -> tuple[Choice, TypeAdapter[Any]]:
-    choice = (_OrNone if "none" in names(kind) else Choice)(_REGISTRIES[kind])
-    return choice, TypeAdapter(Annotated[Component, choice])
-
-
-def _message(choice: Choice, detail: Any) -> str:
-    if detail["type"] == "union_tag_invalid":
-        return choice.unknown(str(detail["ctx"]["tag"]))
-    where = [str(part) for part in detail["loc"][1:]]
-    if detail["type"] == "extra_forbidden":
-        known = [option for option in choice.models[str(detail["loc"][0])].model_fields if option != "name"]
-        hint = did_you_mean(where[-1], known) or (f"; known: {listed(known)}" if known else "; it takes no options")
-        return f"{one_line(where[-1], 40)}: unknown option{hint}"
-    text = str(detail["ctx"]["message"]) if detail["type"] == "config" else str(detail["msg"])
-    return f"{where[-1]}: {text}" if where else text
+def _choice(kind: str) -> Choice:
+    return Choice(_REGISTRIES[kind])

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic_core import PydanticCustomError
-
 from mlp_cli import runs
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.config import Config, Document
-from mlp_cli.config.block import NOWHERE, Problem, config_error
-from mlp_cli.config.values import run_name
+from mlp_cli.config.overrides import check_document
+from mlp_cli.config.problems import check, config_error
+from mlp_cli.config.schema import RunName
+from mlp_cli.config.yaml_lines import NOWHERE, Problem
 from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.nn.losses import losses
 from mlp_cli.sweep.arrange import arrange
@@ -22,7 +22,7 @@ from mlp_cli.sweep.halving import Halving
 from mlp_cli.sweep.identity import sweep_hash
 from mlp_cli.sweep.parts import Part, part_of
 from mlp_cli.sweep.samplers import Sampler
-from mlp_cli.sweep.space import MOST_MEMBERS, Space, check, size, too_many
+from mlp_cli.sweep.space import MOST_MEMBERS, Space, size, too_many
 from mlp_cli.sweep.sweepfile import Source, document_name, read_source
 from mlp_cli.training.evaluate import SCORE_NAMES
 
@@ -142,9 +142,9 @@ def _own_name(base: Document) -> str:
     """The base's own name, where that can name a folder. Errors: ConfigError."""
     name = document_name(base)
     try:
-        return str(run_name().check(name))
-    except PydanticCustomError as error:
-        raise config_error(base.source, [Problem(NOWHERE, f"name: {name}", error.message())]) from None
+        return str(check(RunName, "name", name))
+    except UsageError as error:
+        raise config_error(base.source, [Problem(NOWHERE, f"name: {name}", error.message)]) from None
 
 
 def _refuse_endless(space: Space, sampler: Part, trials: int | None) -> None:
@@ -159,7 +159,7 @@ def _refuse_endless(space: Space, sampler: Part, trials: int | None) -> None:
 def _example(space: Space) -> Config | None:
     """One member's config; None where it has problems, which are reported with those of all members."""
     first = merged([dimension.assignment(dimension.domain.ends[0]) for dimension in space.dimensions])
-    found = check(space.base, space.overrides(first))
+    found = check_document(space.base, space.overrides(first))
     return found if isinstance(found, Config) else None
 
 
@@ -175,9 +175,8 @@ def _metric(source: Source, example: Config | None) -> tuple[str, str, dict[str,
         score = SCORE_NAMES[losses[example.loss.name].task]
         names = ["val_loss", f"val_{score}", "train_loss", f"train_{score}"]
         if metric not in names:
-            place = NOWHERE if source.metric_node is None else source.metric_node.place
             message = f"does not go with loss {example.loss.name}; write one of {', '.join(names)}"
-            raise config_error(source.path, [Problem(place, f"metric: {metric}", message)])
+            raise config_error(source.path, [Problem(source.metric_place, f"metric: {metric}", message)])
     return metric, mode, None if (metric, mode) == (usual, usual_mode(usual)) else {"name": metric, "mode": mode}
 
 

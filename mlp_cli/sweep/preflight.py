@@ -7,12 +7,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlp_cli.build import check, load_data
+from mlp_cli.build import check, check_data, choose_threads, load_data
 from mlp_cli.config import Config
 from mlp_cli.data.dataset import Dataset
-from mlp_cli.errors import DataError, MlpError, UsageError
-from mlp_cli.estimate import choose_threads
-from mlp_cli.job import data_changed
+from mlp_cli.errors import DataError, MlpError, Notify, UsageError
 from mlp_cli.sweep.planner import Workload, plan_workload
 from mlp_cli.sweep.space import Candidate
 from mlp_cli.sweep.trials import Trials
@@ -21,11 +19,11 @@ from mlp_cli.sweep.trials import Trials
 class Preflight:
     """Checks candidates against their data; each data set is loaded once and not kept.
 
-    runs: the folder of the members' folders. trials: what is known of them. say: takes notices.
+    runs: the folder of the members' folders. trials: what is known of them. notify: takes notices.
     """
 
-    def __init__(self, runs: Path, trials: Trials, say: Callable[[str], None]) -> None:
-        self.runs, self.trials, self.say = runs, trials, say
+    def __init__(self, runs: Path, trials: Trials, notify: Notify) -> None:
+        self.runs, self.trials, self.notify = runs, trials, notify
         self.hashes: dict[str, str | None] = {}
         self.inputs: dict[str, tuple[int, int]] = {}
 
@@ -36,20 +34,22 @@ class Preflight:
             members = [member for candidate in group for member in candidate.members]
             config = group[0].members[0].config
             try:
-                dataset = load_data(config, self.say if key not in self.hashes else lambda text: None)
+                dataset = load_data(config)
             except DataError as error:
                 if any(wanted(member.id) for member in members):
                     raise
                 self.hashes[key] = None
-                self.say(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
+                self.notify(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
                 continue
+            for text in dataset.notices if key not in self.hashes else ():
+                self.notify(text)
             self.hashes[key] = dataset.sha256
             self.inputs[key] = (dataset.train.x.shape[1], len(dataset.classes))
             for member in members:
                 row = self.trials.rows.get(member.id)
-                if row is not None and row.status == "completed" and row.data not in (None, dataset.sha256):
-                    changed = data_changed(self.runs / member.id, str(row.data), dataset.sha256)
-                    raise DataError(changed.message, f"put the old data back, or move {self.runs.parent} away and sweep afresh")
+                if row is not None and row.status == "completed":
+                    hint = f"put the old data back, or move {self.runs.parent} away and sweep afresh"
+                    check_data(self.runs / member.id, row.data, dataset, hint)
             _check_all(group, dataset)
 
     def parameters(self, config: Config) -> int:
@@ -69,7 +69,7 @@ class Preflight:
 
     def _fastest(self, candidates: Sequence[Candidate]) -> int:
         config = max((candidate.members[0].config for candidate in candidates), key=self.parameters)
-        return choose_threads(config, load_data(config, lambda text: None))
+        return choose_threads(config, load_data(config))
 
 
 def _data_key(config: Config) -> str:

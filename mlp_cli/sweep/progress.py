@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.summary import WRONG, reason, value_text
 from mlp_cli.sweep.trials import Trial
-from mlp_cli.words import counted, metric_name
+from mlp_cli.text import counted, metric_name
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -83,7 +83,7 @@ class Lines:
         self.tally.add(trial)
         self._write(self.stream, self.tally.line(trial))
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Writes a notice."""
         self._write(self.notices, f"note: {text}")
 
@@ -134,7 +134,7 @@ class Bar:
             self.bar.set_postfix_str(self.tally.state(), refresh=False)
             self.bar.update(1)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Writes a notice above the bar."""
         self._write(f"note: {text}")
 

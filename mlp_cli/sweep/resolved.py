@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlp_cli.config.components import FromOthers
-from mlp_cli.config.reading import read
+from mlp_cli.config.resolved import as_written, show
 from mlp_cli.config.schema import Config
-from mlp_cli.config.writing import flow, scalar_text
+from mlp_cli.config.yaml_lines import read
 from mlp_cli.sweep.axes import Choices, Domain
 from mlp_cli.sweep.identity import without
 from mlp_cli.sweep.parts import Part
@@ -20,15 +19,15 @@ def sweep_yaml(planned: SweepPlan) -> str:
     Its base has every default filled in, but for those that follow from other keys, since these may vary.
     """
     space = planned.space
-    lines = [f"name: {flow(planned.name)}", "base:"]
-    lines += [f"  {key}: {flow(value)}" for key, value in _base(planned).items()]
+    lines = [f"name: {show(planned.name)}", "base:"]
+    lines += [f"  {key}: {show(as_written(value))}" for key, value in _base(planned).items()]
     swept = [setting for dimension in space.dimensions for setting in dimension.settings]
     if swept:
-        lines += ["parameters:", *(f"  {flow(setting.key)}: {_domain(setting.domain)}" for setting in swept)]
+        lines += ["parameters:", *(f"  {show(setting.key)}: {_domain(setting.domain)}" for setting in swept)]
     zips = [list(dimension.keys) for dimension in space.dimensions if len(dimension.keys) > 1]
     if zips:
-        lines.append(f"zip: {flow(zips)}")
-    lines += [f"seeds: {flow(list(space.seeds))}", f"sampler: {_part(planned.sampler)}"]
+        lines.append(f"zip: {show(zips)}")
+    lines += [f"seeds: {show(list(space.seeds))}", f"sampler: {_part(planned.sampler)}"]
     if planned.trials is not None:
         lines.append(f"trials: {planned.trials}")
     lines += [f"pruner: {_part(planned.pruner)}", f"metric: {planned.metric}", f"mode: {planned.mode}"]
@@ -37,22 +36,21 @@ def sweep_yaml(planned: SweepPlan) -> str:
 
 def _base(planned: SweepPlan) -> dict[str, Any]:
     space = planned.space
-    written = without(space.fixed.root, [*space.swept, "seed", "name"]).plain()
+    written = without(space.fixed.values, [*space.swept, "seed", "name"])
     found: dict[str, Any] = {}
     for key, field in Config.model_fields.items():
         if key in written:
             found[key] = written[key]
-        elif key not in (*space.swept, "seed", "name") and not field.is_required() and field.default is not FromOthers:
+        elif key not in (*space.swept, "seed", "name") and not field.is_required() and field.default_factory is None:
             found[key] = field.default
     return found
 
 
 def _domain(domain: Domain) -> str:
     if not isinstance(domain, Choices):
-        return scalar_text(str(domain))
-    nodes = [read(text).root for text in domain.values]
-    return flow([None if node is None else node.plain() for node in nodes])
+        return show(str(domain))
+    return show([read(text).values for text in domain.values])
 
 
 def _part(part: Part) -> str:
-    return flow({"name": part.name, **part.options} if part.options else part.name)
+    return show({"name": part.name, **part.options} if part.options else part.name)

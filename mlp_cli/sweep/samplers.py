@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
+from typing_extensions import Doc
+
 from mlp_cli.errors import UsageError
-from mlp_cli.registry import Range, Registry
+from mlp_cli.registry import Registry, Seed
 from mlp_cli.rng import Purpose, stream
 from mlp_cli.sweep.axes import Assignment, Choices, Dimension, Floats, corners, merged
 
-Seed = Annotated[int, Range(ge=0, le=2**32 - 1)]
+SearchSeed = Annotated[Seed, Doc("Fixes the draws.")]
 
 ROUND = 4
 """Configurations that TPE proposes before it is told of them; fixed, so that the number of workers changes no proposal."""
@@ -74,9 +76,9 @@ class Grid:
 
 @samplers.register
 class Random:
-    """Independent draws. seed: of the draws. More trials keep the first ones (Bergstra and Bengio 2012)."""
+    """Independent draws. More trials keep the first ones (Bergstra and Bengio 2012)."""
 
-    def __init__(self, seed: Seed = 0) -> None:
+    def __init__(self, seed: SearchSeed = 0) -> None:
         self.seed = seed
 
     def begin(self, dimensions: Sequence[Dimension], trials: int | None, mode: str) -> list[Assignment]:
@@ -101,13 +103,13 @@ class Random:
 
 @samplers.register
 class Tpe:
-    """Tree-structured Parzen estimator (Bergstra et al. 2011), by optuna. seed: of its draws.
+    """Tree-structured Parzen estimator (Bergstra et al. 2011), by optuna.
 
     It is asked in rounds of 4 and told in the order of the trials, so that the same command proposes the same configurations;
     a sweep that goes on replays the rounds that are done. Another version of optuna may propose others.
     """
 
-    def __init__(self, seed: Seed = 0) -> None:
+    def __init__(self, seed: SearchSeed = 0) -> None:
         self.seed = seed
 
     def begin(self, dimensions: Sequence[Dimension], trials: int | None, mode: str) -> list[Assignment]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-from pydantic import ValidationError
 
 from mlp_cli import runs
 from mlp_cli.config import Config, Document
-from mlp_cli.config import overrides as overriding
-from mlp_cli.config.block import Place, Problem, config_error
-from mlp_cli.config.problems import translate
+from mlp_cli.config.overrides import check_document, override
+from mlp_cli.config.problems import config_error
+from mlp_cli.config.yaml_lines import Place, Problem
 from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.sweep.axes import Assignment, Choices, Dimension, Setting
 from mlp_cli.sweep.labels import configuration_label, member_label, ordered
@@ -79,10 +76,7 @@ class Space:
     @cached_property
     def fixed(self) -> Document:
         """The base with the fixed values applied. Problems in them are left for `expand` to report."""
-        root, _ = overriding.apply(
-            self.base.root, [f"{setting.key}={setting.domain}" for setting in self.settings if setting.fixed]
-        )
-        return replace(self.base, root=root)
+        return override(self.base, [f"{setting.key}={setting.domain}" for setting in self.settings if setting.fixed])
 
     def expand(self, assignments: Sequence[Assignment]) -> Expansion:
         """Checks and names the members of all assignments. Errors: ConfigError with every problem of every member."""
@@ -93,7 +87,7 @@ class Space:
         faults = _Faults(self)
         configs = []
         for assignment in assignments:
-            found = check(self.base, self.overrides(assignment))
+            found = check_document(self.base, self.overrides(assignment))
             if isinstance(found, Config):
                 configs.append(found)
             else:
@@ -127,18 +121,6 @@ class Space:
             digest = first_hash if seed == config.seed else named.hash()
             members.append(Member(named, digest, runs.run_id(named.name, digest), seed))
         return Candidate(label, tuple(members))
-
-
-def check(document: Document, overrides: Sequence[str]) -> Config | list[Problem]:
-    """The config of a document with overrides applied, or its problems; a problem's place tells which override it is about."""
-    root, problems = overriding.apply(document.root, overrides)
-    problems = [*document.problems, *problems]
-    try:
-        config = Config.model_validate({"name": "member"} | root.plain())
-    except ValidationError as error:
-        details: Any = error.errors(include_url=False, include_input=False)
-        return problems + translate(details, root)
-    return problems or config
 
 
 class _Faults:

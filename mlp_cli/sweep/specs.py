@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-from mlp_cli.config.block import Place, Problem, one_line
-from mlp_cli.config.reading import Node, read, scalar
+from mlp_cli.config.yaml_lines import Place, Problem, read, scalar
 from mlp_cli.registry import nearest
 from mlp_cli.sweep.axes import Choices, Domain, Floats, Integers, rounded
+from mlp_cli.text import one_line
 
 MOST_POINTS = 10_000
 
@@ -75,10 +75,10 @@ def parse(text: str, shown: str, place: Place) -> Domain | list[Problem] | None:
     return Choices(tuple(values))
 
 
-def has_function(node: Node) -> bool:
-    """Whether a list has a function of ours for an item, or, since its commas part it, for several."""
-    items = node.value if isinstance(node.value, list) else []
-    return any(isinstance(item.value, str) and item.value.partition("(")[0] in FORMS and "(" in item.value for item in items)
+def has_function(value: object) -> bool:
+    """Whether a value is a list that has a function of ours for an item, or, since its commas part it, for several."""
+    items = value if isinstance(value, list) else []
+    return any(isinstance(item, str) and item.partition("(")[0] in FORMS and "(" in item for item in items)
 
 
 def _part(text: str) -> Domain | str:
@@ -89,9 +89,9 @@ def _part(text: str) -> Domain | str:
     reading = read(text)
     if match and (near := _nearest(match[1])):
         raise _Wrong(f"unknown function {one_line(match[1], 20)}; did you mean {FORMS[near]}?")
-    if reading.root is None or reading.problems:
+    if reading.problems:
         raise _Wrong(reading.problems[0].message)
-    if has_function(reading.root):
+    if has_function(reading.values):
         raise _Wrong(f"a function stands without brackets; write {text[1:-1]}")
     return text
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mlp_cli.choosing import Standing, best_of, mean, mean_of_all, ranking, sd
 from mlp_cli.sweep.trials import Trial
-from mlp_cli.words import counted, is_percent, metric_name
+from mlp_cli.text import counted, is_percent, metric_name
 
 WRONG = ("failed", "diverged", "unreadable")
 _ORDER = ("completed", "pruned", "interrupted", "running", *WRONG, "not started")

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from mlp_cli import files, runs
-from mlp_cli.config import Config, config_from_mapping
-from mlp_cli.config.writing import flow
-from mlp_cli.errors import ConfigError, RunError, cause_of
+from mlp_cli.config import Config
+from mlp_cli.config.resolved import show
+from mlp_cli.errors import RunError, cause_of
 from mlp_cli.experiment import missing_files
-from mlp_cli.sweep.labels import value_of
+from mlp_cli.sweep.labels import swept_values
 from mlp_cli.sweep.space import Candidate, Member
-from mlp_cli.words import inert
+from mlp_cli.text import inert
 
 NAME = "trials.csv"
 _LIMIT = 256 << 20
@@ -28,8 +28,9 @@ _LIMIT = 256 << 20
 class Trial:
     """What is known of one member.
 
-    values: the swept keys' values as text. status: as in run.json, but `unreadable` where that is damaged, and `interrupted`
-    where a completed run has lost some of its files, since it is then trained again. error: of the run.
+    values: the swept keys' values as text, without those that do not apply.
+    status: as in run.json, but `unreadable` where that is damaged, and `interrupted` where a completed run has lost some of its
+    files, since it is then trained again. error: of the run.
     data: SHA-256 of its data. hash: of its config.
     """
 
@@ -94,7 +95,7 @@ class Trials:
 
     def fail(self, run_id: str, config: Config, error: str | None) -> Trial:
         """Notes a failure that the member's folder does not show. config: the member's."""
-        row = self.rows.get(run_id) or Trial(run_id, config.name, row_values(config, self.keys), config.seed, "failed")
+        row = self.rows.get(run_id) or Trial(run_id, config.name, row_values(config.to_dict(), self.keys), config.seed, "failed")
         self.rows[run_id] = replace(row, status="failed", error=error, attempts=self.attempts.get(run_id, 1))
         return self.rows[run_id]
 
@@ -131,41 +132,28 @@ def trial_of(folder: Path, keys: Sequence[str]) -> Trial | None:
         return Trial(folder.name, folder.name, {}, None, "unreadable", error.message)
     if record is None:
         return None
-    values, seed = _values(record["config"], keys)
     return Trial(
         folder.name,
-        record["name"] or folder.name,
-        values,
-        seed,
+        record.name or folder.name,
+        row_values(record.config, keys),
+        record.config["seed"],
         "interrupted" if status == "completed" and missing_files(folder) else status,
-        record["error"],
-        epochs=int(record["epochs"] or 0),
-        metrics={name: None if value is None else float(value) for name, value in (record.get("metrics") or {}).items()},
-        seconds=record["seconds"],
-        hash=record["config_hash"],
-        data=(record.get("data") or {}).get("sha256"),
+        record.error,
+        epochs=record.epochs or 0,
+        metrics=record.metrics,
+        seconds=record.seconds,
+        hash=record.config_hash,
+        data=record.data_sha256,
     )
 
 
-def _values(mapping: dict[str, Any], keys: Sequence[str]) -> tuple[dict[str, str], int | None]:
-    """The swept values and the seed of a recorded config; empty where it is none that this version reads."""
+def row_values(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, str]:
+    """The swept values of a plain config as text for tables: `adam`, `0.001`, `[300, 100]`; empty where it is no config."""
     try:
-        config = config_from_mapping(mapping)
-    except ConfigError:
-        return {}, None
-    return row_values(config, keys), config.seed
-
-
-def row_values(config: Config, keys: Sequence[str]) -> dict[str, str]:
-    """The swept values of a config as text."""
-    return {key: cell(value_of(config, key)) for key in keys}
-
-
-def cell(value: Any) -> str:
-    """A swept value as text for tables: `adam`, `0.001`, `[300, 100]`."""
-    if isinstance(value, float):
-        return repr(value).removesuffix(".0")
-    return value if isinstance(value, str) else flow(value)
+        values = swept_values(config, keys)
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value if isinstance(value, str) else show(value) for key, value in values.items()}
 
 
 def read_attempts(path: Path) -> dict[str, int]:
@@ -181,11 +169,9 @@ def read_attempts(path: Path) -> dict[str, int]:
 
 def metric_at(folder: Path, metric: str, epoch: int, ended: bool) -> float | None:
     """A metric at an epoch, from a run's metrics.csv; at its last one where it has ended before. None where there is none."""
-    path = folder / "metrics.csv"
     try:
-        text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
-        rows = {int(row["epoch"]): row for row in csv.DictReader(io.StringIO(text))}
-        row = rows.get(min(epoch, max(rows)) if ended else epoch)
-        return float(row[metric]) if row is not None and row.get(metric) else None
-    except (RunError, csv.Error, ValueError, KeyError, TypeError):
+        curves = runs.read_curves(folder)
+    except RunError:
         return None
+    values = {int(row or 0): value for row, value in zip(curves.get("epoch", ()), curves.get(metric, ()), strict=False)}
+    return values.get(min(epoch, max(values)) if ended and values else epoch)

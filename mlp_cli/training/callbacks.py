@@ -1,18 +1,13 @@
-"""What happens round the training loop: a callback hears of epochs and, if it overrides `on_step`, of steps."""
+"""Callbacks of the training loop: they hear of epochs and, if they override `on_step`, of steps."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 from mlp_cli import files
-from mlp_cli.errors import RunError
 from mlp_cli.training.state import Row
 
 METRICS = "metrics.csv"
-_LIMIT = 256 << 20
 
 
 class Callback:
@@ -37,27 +32,28 @@ def metrics_header(score: str) -> list[str]:
 
 
 class TablesWriter(Callback):
-    """Keeps metrics.csv and timings.csv: one row an epoch, written as the epoch ends.
+    """Writes metrics.csv and timings.csv: one row an epoch, as the epoch ends.
 
-    history: the epochs done before; both files are made anew from them, which mends whatever a kill left.
+    history: the epochs done before. Both files are written anew from them, which mends whatever a kill left.
     samples: training samples an epoch.
     """
 
     def __init__(self, folder: Path, score: str, history: list[Row], samples: int) -> None:
-        self.metrics, self.timings = folder / METRICS, folder / "timings.csv"
-        self.score, self.samples = score, samples
+        self.samples = samples
+        self.tables = (
+            (folder / METRICS, metrics_header(score), self._metrics_row),
+            (folder / "timings.csv", ["epoch", "seconds", "samples_per_second"], self._timings_row),
+        )
         self.write(history)
 
     def write(self, history: list[Row]) -> None:
-        """Both files whole, each replaced in one step."""
-        rows = [self._metrics_row(row) for row in history]
-        files.write_text(self.metrics, _csv([metrics_header(self.score), *rows]))
-        timed = [self._timings_row(row) for row in history]
-        files.write_text(self.timings, _csv([["epoch", "seconds", "samples_per_second"], *timed]))
+        """Writes both files whole, each in one step."""
+        for path, header, cells in self.tables:
+            files.write_text(path, _csv([header, *map(cells, history)]))
 
     def on_epoch(self, row: Row) -> None:
-        files.append(self.metrics, _csv([self._metrics_row(row)]).encode())
-        files.append(self.timings, _csv([self._timings_row(row)]).encode())
+        for path, _, cells in self.tables:
+            files.append(path, _csv([cells(row)]).encode())
 
     def _metrics_row(self, row: Row) -> list[str]:
         values = (row.train_loss, row.train_score, row.val_loss, row.val_score, row.learning_rate)
@@ -68,56 +64,5 @@ class TablesWriter(Callback):
         return [str(row.epoch), f"{row.seconds:.4f}", f"{rate:.0f}"]
 
 
-def rows_in(folder: Path) -> int:
-    """How many epochs a run's metrics.csv has; 0 where there is none that can be read."""
-    try:
-        return max(0, files.read_bytes(folder / METRICS, _LIMIT, RunError).count(b"\n") - 1)
-    except RunError:
-        return 0
-
-
-def read_history(folder: Path, score: str) -> list[Row]:
-    """The epochs of a completed run, from its metrics.csv; they have no seconds. Errors: RunError where it is damaged."""
-    path = folder / METRICS
-    text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
-    header, *lines = list(csv.reader(io.StringIO(text))) or [[]]
-    try:
-        if header != metrics_header(score):
-            raise ValueError(f"its header is {','.join(header)}")
-        return [_read_row(line) for line in lines]
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error
-
-
-def _read_row(line: list[str]) -> Row:
-    epoch, *texts = line
-    train_loss, train_score, val_loss, val_score, learning_rate = (float(text) if text else None for text in texts)
-    if train_loss is None or train_score is None or learning_rate is None:
-        raise ValueError(f"empty cells in epoch {epoch}")
-    return Row(int(epoch), train_loss, train_score, val_loss, val_score, learning_rate, 0.0)
-
-
-class AfterEpoch(Callback):
-    """Calls a function after each epoch."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call = call
-
-    def on_epoch(self, row: Row) -> None:
-        self.call()
-
-
-class LogWriter(Callback):
-    """Sends a line for each epoch to `log` (the run's log.txt)."""
-
-    def __init__(self, log: Callable[[str], None], line: Callable[[Row], str]) -> None:
-        self.log, self.line = log, line
-
-    def on_epoch(self, row: Row) -> None:
-        self.log(self.line(row))
-
-
 def _csv(rows: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return "".join(",".join(cells) + "\n" for cells in rows)

@@ -1,7 +1,7 @@
-"""Checkpoints: one file with all that going on needs, written so that a kill at any moment leaves a sound one.
+"""A checkpoint is one file with everything that a run needs to go on. A kill at any moment leaves a sound one.
 
-The file is an .npz archive of plain arrays and a small JSON head; its very last bytes are the SHA-256 of everything before
-them, so any damage shows. Randomness needs no place in it (see `mlp_cli.rng`).
+The file is an .npz archive of plain arrays and a small JSON head. Its last bytes are the SHA-256 of everything before them, so
+any damage shows. It holds no state of a random generator (see `mlp_cli.rng`).
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli import files, npz
+from mlp_cli import files
+from mlp_cli.data import npz
 from mlp_cli.errors import RunError, cause_of
 from mlp_cli.training.state import Best, Row
 from mlp_cli.training.trainer import Trainer
@@ -34,11 +34,11 @@ _HEAD = {"run": str, "config_hash": str, "data_sha256": str, "environment": dict
 
 
 class Damaged(RunError):
-    """A checkpoint file that is not what `save` wrote; the message says in which way."""
+    """A checkpoint file that is not what `save` wrote for this run; the message says in which way."""
 
 
 class Unreadable(RunError):
-    """A checkpoint file that the system does not hand out now: once the cause is gone it may be as good as ever."""
+    """A checkpoint file that the system does not hand out now; once the cause is gone it may be sound."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,17 @@ def save(folder: Path, trainer: Trainer, identity: Mapping[str, Any]) -> None:
     Errors: RunError where the folder cannot be written; the old checkpoint then still stands.
     """
     state = trainer.state
-    head = {"format": FORMAT, **identity, "epoch": state.epoch, "step": state.step, "best": state.best.memory()}
+    head = {"format": FORMAT, **identity, "epoch": state.epoch, "step": state.step, "best": asdict(state.best)}
     arrays = {"head": np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8), **_arrays(trainer)}
     content = memoryview(npz.pack(arrays, comment=b"0" * _DIGEST))[:-_DIGEST]
+    digest = hashlib.sha256(content).hexdigest().encode()
     target = folder / CURRENT
-
-    def fill(handle: BinaryIO) -> None:
-        handle.write(content)
-        handle.write(hashlib.sha256(content).hexdigest().encode())
 
     def keep_previous() -> None:
         if os.path.lexists(target):
             os.replace(target, folder / PREVIOUS)
 
-    files.write_atomic(target, fill, before_rename=keep_previous)
+    files.write_atomic(target, lambda handle: handle.writelines((content, digest)), before_rename=keep_previous)
 
 
 def read(path: Path) -> Checkpoint:
@@ -110,34 +107,29 @@ def read(path: Path) -> Checkpoint:
 
 
 def recover(folder: Path, run_id: str, config_hash: str) -> tuple[Checkpoint | None, list[str]]:
-    """The newest sound checkpoint of this very run, or None; and what is to be said of those passed over.
+    """The newest sound checkpoint of this very run, or None; and what to tell of those passed over.
 
-    A file that is no use is taken away, so that it never takes the place of a sound one. Errors: those of `read`, but Damaged;
-    Unreadable only where the other file is not sound either, and nothing is taken away then.
+    A file that is no use is removed, so that it never takes the place of a sound one. Errors: those of `read`, but Damaged;
+    Unreadable only where the other file is not sound either, and nothing is removed then.
     """
-    notices: list[str] = []
-    passed: list[Path] = []
+    passed: list[tuple[Path, RunError]] = []
     found: Checkpoint | None = None
-    unreadable: Unreadable | None = None
     for path in (folder / CURRENT, folder / PREVIOUS):
-        if found is not None or not os.path.lexists(path):
-            continue
-        try:
-            candidate = read(path)
-        except (Damaged, Unreadable) as error:
-            notices.append(error.message)
-            unreadable = error if isinstance(error, Unreadable) else unreadable
-        else:
-            if (candidate.head["run"], candidate.head["config_hash"]) == (run_id, config_hash):
+        if found is None and os.path.lexists(path):
+            try:
+                candidate = read(path)
+                if (candidate.head["run"], candidate.head["config_hash"]) != (run_id, config_hash):
+                    raise Damaged(f"{path} belongs to another run ({candidate.head['run']})")
                 found = candidate
-                continue
-            notices.append(f"{path} belongs to another run ({candidate.head['run']})")
-        passed.append(path)
-    if found is None and unreadable is not None:
-        raise unreadable
-    for path in passed:
+            except (Damaged, Unreadable) as error:
+                passed.append((path, error))
+    unreadable = [reason for _, reason in passed if isinstance(reason, Unreadable)]
+    if found is None and unreadable:
+        raise unreadable[0]
+    for path, _ in passed:
         with files.writing(path):
             path.unlink()
+    notices = [reason.message for _, reason in passed]
     if passed:
         end = f"going on from {found.path.name}, epoch {found.epoch}" if found else "no sound checkpoint is left: starting over"
         notices.append(end)
@@ -167,10 +159,11 @@ def restore(trainer: Trainer, found: Checkpoint) -> None:
         array[...] = found.arrays[name]
     state.best, state.epoch, state.step = best, found.epoch, found.head["step"]
     state.history = [_row(line, trainer.validation is not None) for line in targets["history"].tolist()]
+    trainer.current_rate = state.history[-1].learning_rate
 
 
 def remove(folder: Path) -> None:
-    """Takes both files away, the older one first: a completed run needs none."""
+    """Removes both files, the older one first: a completed run needs none."""
     with files.writing(folder):
         for name in (PREVIOUS, CURRENT):
             (folder / name).unlink(missing_ok=True)
@@ -183,7 +176,7 @@ def _arrays(trainer: Trainer) -> dict[str, NDArray]:
         **{f"slot.{name}": value for name, value in trainer.updater.slots.items()},
         **{f"state.{name}": value for name, value in trainer.network.state.items()},
         **{f"best.{name}": value for name, value in trainer.best_weights.items()},
-        "history": np.array([_plain(row) for row in trainer.state.history], np.float64).reshape(-1, 7),
+        "history": np.array([astuple(row) for row in trainer.state.history], np.float64).reshape(-1, 7),  # None becomes NaN
     }
 
 
@@ -197,18 +190,7 @@ def _check_types(values: dict[str, Any], wanted: Mapping[str, Any]) -> None:
         raise ValueError(f"its head does not have exactly {', '.join(wanted)}")
 
 
-def _plain(row: Row) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else float(value) for value in astuple(row))
-
-
 def _row(line: list[float], validated: bool) -> Row:
-    epoch, train_loss, train_score, val_loss, val_score, learning_rate, seconds = line
-    return Row(
-        int(epoch),
-        train_loss,
-        train_score,
-        val_loss if validated else None,
-        val_score if validated else None,
-        learning_rate,
-        seconds,
-    )
+    epoch, *values = line
+    row = Row(int(epoch), *values)
+    return row if validated else replace(row, val_loss=None, val_score=None)

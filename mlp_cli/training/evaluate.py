@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_cli.nn.losses import Loss
 from mlp_cli.nn.metrics import count_correct
 from mlp_cli.nn.network import Network
 
@@ -60,7 +61,7 @@ class Scores:
 
 
 def evaluate(
-    network: Network, loss: object, batches: Iterable[tuple[NDArray, NDArray]], task: str, outputs: NDArray | None = None
+    network: Network, loss: Loss, batches: Iterable[tuple[NDArray, NDArray]], task: str, outputs: NDArray | None = None
 ) -> Scores:
     """Scores in evaluation mode: no noise, running statistics.
 
@@ -72,5 +73,5 @@ def evaluate(
             logits = network.forward(x, training=False)
             if outputs is not None:
                 outputs[scores.rows : scores.rows + len(x)] = logits
-            scores.add(loss.forward(logits, y), logits, y)  # type: ignore[attr-defined]
+            scores.add(loss.forward(logits, y), logits, y)
     return scores

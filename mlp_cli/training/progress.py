@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from mlp_cli.training.callbacks import Callback
 from mlp_cli.training.state import Row
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 def score_text(score: str, value: float | None) -> str:
@@ -55,7 +52,6 @@ class BarProgress(Callback):
 
     def __init__(self, stream: TextIO, score: str) -> None:
         self.stream, self.score = stream, score
-        self.bar: tqdm | None = None
 
     def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
         from tqdm import tqdm
@@ -77,7 +73,7 @@ class BarProgress(Callback):
         )
 
     def on_step(self, step: int, loss: float) -> None:
-        if (clock := time.monotonic()) < self.due or self.bar is None:
+        if (clock := time.monotonic()) < self.due:
             return
         self.due = clock + self.INTERVAL
         self.bar.set_postfix_str(f"loss {loss:.4f}{self.validation}", refresh=False)
@@ -85,8 +81,6 @@ class BarProgress(Callback):
 
     def on_epoch(self, row: Row) -> None:
         self.epoch = row.epoch
-        if self.bar is None:
-            return
         if row.val_score is not None:
             self.validation = f", val {'R²' if self.score == 'r2' else self.score} {score_text(self.score, row.val_score)}"
         self.bar.set_description_str(f"epoch {min(row.epoch + 1, self.epochs)}/{self.epochs}", refresh=False)
@@ -94,6 +88,4 @@ class BarProgress(Callback):
         self.bar.update(self.epoch * self.samples - self.bar.n)
 
     def on_end(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        self.bar.close()

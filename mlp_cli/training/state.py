@@ -1,9 +1,8 @@
-"""What a training run has learnt so far: its epochs, its best epoch and its decision to stop."""
+"""What a training run has learnt so far: its epochs, its best epoch and whether it stops early."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,6 @@ class Best:
         self.waited += 1
         self.stop = self.patience is not None and self.waited >= self.patience
         return False
-
-    def memory(self) -> dict[str, Any]:
-        """Its fields as plain values, for a checkpoint; `Best(**memory)` is the same again."""
-        return asdict(self)
 
 
 @dataclass

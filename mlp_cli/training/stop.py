@@ -1,4 +1,4 @@
-"""Stopping on a signal: training ends within the batch in hand, and its last checkpoint stands; elsewhere the command ends."""
+"""Stop on a signal: training ends after the batch in hand and keeps its last checkpoint; any other command ends at once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mlp_cli.errors import Interrupted
 HINT = "run the same command again to go on"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What stops a command. Heeded also where the process was started to ignore them, as shells have SIGINT for jobs in the background:
-whoever sends one to a run means it, and nothing is lost by it."""
+"""What stops a command, also where the process was started to ignore it, as shells do with SIGINT for background jobs: whoever
+sends one to a run means it, and nothing is lost by it."""
 
 _Batch = TypeVar("_Batch")
 
 
 class EndedBySignal(BaseException):
-    """A signal that came outside of training: no error of a part of the program, so that none takes it for one."""
+    """A signal that came outside of training. No part of the program may take it for an error of its own."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,16 +34,16 @@ class EndedBySignal(BaseException):
 
 
 class StopRequest:
-    """Set from outside (by a signal handler) to end training within the batch in hand."""
+    """A signal handler sets it to end training after the batch in hand."""
 
     signal: int | None = None
 
     def interrupted(self, where: str) -> Interrupted:
-        """The error that heeds the request. where: how far the work has got, as in "after epoch 3"."""
+        """The error that obeys the request. where: how far the work has got, as in "after epoch 3"."""
         return Interrupted(f"interrupted {where}", HINT, exit_code=128 + (self.signal or signal.SIGINT))
 
     def watch(self, batches: Iterable[_Batch], where: str) -> Iterator[_Batch]:
-        """The same batches. Errors: Interrupted after the one that was in hand when the request came."""
+        """The same batches. Errors: Interrupted after the batch in which the request came."""
         for batch in batches:
             yield batch
             if self.signal is not None:
@@ -69,16 +69,16 @@ def raise_on_signals() -> None:
 
 
 def exit_on_signals() -> None:
-    """From now on SIGINT and SIGTERM end the process at once (130, 143): for its last moments, when nothing is left to tell."""
+    """From now on SIGINT and SIGTERM end the process at once (130, 143). Used in its last moments."""
     for number in SIGNALS:
         signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turns SIGINT and SIGTERM into a stop request, for the main thread; a second one ends the process at once (130, 143).
+    """Turns SIGINT and SIGTERM into a stop request, in the main thread; a second one ends the process at once (130, 143).
 
-    A request that the body did not heed, since it was done already, is raised as the signal that it was.
+    A request that the body did not obey, since it was done already, is raised as the signal that it was.
     """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -89,8 +89,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
         stop.signal = number
 
     handlers = {number: signal.signal(number, ask) for number in SIGNALS}
-    # Python calls handlers between two of its instructions only, and a product of large matrices is one that may take a
-    # minute. The bytes that the system's own handler sends here come at once, to a thread that waits for the second.
+    # Python calls handlers between two of its instructions only, and a product of large matrices may take a minute. The system's
+    # own handler sends a byte here at once, to a thread that waits for the second.
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     wakeup = signal.set_wakeup_fd(writing)

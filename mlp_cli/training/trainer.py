@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mlp_cli.data.batches import Batches
 from mlp_cli.errors import Diverged
 from mlp_cli.nn.network import Network
-from mlp_cli.nn.schedules import multiplier
+from mlp_cli.nn.schedules import Schedule, multiplier
 from mlp_cli.nn.updater import Updater
 from mlp_cli.rng import Purpose, stream
 from mlp_cli.training.callbacks import Callback
@@ -22,6 +23,7 @@ from mlp_cli.training.state import Row, TrainingState
 from mlp_cli.training.stop import StopRequest
 
 
+@dataclass(eq=False)
 class Trainer:
     """Trains a network in place. It holds all parts of a run that change: parameters, slots, state, best weights.
 
@@ -29,29 +31,24 @@ class Trainer:
     keep_best: keep a copy of the weights of the best epoch, for `evaluate: best`.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        loss: Any,
-        updater: Updater,
-        schedule: Any,
-        train: Batches,
-        validation: Batches | None,
-        *,
-        task: str,
-        seed: int,
-        learning_rate: float,
-        epochs: int,
-        state: TrainingState,
-        keep_best: bool = False,
-    ) -> None:
-        self.network, self.loss, self.updater, self.schedule = network, loss, updater, schedule
-        self.train, self.validation, self.task = train, validation, task
-        self.seed, self.learning_rate, self.epochs = seed, learning_rate, epochs
-        self.state, self.keep_best = state, keep_best
+    network: Network
+    loss: Any
+    updater: Updater
+    schedule: Schedule
+    train: Batches
+    validation: Batches | None
+    _: KW_ONLY
+    task: str
+    seed: int
+    learning_rate: float
+    epochs: int
+    state: TrainingState
+    keep_best: bool = False
+
+    def __post_init__(self) -> None:
         self.best_weights: dict[str, NDArray] = {}
         self.current_rate = 0.0
-        self._steps = len(train)
+        self._steps = len(self.train)
 
     def weights(self) -> dict[str, NDArray]:
         """Everything that the network has learnt, by name: views of its parameters and of its running statistics."""
@@ -62,15 +59,10 @@ class Trainer:
         for name, value in self.best_weights.items():
             self.weights()[name][...] = value
 
-    def fit(
-        self,
-        callbacks: Sequence[Callback] = (),
-        stop: StopRequest | None = None,
-        until: int | None = None,
-    ) -> None:
+    def fit(self, callbacks: Sequence[Callback] = (), stop: StopRequest | None = None, until: int | None = None) -> None:
         """Trains from `state.epoch` to the end, or until early stopping decides.
 
-        until: pause after this epoch; the schedule is that of the full length all the same.
+        until: pause after this epoch; the schedule stays that of the full length.
         callbacks: called in this order after each epoch, when `state` and the weights belong together.
         Errors: Diverged for a loss that is not finite; Interrupted when `stop` is set.
         """
@@ -149,20 +141,26 @@ class Trainer:
         return Row(0, scores.loss, scores.score, *validated, 0.0, time.perf_counter() - started)
 
     def _diverged(self, what: str, epoch: int, number: int | None = None) -> Diverged:
-        """The error for a run whose loss is not finite: the step, the layer with the largest gradient, the learning rate, dead units.
+        """The error for a run whose loss is not finite.
 
         number: of the step in its epoch whose update was not made; None where the epoch's steps were all made.
         """
         norms = {name: float(np.linalg.norm(grad)) for name, grad in self.network.gradients.items()}
         worst = max(norms, key=lambda name: norms[name] if math.isfinite(norms[name]) else math.inf)
-        if number is None:
-            where = f"epoch {epoch}, after its last step ({self.state.step} in all)"
-        else:
-            where = f"epoch {epoch}, step {number} ({self.state.step + 1} in all)"
-        dead = self.network.dead_relus()
+        layer, dead, rate = self.network.layer_of(worst), self.network.dead_relus(), self.current_rate
+        step = self.state.step if number is None else self.state.step + 1
+        where = "after its last step" if number is None else f"step {number}"
         return Diverged(
-            f"diverged: {what} in {where}; layer {self.network.layer_of(worst)} had the largest gradient "
-            f"(|d{worst}| = {norms[worst]:.3g}), learning rate {self.current_rate:g}"
+            f"diverged: {what} in epoch {epoch}, {where} ({step} in all); layer {layer} had the largest gradient "
+            f"(|d{worst}| = {norms[worst]:.3g}), learning rate {rate:g}"
             + ("" if dead is None else f"; {100 * dead:.0f} % of the ReLU units are dead"),
             f"try a smaller learning rate: learning_rate={min(self.learning_rate / 10, 0.1):.3g}",
+            {
+                "epoch": epoch,
+                "step": step,
+                "layer": int(layer.rpartition("_")[2]),
+                "gradient_norm": norms[worst] if math.isfinite(norms[worst]) else None,
+                "learning_rate": rate,
+                "dead_relus": dead,
+            },
         )

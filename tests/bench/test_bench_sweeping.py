@@ -13,6 +13,7 @@ from small_sets import Answer
 
 from mlp_cli.bench import sweeping
 from mlp_cli.errors import Interrupted, RunError
+from mlp_cli.sweep.executors import Serial
 
 Mlp = Callable[..., Answer]
 
@@ -22,18 +23,32 @@ def small(idx_set: Path) -> sweeping.Task:
     return sweeping.Task(1, 1, f"{{path: {idx_set}, validation: 100}}")
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members are trained in this process, where starting workers would prove nothing."""
+    monkeypatch.setattr(sweeping, "open_executor", lambda name, workers: Serial())
+
+
 def test_both_numbers_of_workers_run_the_whole_sweep(small: sweeping.Task) -> None:
-    found = sweeping.measure(2, False, eight=small, sixteen=small)
-    assert set(found) == {"1 worker", "2 workers", "driver's share"} and {len(values) for values in found.values()} == {2}
+    found = sweeping.measure(1, False, eight=small, sixteen=small)
+    assert set(found) == {"1 worker", "2 workers", "driver's share"} and {len(values) for values in found.values()} == {1}
     assert min(map(min, found.values())) > 0 and max(found["driver's share"]) < 1
 
 
+def test_each_round_adds_a_value(small: sweeping.Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "ours", lambda task, workers: sweeping.Timed(float(workers), 0.25))
+    found = sweeping.measure(2, False, eight=small, sixteen=small)
+    assert found == {"1 worker": [1.0, 1.0], "2 workers": [2.0, 2.0], "driver's share": [0.25, 0.25]}
+
+
+@pytest.mark.usefixtures("here")
 def test_a_sweep_that_goes_wrong_is_no_measurement(small: sweeping.Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "RATES", (1e30, 1e-3))
     with pytest.raises(RunError, match="did not complete"):
         sweeping.ours(small, 1)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_has_its_own_exit_code(
     small: sweeping.Task, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
@@ -47,7 +62,8 @@ def test_a_signal_has_its_own_exit_code(
     assert caught.value.exit_code == code
 
 
-def test_the_peer_fits_the_same_runs(small: sweeping.Task, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_peer_fits_the_same_runs(small: sweeping.Task, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     need("sklearn")
     from sklearn import model_selection
 
@@ -59,9 +75,9 @@ def test_the_peer_fits_the_same_runs(small: sweeping.Task, monkeypatch: pytest.M
         return real(self, x, y)
 
     monkeypatch.setattr(model_selection.GridSearchCV, "fit", fit)
-    seconds = sweeping.grid_search(small, 2)()
+    seconds = sweeping.grid_search(small, workers)()
     ((search, x, y),) = searches
-    assert seconds > 0 and len(search.cv_results_["params"]) == 4 and search.n_jobs == 2 and not search.refit
+    assert seconds > 0 and len(search.cv_results_["params"]) == 4 and search.n_jobs == workers and not search.refit
     data = small.data()
     assert data.validation is not None
     assert x.dtype == np.float32 and len(x) == len(y) == len(data.train.index) + len(data.validation.index) and x.max() <= 1

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from mlp_cli import experiment, npz
+from mlp_cli import experiment
 from mlp_cli.build import build, load_data
 from mlp_cli.config import config_from_mapping, load_config
+from mlp_cli.data import npz
 from mlp_cli.errors import ConfigError, Interrupted, RunError
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import Callback
@@ -183,10 +184,10 @@ def checkpoint_case(folder: Path) -> Callable[[random.Random], bool]:
         "epochs": 5,
         "early_stopping": {"patience": 3},
     }
-    planned = experiment.plan(config_from_mapping(mapping), folder / "results")
+    planned = experiment.Plan(config_from_mapping(mapping), folder / "results")
     with suppress(Interrupted):
-        experiment.run(planned, plots=False, callbacks=lambda score: [StopLate()])
-    trainer = build(planned.config, load_data(planned.config, print))
+        experiment.run(planned, plots=False, callbacks=[StopLate()])
+    trainer = build(planned.config, load_data(planned.config))
     sound = (planned.folder / checkpoint.CURRENT).read_bytes()
     members = {f"{name}.npy": b"" for name in npz.unpack(sound)}
     with zipfile.ZipFile(io.BytesIO(sound)) as archive:

@@ -1,7 +1,7 @@
 """A run that was stopped on its way, in this process, for proofs about what is in its folder and how it goes on."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from small_sets import make_idx_set
 
 from mlp_cli import experiment
 from mlp_cli.config import config_from_mapping
-from mlp_cli.errors import Interrupted
-from mlp_cli.job import Outcome, Plan
+from mlp_cli.errors import Interrupted, Notify
+from mlp_cli.experiment import Outcome, Plan
 from mlp_cli.training import checkpoint
 from mlp_cli.training.trainer import Trainer
 
@@ -51,18 +51,18 @@ class Stopped:
                 "epochs": EPOCHS,
             }
         )
-        self.kept = experiment.plan(config, root / "stopped")
+        self.kept = experiment.Plan(config, root / "stopped")
         with stopping(), pytest.raises(Interrupted):
             experiment.run(self.kept, plots=False)
-        self.calm = digest(experiment.run(experiment.plan(config, root / "calm"), plots=False).folder)
+        self.calm = digest(experiment.run(experiment.Plan(config, root / "calm"), plots=False).folder)
 
     def copied(self, results: Path) -> Plan:
         """A copy of the stopped run's folder, and what runs it."""
-        planned = experiment.plan(self.kept.config, results)
+        planned = experiment.Plan(self.kept.config, results)
         shutil.copytree(self.kept.folder, planned.folder)
         return planned
 
 
-def finish(planned: Plan, say: Callable[[str], None] = lambda text: None, **options: Any) -> Outcome:
+def finish(planned: Plan, notify: Notify = lambda text: None, **options: Any) -> Outcome:
     """The same command again."""
-    return experiment.run(planned, plots=False, say=say, **options)
+    return experiment.run(planned, plots=False, notify=notify, **options)

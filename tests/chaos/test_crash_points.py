@@ -60,7 +60,7 @@ class Scene:
             what = f"signal={action}" if action == "KILL" else f"error={action}"
             command = traced(command, log, *(["-e", f"inject={call}:{what}:when={number}"] if number else []))
         cache = {"XDG_CACHE_HOME": str(self.site.root / f"cache-{name}")} if self.beginning == "cold" else {}
-        return results, self.site.run(command, env=self.site.environment | cache), log
+        return results, self.site.run(command, env=self.site.counted | cache), log
 
     def points(self) -> list[Point]:
         """Every call that changes the disk, with its number among those of its name."""

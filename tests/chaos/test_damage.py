@@ -130,7 +130,7 @@ def test_torn_metrics_are_mended(stopped: Stopped, tmp_path: Path, step: int) ->
         (planned.folder / "metrics.csv").write_bytes(whole[:length])
         (planned.folder / "timings.csv").write_bytes(whole[:length][-20:])
         watch = Watch(planned.folder / "metrics.csv", b"".join(lines[: DONE + 1]))
-        finish(planned, callbacks=lambda score, watch=watch: [watch])
+        finish(planned, callbacks=[watch])
         assert watch.seen == EPOCHS - DONE and digest(planned.folder) == stopped.calm, length
         epochs = [line.split(",")[0] for line in (planned.folder / "metrics.csv").read_text().splitlines()]
         assert epochs == ["epoch", *map(str, range(1, EPOCHS + 1))]

@@ -133,7 +133,7 @@ def test_results_may_be_a_link(stopped: Stopped, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "results").symlink_to(tmp_path / "disk")
     assert digest(finish(stopped.copied(tmp_path / "results")).folder) == stopped.calm
-    assert digest(finish(experiment.plan(stopped.kept.config, tmp_path / "results" / "new")).folder) == stopped.calm
+    assert digest(finish(experiment.Plan(stopped.kept.config, tmp_path / "results" / "new")).folder) == stopped.calm
 
 
 class Swap(Callback):
@@ -159,7 +159,7 @@ def test_a_link_that_comes_under_way(stopped: Stopped, tmp_path: Path, name: str
     place = planned.folder / name
     swap = Swap(place, outside)
     with pytest.raises(RunError, match=f"cannot write {place}: it is a symbolic link"):
-        finish(planned, callbacks=lambda score: [swap])
+        finish(planned, callbacks=[swap])
     assert contents(outside) == swap.left
     place.unlink()
     outside.rename(place)

@@ -7,7 +7,7 @@ import pytest
 from chaos_runs import CALLS, COMMON, OPTIMIZERS, SHORT, Site, calls, need_strace, traced
 
 OPENED = "?open,?openat,?openat2"
-KILLED = "import os\nfrom mlp_cli.job import Job\nJob._evaluate = lambda *_: os._exit(9)"
+KILLED = "import os\nfrom mlp_cli.experiment import Attempt\nAttempt._evaluate = lambda *_: os._exit(9)"
 """A kill when training is over, before the evaluation."""
 _FIRST_PATH = re.compile(r'\d+<([^>]*)>|"([^"]*)"')
 _WRITING = re.compile(r"O_(WRONLY|RDWR)")
@@ -65,7 +65,7 @@ def test_order_of_calls(site: Site, beginning: str) -> None:
     elif beginning != "new":
         assert site.run(command).code == 0
         command.remove("--no-plots")
-    assert site.run(traced(command, log, calls=f"{CALLS},{OPENED}")).code == 0
+    assert site.run(traced(command, log, calls=f"{CALLS},{OPENED}"), env=site.counted).code == 0
     found = calls(log)
     ours = [arguments for name, arguments in found if name.startswith("rename") and results in arguments]
     assert len(ours) == {"new": 12, "resumed": 9, "completed with figures": 5}[beginning], ours

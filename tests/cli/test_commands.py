@@ -69,7 +69,7 @@ def test_show_lists_each_member_with_its_options(mlp: Mlp, kind: str) -> None:
     for entry in entries:
         assert entry["name"] in text.out
         for option in entry.get("options", ()):
-            assert option in text.out
+            assert option in text.out and entry["texts"][option] in text.out
 
 
 def test_validate_names_every_problem_in_every_file(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
@@ -100,6 +100,25 @@ def test_init_writes_a_config_that_is_valid(mlp: Mlp, tmp_path: Path) -> None:
 
 def test_schema_is_json(mlp: Mlp) -> None:
     assert json.loads(mlp("schema").out)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_the_schema_lies_where_the_config_sends_editors(mlp: Mlp, tmp_path: Path) -> None:
+    assert mlp("init", "first", "--out", "sub/first.yaml").code == 0
+    line = (tmp_path / "sub/first.yaml").read_text().splitlines()[0]
+    named = tmp_path / "sub" / line.removeprefix("# yaml-language-server: $schema=")
+    assert json.loads(named.read_text()) == json.loads(mlp("schema").out)
+    written = mlp("schema", "--write")
+    assert written.code == 0 and line in written.out and named.name in written.out
+    assert (tmp_path / named.name).read_text() == named.read_text()
+    assert mlp("schema", "--write").code == 0, "its own file is written anew"
+
+
+def test_the_schema_of_somebody_else_stays(mlp: Mlp, tmp_path: Path) -> None:
+    (tmp_path / "mlp.schema.json").write_text("{}")
+    for words in (["schema", "--write"], ["init", "first"]):
+        answer = mlp(*words)
+        assert answer.code == 2 and "mlp.schema.json exists already, and is no schema of mlp" in answer.err
+    assert (tmp_path / "mlp.schema.json").read_text() == "{}" and not (tmp_path / "first.yaml").exists()
 
 
 def test_gradcheck(mlp: Mlp, small_config: Path) -> None:
@@ -145,6 +164,8 @@ def test_bench_compares_with_the_matmul_floor(mlp: Mlp, monkeypatch: pytest.Monk
     from mlp_cli.bench import timing
 
     monkeypatch.setattr(timing, "ROWS", 128)
+    monkeypatch.setattr(timing, "CASES", (((20, 8, 4), 64), ((20, 8, 6, 4), 128)))
     entries = json.loads(mlp("bench", "--rounds", "1", "--sweep-rounds", "0", "--json").out)
+    assert {entry["case"] for entry in entries} >= {"20-8-4, batch 64, 1 thread", "20-8-6-4, batch 128, 1 thread"}
     for entry in entries:
         assert entry["microseconds"]["mlp, adam"] > 0 and entry["ratios"]["Adam / matmuls"] > 0

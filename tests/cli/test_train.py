@@ -7,22 +7,24 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from small_sets import Answer, make_idx_set
+from small_sets import Answer, arrays_in, make_idx_set
 
-from mlp_cli import runs
+from mlp_cli import build, runs
 from mlp_cli.data.features import features
 from mlp_cli.data.synthetic import synthetic
-from mlp_cli.errors import Interrupted
+from mlp_cli.errors import Diverged, Interrupted
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.schedules import schedules
+from mlp_cli.training.trainer import Trainer
 
 Mlp = Callable[..., Answer]
 
@@ -43,9 +45,9 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 def same_result(one: Path, other: Path) -> bool:
     """Whether two runs have the same bytes in metrics.csv and the same weights."""
-    weights = [np.load(folder / "model.npz") for folder in (one, other)]
+    weights = [arrays_in(folder / "model.npz") for folder in (one, other)]
     return (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes() and all(
-        weights[0][name].tobytes() == weights[1][name].tobytes() for name in weights[0].files if name != "config"
+        weights[0][name].tobytes() == weights[1][name].tobytes() for name in weights[0] if name != "config"
     )
 
 
@@ -67,7 +69,7 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
 
     record = record_of(folder)
     assert list(record) == [
-        "id", "name", "status", "error", "config_hash", "config", "started", "finished", "seconds", "epochs", "best_epoch",
+        "id", "name", "status", "error", "divergence", "config_hash", "config", "started", "finished", "seconds", "epochs", "best_epoch",
         "parameters", "metrics", "data", "environment", "command",
     ]  # fmt: skip
     assert (record["status"], record["id"], record["epochs"], record["error"]) == ("completed", folder.name, 3, None)
@@ -212,15 +214,24 @@ def test_a_record_without_a_key(mlp: Mlp, small_config: Path, tmp_path: Path, ke
         assert (answer.code, answer.err) == (0, note) or (key == "config" and "config is missing" in answer.err)
 
 
-@pytest.mark.parametrize("lost", [("loss", "accuracy", "confusion", "weights", "errors"), ("accuracy",), ("weights",)])
-def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path: Path, lost: tuple[str, ...]) -> None:
+def test_missing_figures_are_drawn_later(mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlp("train", small_config)
     folder = folder_of(tmp_path)
-    drawn = {path.name: path.read_bytes() for path in (folder / "plots").iterdir()}
-    for name in lost:
-        (folder / "plots" / f"{name}.png").unlink()
+    drawn = {path: path.read_bytes() for path in (folder / "plots").iterdir()}
+    for path in drawn:
+        path.unlink()
     mlp("train", small_config)
-    assert {path.name: path.read_bytes() for path in (folder / "plots").iterdir()} == drawn
+    assert {path: path.read_bytes() for path in (folder / "plots").iterdir()} == drawn
+    asked: list[Path] = []
+    monkeypatch.setattr("mlp_cli.experiment.draw", lambda config, record, folder, *_: asked.append(folder))
+    mlp("train", small_config)
+    assert asked == [], "nothing is missing"
+    for number, name in enumerate(("accuracy", "weights"), 1):
+        path = folder / "plots" / f"{name}.png"
+        path.unlink()
+        mlp("train", small_config)
+        assert len(asked) == number, f"{name} alone is missing"
+        path.write_bytes(drawn[path])
 
 
 def test_the_resolved_config_is_the_same_run(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
@@ -267,7 +278,7 @@ def test_every_kind_of_run_ends_well(mlp: Mlp, small_config: Path, tmp_path: Pat
 
 
 def test_without_validation_the_cells_are_empty(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
-    mlp("train", small_config, "dataset.validation=0")
+    mlp("train", small_config, "dataset.validation=0", "--no-plots")
     folder = folder_of(tmp_path)
     assert all(row["val_loss"] == row["val_accuracy"] == "" for row in rows_of(folder))
     assert record_of(folder)["metrics"]["val_loss"] is None and record_of(folder)["best_epoch"] is None
@@ -276,9 +287,9 @@ def test_without_validation_the_cells_are_empty(mlp: Mlp, small_config: Path, tm
 def test_a_set_without_test_part(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "shapes").glob("t10k-*"):
         path.unlink()
-    assert mlp("train", small_config).code == 0
+    assert mlp("train", small_config, "dataset.validation=0").code == 0
     assert record_of(folder_of(tmp_path))["metrics"]["test_accuracy"] is None
-    assert not (folder_of(tmp_path) / "plots/confusion.png").exists()
+    assert {path.name for path in (folder_of(tmp_path) / "plots").iterdir()} == {"accuracy.png", "loss.png", "weights.png"}
 
 
 def test_early_stopping_keeps_the_best_epoch(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
@@ -306,10 +317,32 @@ def test_a_diverged_run_says_where_and_stays_diverged(mlp: Mlp, small_config: Pa
     assert "try a smaller learning rate: learning_rate=0.1\n" in answer.err
     record = record_of(folder_of(tmp_path))
     assert record["status"] == "diverged" and record["error"].startswith("diverged:")
+    where = record["divergence"]
+    assert list(where) == ["epoch", "step", "layer", "gradient_norm", "learning_rate", "dead_relus"]
+    assert (
+        f"epoch {where['epoch']}, step {where['step']} ({where['step']} in all); layer dense_{where['layer']} " in record["error"]
+    )
+    assert where["learning_rate"] == 1e30 and 0 <= where["dead_relus"] <= 1
     assert json.loads(mlp(*words, "--json", "--force").out) == record_of(folder_of(tmp_path))
     again = mlp(*words)
     assert again.code == 1 and "diverged before; --force trains it again" in again.out
     assert json.loads(mlp(*words, "--json").out)["status"] == "diverged"
+
+
+def test_where_a_run_diverged_is_in_its_record(
+    mlp: Mlp, small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = {"epoch": 1, "step": 7, "layer": 2, "gradient_norm": None, "learning_rate": 0.1, "dead_relus": 0.25}
+
+    def diverge(*_: object) -> None:
+        raise Diverged("diverged: here", None, where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", diverge)
+        assert mlp("train", small_config, "--no-plots").code == 1
+    assert record_of(folder_of(tmp_path))["divergence"] == where
+    assert mlp("train", small_config, "--no-plots", "--force").code == 0
+    assert record_of(folder_of(tmp_path))["divergence"] is None
 
 
 @pytest.mark.parametrize("validation", [100, 0])
@@ -320,7 +353,13 @@ def test_a_run_that_diverges_with_the_last_step_of_an_epoch(mlp: Mlp, small_conf
     assert answer.code == 1 and "in epoch 1, after its last step (1 in all)" in answer.err
 
 
-def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def three_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are timed as often as must be, and not for near half a second."""
+    monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
+
+
+def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
     answer = mlp("train", small_config, "--dry-run")
     assert answer.code == 0 and not (tmp_path / "results").exists()
     assert "parameters  660" in answer.out and "hidden_sizes: [16]" in answer.out and "time " in answer.out
@@ -343,7 +382,7 @@ def test_a_name_is_a_text_whatever_it_looks_like(mlp: Mlp, small_config: Path, t
     assert refused.code == 2 and 'name="#x"    must be letters' in refused.err and "write x" in refused.err
 
 
-def test_threads_are_stored(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+def test_threads_are_stored(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
     assert mlp("train", small_config, "--no-plots", "--threads", "2").code == 0
     assert record_of(folder_of(tmp_path))["environment"]["threads"] == 2
     assert mlp("train", small_config, "--threads", "0").code == 2

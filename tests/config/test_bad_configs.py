@@ -27,24 +27,24 @@ def test_not_utf_8(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["little", "big"])
-def test_other_encodings_are_named(tmp_path: Path, encoding: str, mark: str) -> None:
+def test_other_encodings_are_refused(tmp_path: Path, encoding: str, mark: str) -> None:
     text = f"{mark}dataset: mnist\n".encode(f"{encoding}-be" if mark else encoding)
     (tmp_path / "my.yaml").write_bytes(text)
-    with pytest.raises(ConfigError, match=f"the file is {encoding.upper()}; save it as UTF-8"):
+    with pytest.raises(ConfigError, match=r"not UTF-8: byte 0x\w\w at position \d; save the file as UTF-8"):
         load_config(tmp_path / "my.yaml")
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("learning_rate", "must be KEY=VALUE; write learning_rate=VALUE"),
-        ("=3", "a part of the key is empty"),
+        ("learning_rate", "must be KEY=VALUE, such as epochs=3"),
+        ("=3", "must be KEY=VALUE, such as epochs=3"),
         ("optimizer.beta=3", "unknown key; did you mean beta_"),
         ("optimizer.beta_1=x", "must be a number, at least 0 and less than 1"),
-        ("epochs=[1", "the list is not closed; add ]"),
+        ("epochs=[1", "a bracket is not closed"),
         ("hiden_sizes=[1]", "did you mean hidden_sizes?"),
         ("learning_rate=-1", "must be greater than 0"),
-        ("dataset.name.x=3", "dataset.name takes no options"),
+        ("dataset.name.x=3", "dataset.name is mnist here, which takes no options; write dataset.name=VALUE"),
     ],
 )
 def test_bad_overrides_say_so(tmp_path: Path, override: str, message: str) -> None:
@@ -56,8 +56,8 @@ def test_bad_overrides_say_so(tmp_path: Path, override: str, message: str) -> No
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "mnist.yaml").write_text("dataset: mnist\n")
-    with pytest.raises(ConfigError, match=r"no such config file: .*mnits\.yaml") as caught:
+    with pytest.raises(ConfigError, match=r"cannot read .*mnits\.yaml: no such file or directory") as caught:
         load_config(tmp_path / "mnits.yaml")
     assert "mnist.yaml" in str(caught.value)
-    with pytest.raises(ConfigError, match="is a folder, not a config file"):
+    with pytest.raises(ConfigError, match="is a directory"):
         load_config(tmp_path)

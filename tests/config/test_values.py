@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlp_cli.config import config_from_mapping
-from mlp_cli.config.reading import read, scalar
+from mlp_cli.config.yaml_lines import read, scalar
 from mlp_cli.errors import ConfigError
 
 
@@ -39,7 +39,7 @@ from mlp_cli.errors import ConfigError
 )
 def test_scalars(text: str, value: Any) -> None:
     assert scalar(text) == value and type(scalar(text)) is type(value)
-    assert read(f"'{text}'").root.value == text, "in quotes everything is text"
+    assert read(f"'{text}'").values == text, "in quotes everything is text"
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,7 @@ def test_scalars(text: str, value: Any) -> None:
         ("0,001", "write 0.001"),
         ("1_000.5", "write 1000.5"),
         ("010", "write 10"),
-        ("0x1F", "write 31"),
-        ("0b11", "write 3"),
         ("5%", "write 0.05"),
-        ("1 2", "is a comma missing?"),
         ("nan", "and finite"),
         ("-Infinity", "and finite"),
         ("true", "not true or false"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data.batches import Batches
@@ -28,7 +28,6 @@ def seen(stream: Batches) -> list[tuple[list[float], list[int]]]:
     size=st.integers(1, 12) | st.sampled_from([100, None, "full"]),
     seed=st.none() | st.integers(0, 100),
 )
-@settings(max_examples=80, deadline=None)
 def test_each_row_once_in_batches_of_the_size(index: list[int], size: int | str | None, seed: int | None) -> None:
     stream = batches(np.array(index), size)
     for _ in range(2):

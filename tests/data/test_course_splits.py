@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data.arrays import read_idx
@@ -62,7 +62,6 @@ def test_ece421_needs_rows_to_test_with(split: object) -> None:
     data=st.data(),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=150, deadline=None)
 def test_equal_rows_are_in_one_part_and_no_row_is_lost(pictures: list[tuple[int, int]], data: st.DataObject, seed: int) -> None:
     x = np.array([[picture, 7] for picture, _ in pictures], dtype=np.uint8)
     y = np.array([label for _, label in pictures], dtype=np.int64)
@@ -79,7 +78,6 @@ def test_equal_rows_are_in_one_part_and_no_row_is_lost(pictures: list[tuple[int,
 
 
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4), data=st.data(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=100, deadline=None)
 def test_without_equal_rows_sizes_are_exact_and_classes_shared(sizes: list[int], data: st.DataObject, seed: int) -> None:
     y = np.repeat(np.arange(len(sizes)), sizes)
     x = np.arange(len(y), dtype=np.float64)[:, None]

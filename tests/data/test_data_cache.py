@@ -233,16 +233,19 @@ for _ in range(rounds):
 """
 
 
-@pytest.mark.parametrize(("mode", "rounds"), [("locked", 3), ("unlocked", 25)])
-def test_builders_at_once_do_not_hurt_each_other(tmp_path: Path, mode: str, rounds: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "rounds", "builders"),
+    [("locked", 3, 2), ("unlocked", 10, 3), pytest.param("unlocked", 25, 6, marks=pytest.mark.slow)],
+)
+def test_builders_at_once_do_not_hurt_each_other(tmp_path: Path, mode: str, rounds: int, builders: int) -> None:
     folder = make_idx_set(tmp_path / "own")
     command = [sys.executable, "-c", BUILDERS, str(folder), str(rounds), mode]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(builders)]
     answers = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, answers
+    assert [process.returncode for process in processes] == [0] * builders, answers
     lines = [line for out, _ in answers for line in out.splitlines()]
     whole = load_whole(path=folder)
-    assert len(lines) == 4 * rounds
+    assert len(lines) == builders * rounds
     assert set(lines) == {f"{whole.sha256} {int(whole.train_x.sum())} 0"}
     ready = cache.ready_folder("x").parent
     assert len([path for path in ready.iterdir() if path.suffix != ".lock"]) == 1

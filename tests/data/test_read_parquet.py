@@ -7,12 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from needs import need
 
 from mlp_cli.data.read_table import read_table
 from mlp_cli.data.table_encoding import fit_encoding, read_target
 from mlp_cli.errors import DataError, MlpError, UsageError
 
-needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
+needs_pyarrow = pytest.mark.usefixtures("pyarrow")
+
+
+@pytest.fixture
+def pyarrow() -> None:
+    """Skips the test without the package; see `need`."""
+    need("pyarrow")
 
 
 def written(folder: Path, content: bytes) -> Path:

@@ -6,6 +6,7 @@ import io
 import lzma
 import random
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,6 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[Any]]]:
     mark=st.booleans(),
     gap=st.sampled_from(MISSING),
 )
-@settings(max_examples=100, deadline=None)
 def test_what_is_written_comes_back(
     folder: Path, table: Any, form: tuple[str, str], packing: str, quoting: Any, end: str, mark: bool, gap: str
 ) -> None:
@@ -81,7 +81,7 @@ def test_what_is_written_comes_back(
     writer.writerow(names)
     writer.writerows([gap if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
     content = text.getvalue().encode("utf-8-sig" if mark else "utf-8")
-    pack = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[packing]
+    pack = {"": bytes, ".gz": gzip.compress, ".xz": partial(lzma.compress, preset=0)}[packing]
     back = read_table(written(folder, pack(content), f"some{form[1]}{packing}"), target=names[-1])
     assert [column.name for column in back.columns] == names[:-1] and len(back) == len(columns[0])
     for column, expected in zip(back.columns, columns[:-1], strict=True):
@@ -242,7 +242,8 @@ def test_damaged_files_are_data_errors_and_nothing_else(tmp_path: Path) -> None:
     generator = random.Random(0)
     good = 'a,"b, c",d,y\n' + "".join(f'{row},"t{row % 3}",{row / 7},{row % 2}\n' for row in range(8))
     readable = 0
-    for turn in range(300):
+    count = 3 * settings().max_examples
+    for turn in range(count):
         content = bytearray(good.encode())
         for _ in range(generator.choice([1, 1, 2, 8])):
             content[generator.randrange(len(content))] = generator.choice([generator.randrange(256), *b'",\n\r;\0'])
@@ -256,11 +257,10 @@ def test_damaged_files_are_data_errors_and_nothing_else(tmp_path: Path) -> None:
             readable += 1
         except DataError as error:
             assert "\n" not in error.message
-    assert 20 < readable < 280
+    assert count / 15 < readable < count * 14 / 15
 
 
 @given(content=st.binary(max_size=60) | st.text(alphabet='a1",;\n\r\t .', max_size=40).map(str.encode))
-@settings(max_examples=200, deadline=None)
 def test_any_bytes_at_all(folder: Path, content: bytes) -> None:
     try:
         read_table(written(folder, content))

@@ -38,19 +38,31 @@ FACTS = {
 
 
 @pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch) -> Path:
+def real(caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the real data. Tests that use it share one cache, where a set is unpacked once for all of them."""
     if not REAL.is_dir():
         pytest.skip(f"no real data at {REAL}: set MLP_DATA_DIR to a folder that has them")
     monkeypatch.setenv("MLP_DATA_DIR", str(REAL))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(caches / "real"))
     return REAL
 
 
+def moments(pixels: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of bytes, by how often each value comes: quicker than with a copy of all as floats."""
+    flat, values = pixels.reshape(-1), np.arange(256)
+    counts = sum(np.bincount(flat[at : at + 65_536], minlength=256) for at in range(0, flat.size, 65_536))
+    mean = float(np.average(values, weights=counts))
+    return mean, float(np.average((values - mean) ** 2, weights=counts)) ** 0.5
+
+
 @pytest.mark.parametrize("name", list(FACTS))
-def test_real_sets(real: Path, name: str) -> None:
+def test_real_sets(real: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = catalogue.entry(name)
     if seems_here(entry, real) is None:
         pytest.skip(f"{real} has no {name}")
-    assert describe(name).state.startswith(f"found in {real}")
+    with monkeypatch.context() as new:
+        new.setenv("XDG_CACHE_HOME", str(tmp_path))
+        assert describe(name).state.startswith(f"found in {real}")
     dataset = load(name)
     assert describe(name).state == "ready" and dataset.notices == ()
     facts = FACTS[name]
@@ -58,9 +70,8 @@ def test_real_sets(real: Path, name: str) -> None:
     assert dataset.train.x.shape == (60_000, 784) and dataset.test.x.shape == (10_000, 784)
     assert np.bincount(dataset.train.y).tolist() == facts["train"] and np.bincount(dataset.test.y).tolist() == facts["test"]
     assert dataset.train.y[:10].tolist() == facts["first_train"] and dataset.test.y[:10].tolist() == facts["first_test"]
-    pixels = dataset.train.x / np.float32(255)
-    assert round(float(pixels.mean(dtype=np.float64)), 6) == facts["mean"]
-    assert round(float(pixels.std(dtype=np.float64)), 6) == facts["deviation"]
+    mean, deviation = moments(dataset.train.x)
+    assert (round(mean / 255, 6), round(deviation / 255, 6)) == (facts["mean"], facts["deviation"])
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (55_000, 5_000, 10_000)
     shares = np.bincount(dataset.validation.y[dataset.validation.index]) - np.array(facts["train"]) / 12
     assert (np.abs(shares) < 1).all()

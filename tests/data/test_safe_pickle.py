@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import check_mutants, limits, refuses
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from pickles import python2
@@ -53,7 +53,6 @@ def same(value: Any, other: Any) -> bool:
     return type(value) is type(other) and bool(value == other)
 
 
-@settings(max_examples=150, deadline=None)
 @given(value=VALUES, protocol=st.integers(0, pickle.HIGHEST_PROTOCOL), fortran=st.booleans())
 def test_reads_what_python_writes(tmp_path_factory: pytest.TempPathFactory, value: Any, protocol: int, fortran: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "value.pkl"
@@ -63,7 +62,6 @@ def test_reads_what_python_writes(tmp_path_factory: pytest.TempPathFactory, valu
     assert same(value, read(path))
 
 
-@settings(max_examples=60, deadline=None)
 @given(array=ARRAYS)
 def test_reads_what_python_2_wrote(tmp_path_factory: pytest.TempPathFactory, array: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "value.pkl"
@@ -213,7 +211,7 @@ def test_frames_are_not_believed(tmp_path: Path) -> None:
 
 def test_nesting_without_end(tmp_path: Path) -> None:
     path = tmp_path / "value.pkl"
-    path.write_bytes(b"\x80\x02)" + b"\x85" * 300_000 + b".")
+    path.write_bytes(b"\x80\x02)" + b"\x85" * 50_000 + b".")
     with limits():
         assert len(read(path)) == 1
 
@@ -281,13 +279,13 @@ def test_mutants(tmp_path: Path, protocol: int, suffix: str) -> None:
     content = pickle.dumps(value, protocol=protocol)
     path = tmp_path / f"value.pkl{suffix}"
     path.write_bytes(gzip.compress(content, mtime=0) if suffix else content)
-    check_mutants(read, path, 100)
+    check_mutants(read, path, 0.5)
 
 
 def test_mutants_of_python_2(tmp_path: Path) -> None:
     path = tmp_path / "value.pkl"
     path.write_bytes(python2({b"x": np.eye(3), b"y": [1, 2, 3]}))
-    check_mutants(read, path, 100)
+    check_mutants(read, path, 0.5)
 
 
 def test_shrink_stands_in(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data.dataset import RawSet
@@ -25,7 +25,6 @@ LABELS = st.lists(st.integers(0, 5), min_size=2, max_size=200)
 
 @pytest.mark.parametrize("name", ["stratified", "last"])
 @given(labels=LABELS, data=st.data(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=50, deadline=None)
 def test_parts_are_disjoint_whole_and_of_the_size_asked_for(name: str, labels: list[int], data: st.DataObject, seed: int) -> None:
     count = data.draw(st.integers(0, len(labels) - 1))
     rows = splits[name](whole_of(labels), count, seed)
@@ -37,7 +36,6 @@ def test_parts_are_disjoint_whole_and_of_the_size_asked_for(name: str, labels: l
 
 
 @given(labels=LABELS, data=st.data(), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=50, deadline=None)
 def test_stratified_gives_each_class_its_share(labels: list[int], data: st.DataObject, seed: int) -> None:
     count = data.draw(st.integers(0, len(labels) - 1))
     chosen = [labels[row] for row in splits["stratified"](whole_of(labels), count, seed).validation]

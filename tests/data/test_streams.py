@@ -51,12 +51,12 @@ def test_several_streams_and_padding_are_read_on(tmp_path: Path, compress: objec
 
 
 def test_pieces_larger_than_one_read(tmp_path: Path) -> None:
-    data = os.urandom(3 << 20) + b"\0" * (1 << 20)
+    data = os.urandom(600_000) + b"\0" * (2 << 20)
     for name, packed in (("a.gz", gzip.compress(data, 1)), ("a.xz", lzma.compress(data, preset=0)), ("a", data)):
         (tmp_path / name).write_bytes(packed)
         assert read(tmp_path / name) == data
         with open_file(tmp_path / name) as stream:
-            assert stream.read(5) + stream.read(3 << 20) + stream.readline() + stream.read() == data
+            assert stream.read(5) + stream.read(2 << 20) + stream.readline() + stream.read() == data
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_half_of_the_free_memory_is_never_exceeded(tmp_path: Path, monkeypatch: 
 def test_mutants(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes({".gz": gzip.compress, ".xz": lzma.compress}[suffix](TEXT[:400]))
-    check_mutants(read, path, 140)
+    check_mutants(read, path, 0.7)
 
 
 def test_hostile_files_cost_little_memory(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data import table_encoding
@@ -46,7 +46,6 @@ ROWS = st.lists(st.tuples(st.integers(-9, 9) | st.none(), st.sampled_from("abcd"
 
 
 @given(rows=ROWS, others=ROWS)
-@settings(max_examples=100, deadline=None)
 def test_other_rows_never_change_the_encoding(tmp_path_factory: pytest.TempPathFactory, rows: Any, others: Any) -> None:
     rows = [(0, "a"), *rows]
     folder = tmp_path_factory.getbasetemp()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_sets import make_idx_set
+from small_sets import arrays_in, make_idx_set
 
 from mlp_cli.data import cache
 from mlp_cli.data.formats import FORMATS, Found, format_of, reads
@@ -64,7 +64,7 @@ def test_parts_from_other_files(tmp_path: Path) -> None:
     assert [len(part or ()) for part in (dataset.train, dataset.validation, dataset.test)] == [20, 6, 6]
     assert dataset.validation is not None and dataset.test is not None
     rows = dataset.validation.x[dataset.validation.index]
-    assert rows.tolist() == np.load(validation)["x"].tolist() == dataset.test.x[dataset.test.index].tolist()
+    assert rows.tolist() == arrays_in(validation)["x"].tolist() == dataset.test.x[dataset.test.index].tolist()
     with pytest.raises(UsageError, match="does not go with a validation part of its own path"):
         load(path=main, test=2, own=Own(validation_path=str(validation)))
     np.savez(validation, x=np.zeros((5, 3), np.uint8), y=np.arange(5) % 2)
@@ -231,7 +231,7 @@ def test_a_folder_with_one_data_file_says_so(tmp_path: Path) -> None:
 
 
 @given(x=st.integers(1, 30), classes=st.integers(2, 5), kept=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_kept_classes_are_the_rows_of_these_alone(x: int, classes: int, kept: st.DataObject, tmp_path: Path) -> None:
     y = np.arange(x + 2 * classes) % classes
     np.savez(tmp_path / "set.npz", x=np.arange(len(y), dtype=np.float64)[:, None], y=y)

@@ -8,21 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_real_data
 import tiny as support
-from test_real_data import REAL
 
 from mlp_cli.data.course_splits import equal_rows
 from mlp_cli.data.load import load
 
-walls = support.walls
-
-
-@pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch) -> Path:
-    if not REAL.is_dir():
-        pytest.skip(f"no real data at {REAL}: set MLP_DATA_DIR to a folder that has them")
-    monkeypatch.setenv("MLP_DATA_DIR", str(REAL))
-    return REAL
+walls, real = support.walls, test_real_data.real
 
 
 def need(path: Path) -> Path:
@@ -50,7 +42,16 @@ def test_the_pickle_is_mnist(real: Path) -> None:
     need(real / "mnist")
     dataset, known = load(path=path, split="official"), load("mnist", split="official")
     assert dataset.sha256 == known.sha256 and dataset.shape == (28, 28)
-    assert dataset.train.index.tolist() == known.train.index.tolist()
+    assert dataset.train.index.tolist() == known.train.index.tolist() == list(range(50_000))
+    x, y = dataset.train.x, dataset.train.y
+    assert (x.shape, x.dtype, len(dataset.notices)) == ((60_000, 784), np.uint8, 1)
+    assert y[:5].tolist() == [5, 0, 4, 1, 9] and y[50_000:50_005].tolist() == [3, 8, 6, 9, 6]
+    assert np.bincount(y[:50_000]).tolist() == [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
+    moments = [value / 256 for value in test_real_data.moments(x[:50_000])]
+    assert moments == pytest.approx([0.13045, 0.30729], abs=5e-6)
+    header = bytes.fromhex("00000803 0000ea60 0000001c 0000001c")
+    official = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    assert hashlib.sha256(header + x.tobytes()).hexdigest() == official
 
 
 def test_the_split_of_the_course_vu(real: Path) -> None:

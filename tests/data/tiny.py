@@ -6,6 +6,7 @@ import hashlib
 import lzma
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 def pack(content: bytes, suffix: str) -> bytes:
     """Content as a file with that suffix holds it."""
-    return {"": lambda data: data, ".gz": lambda data: gzip.compress(data, mtime=0), ".xz": lzma.compress}[suffix](content)
+    return {"": lambda data: data, ".gz": lambda data: gzip.compress(data, mtime=0), ".xz": partial(lzma.compress, preset=0)}[
+        suffix
+    ](content)
 
 
 @dataclasses.dataclass(frozen=True)

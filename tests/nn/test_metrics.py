@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mlp_cli.nn.metrics import accuracy, confusion_matrix, count_correct, r2, softmax
+from mlp_cli.nn.metrics import confusion_matrix, count_correct, softmax
 
 LOGITS = np.array([[0.0, 2.0, 1.0], [3.0, 3.0, 0.0], [-1.0, -2.0, -0.5], [0.0, 0.0, 0.0]])
 
@@ -12,29 +12,6 @@ def test_correct_rows_with_the_first_of_equals_counting(order: str, dtype: type)
     logits = np.array(LOGITS, dtype, order=order)
     assert count_correct(logits, np.array([1, 0, 2, 0])) == 4
     assert count_correct(logits, np.array([1, 1, 2, 1])) == 2
-    assert accuracy(logits, np.array([1, 1, 2, 1])) == 0.5
-
-
-def test_accuracy_without_rows_is_not_a_number() -> None:
-    assert np.isnan(accuracy(np.empty((0, 3)), np.empty(0, np.int64)))
-
-
-def test_r2_by_hand() -> None:
-    targets = np.array([1.0, 2.0, 3.0, 6.0])  # squares around the mean of 3: 4 + 1 + 0 + 9
-    assert r2(targets[:, None], targets) == 1.0
-    assert r2(np.full((4, 1), 3.0), targets) == 0.0
-    assert r2(np.array([[1.0], [2.0], [3.0], [5.0]], np.float32), targets) == pytest.approx(13 / 14)
-    assert r2(np.array([[9.0], [2.0], [3.0], [6.0]]), targets) == pytest.approx(1 - 64 / 14)
-
-
-def test_r2_of_several_outputs_takes_each_around_its_own_mean() -> None:
-    targets = np.array([[0.0, 100.0], [2.0, 104.0]])  # squares: 2 and 8
-    assert r2(np.array([[0.0, 100.0], [2.0, 103.0]]), targets) == pytest.approx(0.9)
-    assert r2(np.array([[1.0, 102.0], [1.0, 102.0]]), targets) == 0.0
-
-
-def test_r2_of_equal_targets_is_not_a_number() -> None:
-    assert np.isnan(r2(np.array([[1.0], [2.0]]), np.array([5.0, 5.0])))
 
 
 def test_confusion_matrix_has_true_classes_as_rows() -> None:

@@ -23,7 +23,7 @@ def matrix(classes, row=1000):
 
 
 def inside(figure):
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     box = figure.get_tightbbox(figure.canvas.get_renderer())
     return box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.get_figwidth() and box.y1 <= figure.get_figheight()
 
@@ -85,7 +85,7 @@ class TestConfusion:
     def test_counts_stay_inside_their_cells(self):
         for classes, row in ((10, 10_000_000), (20, 1000), (2, 10**12)):
             figure = run.draw_confusion(matrix(classes, row), [str(k) for k in range(classes)])
-            figure.canvas.draw()
+            figure.draw_without_rendering()
             cell = figure.axes[0].get_window_extent().width / classes
             assert all(text.get_window_extent().width < cell for text in figure.axes[0].texts)
 
@@ -104,9 +104,9 @@ class TestConfusion:
         read_png(tmp_path / "confusion.png")
 
     def test_same_bytes(self, tmp_path):
-        counts = matrix(10)
+        counts = matrix(3)
         for name in ("a", "b"):
-            run.confusion(tmp_path / name, counts, DIGITS, title="x")
+            run.confusion(tmp_path / name, counts, DIGITS[:3], title="x")
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -189,7 +189,7 @@ class TestWeights:
         assert run.draw_weights(weight, (4, 4)).texts[1].get_text().endswith("; white: not finite")
 
     def test_same_bytes(self, tmp_path):
-        weight = RANDOM.normal(size=(784, 80))
+        weight = RANDOM.normal(size=(784, 20))
         for name in ("a", "b"):
             run.weights(tmp_path / name, weight, (28, 28), title="x")
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -256,9 +256,9 @@ class TestErrors:
         assert not (tmp_path / "none.png").exists()
 
     def test_file_and_same_bytes(self, tmp_path, read_png):
-        images = RANDOM.integers(0, 256, (60, 3 * 32 * 32), dtype=np.uint8)
-        true = np.arange(60) % 10
+        images = RANDOM.integers(0, 256, (12, 3 * 32 * 32), dtype=np.uint8)
+        true = np.arange(12) % 10
         for name in ("a.png", "b.png"):
-            assert run.errors(tmp_path / name, images, true, (true + 3) % 10, RANDOM.random(60) * 0 + 0.5, DIGITS, (3, 32, 32))
+            assert run.errors(tmp_path / name, images, true, (true + 3) % 10, np.full(12, 0.5), DIGITS, (3, 32, 32))
         read_png(tmp_path / "a.png")
         assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

@@ -11,7 +11,7 @@ POINTS = np.random.default_rng(0).standard_normal((3000, 2)) * [1, 10]
 
 
 def inside(figure):
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     box = figure.get_tightbbox(figure.canvas.get_renderer())
     return box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.get_figwidth() and box.y1 <= figure.get_figheight()
 
@@ -48,7 +48,9 @@ def test_hostile_names(hostile, tmp_path, read_png):
     regions.scatter(tmp_path / "s.png", POINTS, labels, hostile, title=hostile[5])
     assert read_png(tmp_path / "s.png").shape[0] > 300
     for name in hostile:
-        regions.histogram(tmp_path / "h.png", POINTS[:, 0], name, title="set")
+        assert inside(regions.draw_histogram(POINTS[:, 0], name, title="set"))
+    regions.histogram(tmp_path / "h.png", POINTS[:, 0], hostile[0], title="set")
+    read_png(tmp_path / "h.png")
 
 
 @pytest.mark.parametrize("values", [np.ones(5), np.array([1e300, -1e300]), np.arange(2000.0), np.array([3.5])])

@@ -11,8 +11,8 @@ from fake_runs import write_run
 
 from mlp_cli import runs
 from mlp_cli.errors import RunError, UsageError
-from mlp_cli.find import find_run, scan
-from mlp_cli.report.collect import collect, read_curves, read_run
+from mlp_cli.report.collect import collect, read_run
+from mlp_cli.runs import find_run, read_curves, scan
 from mlp_cli.sweep.trials import trial_of
 
 
@@ -71,19 +71,19 @@ HUGE = 10**400
     ("change", "reason"),
     [
         ({"format": 2}, "later version"),
-        ({"format": 2.0}, "format is 2.0, not a whole number"),
+        ({"format": 2.0}, "format is 2.0; it should be a whole number"),
         ({"format": "1"}, "format is '1'"),
         ({"format": True}, "format is True"),
         ({"status": "sleeping"}, "sleeping"),
-        ({"name": 3}, "name is 3, not text"),
+        ({"name": 3}, "name is 3; it should be a valid string"),
         ({"error": ["x"]}, "error is a list"),
-        ({"seconds": "1"}, "seconds is '1', not a number"),
+        ({"seconds": "1"}, "seconds is '1'; it should be a valid number"),
         ({"epochs": float("nan")}, "epochs is nan"),
         ({"parameters": HUGE}, "parameters"),
         ({"best_epoch": True}, "best_epoch is True"),
         ({"seconds": None}, "seconds is missing"),
         ({"environment": {"threads": HUGE}}, "threads is 1"),
-        ({"config": None}, "config is missing, not a mapping"),
+        ({"config": None}, "config is missing; it should be a valid dictionary"),
         ({"config": []}, "config is a list"),
         ({"config": {"seed": 1.5}}, "seed is 1.5"),
         ({"config": {"seed": -1}}, "seed is -1"),
@@ -96,7 +96,8 @@ HUGE = 10**400
         ({"config": {"seed": 0, "epochs": HUGE}}, "epochs is 1000"),
         ({"metrics": {"val_loss": HUGE}}, "metrics.val_loss"),
         ({"metrics": {f"m{k}": 1 for k in range(1000)}}, "metrics"),
-        ({"metrics": {}}, "no metrics"),
+        ({"metrics": {}}, "metrics is missing, and the run is completed"),
+        ({"divergence": {"epoch": 1}}, "divergence.step is missing"),
         ({"data": 3}, "data is 3"),
         ({"data": {"name": "mnist"}}, "data.sha256 is missing"),
         ({"data": {"name": "m", "sha256": "0", "validation": "x"}}, "data.validation"),

@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 from fake_runs import SHA256, write_run
 
-from mlp_cli.config.resolving import NOT_HASHED
 from mlp_cli.errors import UsageError
 from mlp_cli.experiment import FILES
 from mlp_cli.report.build import make_report
-from mlp_cli.report.flatten import IGNORED, flatten, identity, value_of
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.tables import shown_metrics
 from mlp_cli.sweep.summary import Standings, summarize
@@ -29,44 +27,6 @@ def by_rate(group: Group) -> dict[float, Configuration]:
 def write_seeds(folder: Path, rate: float, scores: list[float], **options: Any) -> None:
     for seed, score in enumerate(scores):
         write_run(folder, {"learning_rate": rate}, seed=seed, score=score, **options)
-
-
-def test_keys_that_the_hash_leaves_out_are_left_out_here() -> None:
-    assert set(NOT_HASHED) <= set(IGNORED)
-
-
-def test_flat_configs() -> None:
-    flat = flatten(
-        {
-            "name": "x",
-            "seed": 1,
-            "dataset": {"path": "my/data", "limit": None},
-            "hidden_sizes": [30, 30],
-            "activation": [{"name": "relu"}, {"name": "relu"}],
-            "optimizer": {"name": "adam", "beta_1": 0.8},
-            "batch_norm": {"momentum": 0.9},
-            "dropout": [0.0, 0.5],
-        }
-    )
-    assert flat == {
-        "seed": 1,
-        "dataset": "my/data",
-        "dataset.limit": None,
-        "hidden_sizes": [30, 30],
-        "activation": "relu",
-        "optimizer": "adam",
-        "optimizer.beta_1": 0.8,
-        "batch_norm": True,
-        "batch_norm.momentum": 0.9,
-        "dropout": [0.0, 0.5],
-    }
-    assert value_of(flat, "optimizer.beta_2") == 0.999 and value_of(flat, "epochs") == 10
-
-
-def test_a_default_is_as_good_as_a_key_that_is_not_there() -> None:
-    old = flatten({"seed": 0, "optimizer": {"name": "adam"}})
-    new = flatten({"seed": 0, "optimizer": {"name": "adam", "beta_1": 0.9}, "batch_norm": False, "activation": []})
-    assert identity(old) == identity(new) != identity(flatten({"seed": 0, "optimizer": {"name": "adam", "beta_1": 0.8}}))
 
 
 def test_runs_that_differ_in_the_seed_are_one_configuration(tmp_path: Path) -> None:

@@ -7,43 +7,67 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from needs import need
 from small_sets import make_idx_set
-from sweep_jobs import children_of, drain, drive, folder_of, hashes_of, make_job, make_jobs, trained_alone
+from sweep_jobs import (
+    LONG,
+    check_that_they_go_on,
+    children_of,
+    drain,
+    drive,
+    folder_of,
+    hashes_of,
+    make_job,
+    make_jobs,
+    rows_of,
+    trained_alone,
+    wait_for,
+    wait_for_checkpoints,
+)
 
 from mlp_cli import runs
 from mlp_cli.errors import RunError, UsageError
-from mlp_cli.sweep import dask_cluster
+from mlp_cli.sweep import dask_cluster, dask_executor
 from mlp_cli.sweep.dask_executor import Dask
-from mlp_cli.sweep.executors import Executor, Job, check_executor, open_executor
+from mlp_cli.sweep.executors import check_executor, open_executor
 
 need("distributed")
 import distributed  # noqa: E402
 
 
 class Site:
-    """A scheduler and its workers as processes of their own, started as a user would, in a folder with a data set."""
+    """A cluster in a folder with a data set: workers as processes of their own, started as a user would, and a scheduler in this
+    process, or in one of its own where it is to die."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mortal: bool = False) -> None:
         self.folder, self.images = folder, make_idx_set(folder / "shapes")
-        self.environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+        self.environment = {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
         self.processes: list[subprocess.Popen[bytes]] = []
-        listing = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(listing))
-        end = time.monotonic() + 30
-        while not (listing.exists() and listing.read_text().endswith("}")):  # it is not written at once
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        self.address = json.loads(listing.read_text())["address"]
+        self.cluster: distributed.LocalCluster | None = None
+        if mortal:
+            listing = folder / "scheduler.json"
+            self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(listing))
+            wait_for(lambda: listing.exists() and listing.read_text().endswith("}"))  # it is not written at once
+            self.address = json.loads(listing.read_text())["address"]
+        else:
+            self.cluster = distributed.LocalCluster(
+                n_workers=0,
+                processes=False,
+                protocol="tcp",
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.CRITICAL,
+            )
+            self.address = self.cluster.scheduler_address
 
-    def add_worker(self, *options: str, **environment: str) -> subprocess.Popen[bytes]:
-        return self._start("worker", self.address, "--host", "127.0.0.1", *options, **environment)
+    def add_worker(self, *options: str, threads: int = 1, **environment: str) -> subprocess.Popen[bytes]:
+        return self._start("worker", self.address, "--host", "127.0.0.1", "--nthreads", str(threads), *options, **environment)
 
     def _start(self, kind: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--no-dashboard", *options]
@@ -57,15 +81,28 @@ class Site:
         for process in self.processes:  # what a nanny or a worker started ends with it
             process.kill()
             process.wait()
+        if self.cluster is not None:
+            self.cluster.close()
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    try:
+    with closing(Site(tmp_path)) as site:
         yield site
-    finally:
-        site.close()
+
+
+@pytest.fixture
+def mortal_site(tmp_path: Path) -> Iterator[Site]:
+    with closing(Site(tmp_path, mortal=True)) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """With one worker of one thread, for tests that leave it as it is."""
+    with closing(Site(tmp_path_factory.mktemp("site"))) as site:
+        site.add_worker("--no-nanny")
+        yield site
 
 
 @pytest.fixture
@@ -74,58 +111,49 @@ def results(tmp_path: Path) -> Path:
 
 
 def wait_for_workers(executor: Dask, count: int) -> None:
-    end = time.monotonic() + 30
-    while len(executor._cluster.threads) < count:
+    def are_there() -> bool:
         executor.results(0)
-        assert time.monotonic() < end
-        time.sleep(0.05)
+        return len(executor._cluster.threads) == count
 
-
-def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
-    """Until each job has a checkpoint; none may end before."""
-    end = time.monotonic() + 30
-    while not all((folder_of(job) / "checkpoint.npz").exists() for job in jobs):
-        assert executor.results(0.02) == []
-        assert time.monotonic() < end
+    wait_for(are_there)
 
 
 def test_a_cluster_whose_workers_die(site: Site, results: Path, tmp_path: Path) -> None:
-    first = site.add_worker("--nthreads", "2", "--no-nanny")
-    jobs = make_jobs(site.images, results, 4, epochs=100)
+    first = site.add_worker("--no-nanny", threads=2)
+    jobs = make_jobs(site.images, results, 2, epochs=LONG)
     with Dask(site.address, 1) as executor:
         wait_for_workers(executor, 1)
         assert executor.workers == 2
-        for job in jobs[:2]:
+        for job in jobs:
             executor.submit(job)
-        wait_for_checkpoints(executor, jobs[:2])
-        site.add_worker("--nthreads", "1")
+        wait_for_checkpoints(executor, jobs)
+        site.add_worker()
         first.kill()
         lost = drain(executor, 2)
         assert [(result.status, result.lost) for result in lost] == [("interrupted", True)] * 2
         assert all("is gone" in str(result.error) for result in lost)
-        assert [result.status for result in drive(executor, jobs).values()] == ["completed"] * 4
-    assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
+        check_that_they_go_on(executor, jobs, tmp_path / "alone")
     assert sorted(path.name for path in results.iterdir()) == sorted(job.run_id for job in jobs)
 
 
-def test_cancelled_members_stop_on_the_workers(site: Site, results: Path) -> None:
-    site.add_worker("--nthreads", "1")
-    jobs = make_jobs(site.images, results, 2, epochs=100_000)
-    with open_executor("dask", workers=1, scheduler=site.address) as executor:
+def test_cancelled_members_stop_on_the_workers(shared_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 60.0)
+    jobs = make_jobs(shared_site.images, results, 2, epochs=LONG)
+    with open_executor("dask", workers=1, scheduler=shared_site.address) as executor:
         for job in jobs:
             executor.submit(job)
         wait_for_checkpoints(executor, jobs[:1])
         executor.cancel_all()
         found = {result.run_id: result for result in drain(executor, 2)}
         assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 2
-        assert (runs.read_record(folder_of(jobs[0])) or {})["status"] == "interrupted"
+        assert runs.read_status(folder_of(jobs[0]))[1] == "interrupted"
         assert found[jobs[1].run_id].error == "not started"
 
 
-def test_a_member_that_dies_leaves_the_dask_worker_alone(site: Site, results: Path) -> None:
-    worker = site.add_worker("--nthreads", "1", "--no-nanny")
-    job = make_job(site.images, results, "long", epochs=100_000)
-    with Dask(site.address, 1, timeout=20) as executor:
+def test_a_member_that_dies_leaves_the_dask_worker_alone(shared_site: Site, results: Path) -> None:
+    (worker,) = shared_site.processes
+    job = make_job(shared_site.images, results, "long", epochs=LONG)
+    with Dask(shared_site.address, 1) as executor:
         executor.submit(job)
         wait_for_checkpoints(executor, [job])
         (child,) = children_of(worker.pid)
@@ -133,25 +161,27 @@ def test_a_member_that_dies_leaves_the_dask_worker_alone(site: Site, results: Pa
         (result,) = drain(executor, 1)
         assert (result.status, result.lost) == ("interrupted", True)
         assert "SIGKILL" in str(result.error)
-        assert drive(executor, [make_job(site.images, results, "next")])["next"].status == "completed"
+        assert drive(executor, [make_job(shared_site.images, results, "next")])["next"].status == "completed"
     assert worker.poll() is None
 
 
-def test_a_time_limit_holds_on_a_cluster(site: Site, results: Path) -> None:
-    site.add_worker("--nthreads", "1")
-    with Dask(site.address, 1, timeout=3) as executor:
-        (result,) = drive(executor, [make_job(site.images, results, "long", epochs=100_000)]).values()
-    assert (result.status, result.error) == ("failed", "timed out: not done after 3 s")
+def test_a_time_limit_holds_on_a_cluster(shared_site: Site, results: Path) -> None:
+    with Dask(shared_site.address, 1, timeout=0.3) as executor:
+        (result,) = drive(executor, [make_job(shared_site.images, results, "long", epochs=LONG)]).values()
+    assert (result.status, result.error) == ("failed", "timed out: not done after 0.3 s")
 
 
-def test_a_scheduler_that_dies(site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "_CONNECT", 2.0)
-    site.add_worker("--nthreads", "1")
-    job = make_job(site.images, results, "long", epochs=100_000)
-    with pytest.raises(RunError, match=r"the Dask scheduler at tcp://.* is gone") as caught, Dask(site.address, 1) as executor:
+def test_a_scheduler_that_dies(mortal_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 0.2)  # its worker holds the run's folder for a while yet
+    mortal_site.add_worker("--no-nanny")
+    job = make_job(mortal_site.images, results, "long", epochs=LONG)
+    with (
+        pytest.raises(RunError, match=r"the Dask scheduler at tcp://.* is gone") as caught,
+        Dask(mortal_site.address, 1) as executor,
+    ):
         executor.submit(job)
         wait_for_checkpoints(executor, [job])
-        site.scheduler.kill()
+        mortal_site.processes[0].kill()
         while True:
             assert executor.results(1.0) == []
     assert "run the same command" in str(caught.value.hint)
@@ -164,34 +194,33 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
         (tmp_path / name / "mlp_cli" / "__init__.py").write_text(f'__version__ = "{version}"\n')
     (tmp_path / "older" / "mlp_cli" / "sweep" / "__init__.py").write_text("")
     (tmp_path / "older" / "mlp_cli" / "sweep" / "dask_task.py").write_bytes(task.read_bytes())
-    site.add_worker("--nthreads", "1", PYTHONPATH=str(tmp_path / "older"))
+    site.add_worker("--no-nanny", PYTHONPATH=str(tmp_path / "older"))
     notices: list[str] = []
-    with pytest.raises(RunError) as caught, Dask(site.address, 1, say=notices.append) as executor:
+    with pytest.raises(RunError) as caught, Dask(site.address, 1, notify=notices.append) as executor:
         executor.submit(make_job(site.images, results, "a"))
         drain(executor, 1)
     assert "no worker of the Dask cluster" in caught.value.message
     assert "mlp-cli 0.0.1 in place of" in caught.value.message
     assert "same versions" in str(caught.value.hint)
 
-    site.add_worker("--nthreads", "1", PYTHONPATH=str(tmp_path / "empty"))
-    site.add_worker("--nthreads", "1")
+    site.add_worker("--no-nanny", PYTHONPATH=str(tmp_path / "empty"))
+    site.add_worker("--no-nanny")
     notices.clear()
     with distributed.Client(site.address, set_as_default=False) as client:
         client.wait_for_workers(3)
-    with Dask(site.address, 1, say=notices.append) as executor:
+    with Dask(site.address, 1, notify=notices.append) as executor:
         assert executor.workers == 1
-        found = drive(executor, make_jobs(site.images, results, 3))
-    assert [result.status for result in found.values()] == ["completed"] * 3
+        found = drive(executor, make_jobs(site.images, results, 2))
+    assert [result.status for result in found.values()] == ["completed"] * 2
     assert len(notices) == 2
     assert any("cannot run mlp-cli" in text for text in notices)
     assert any("mlp-cli 0.0.1" in text for text in notices)
 
 
-def test_workers_that_do_not_see_the_folder_are_refused(site: Site, results: Path) -> None:
-    site.add_worker("--nthreads", "1")
-    with pytest.raises(RunError, match="does not see the folder"), Dask(site.address, 1) as executor:
+def test_workers_that_do_not_see_the_folder_are_refused(shared_site: Site, results: Path) -> None:
+    with pytest.raises(RunError, match="does not see the folder"), Dask(shared_site.address, 1) as executor:
         executor._probes[str(results)] = results / "only-on-another-machine"
-        executor.submit(make_job(site.images, results, "a"))
+        executor.submit(make_job(shared_site.images, results, "a"))
         drain(executor, 1)
     assert not results.exists()
 
@@ -206,31 +235,52 @@ def port_of_another_cluster() -> Iterator[None]:
         yield
 
 
+def ends_late(local: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a cluster end when those who wait for it have lost patience."""
+
+    def close(timeout: float) -> None:
+        real()
+        raise TimeoutError(f"timed out after {timeout} s")
+
+    real = local.close
+    monkeypatch.setattr(local, "close", close)
+
+
 @pytest.mark.usefixtures("port_of_another_cluster")
-def test_a_local_cluster_with_a_worker_killed(idx_set: Path, results: Path, tmp_path: Path) -> None:
-    jobs = make_jobs(idx_set, results, 4, epochs=100)
+def test_a_local_cluster_with_a_worker_killed(
+    idx_set: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 60.0)
+    jobs = make_jobs(idx_set, results, 2, dropout=0.2, hidden_sizes=[32, 16])
+    long = make_jobs(idx_set, tmp_path / "long", 2, epochs=LONG)
     with Dask(None, 2) as executor:
         assert all(address.startswith("tcp://127.0.0.1:") for address in executor._cluster.threads)
+        assert {result.status for result in drive(executor, jobs).values()} == {"completed"}
+        assert executor.results(60.0) == [], "nothing is under way: no wait, no result"
         pids = executor._cluster.client.run(os.getpid)
-        for job in jobs:
+        for job in long:
             executor.submit(job)
-        wait_for_checkpoints(executor, jobs[:2])
+        wait_for_checkpoints(executor, long)
         os.kill(next(iter(pids.values())), signal.SIGKILL)
-        waiting, losses = {job.run_id: job for job in jobs}, 0
-        while waiting:
-            for result in executor.results(5.0):
-                if result.lost:
-                    losses += 1
-                    executor.submit(waiting[result.run_id])
-                else:
-                    assert result.status == "completed"
-                    del waiting[result.run_id]
-        assert losses == 1
+        (lost,) = drain(executor, 1)
+        assert (lost.status, lost.lost) == ("interrupted", True)
+        (kept,) = (job for job in long if job.run_id != lost.run_id)
+        before = rows_of(kept)
+        wait_for(lambda: rows_of(kept) > before)
+        executor.cancel_all()
+        assert [(result.run_id, result.lost) for result in drain(executor, 1)] == [(kept.run_id, False)]
+        check_that_they_go_on(executor, long, tmp_path / "alone")
+        ends_late(executor._cluster._local, monkeypatch)
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
+    for job in jobs:
+        record = runs.read_record(folder_of(job))
+        assert record is not None and record.environment is not None
+        assert (record.name, record.command, record.environment.threads) == (job.label, "mlp sweep", 1)
+    assert sorted(path.name for path in results.iterdir()) == sorted(job.run_id for job in jobs)
 
 
 def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "_CONNECT", 1.0)
+    monkeypatch.setattr(dask_cluster, "_CONNECT", 0.3)
     for address in ("tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786"):
         with pytest.raises(RunError, match="cannot reach the Dask scheduler") as caught:
             Dask(address, 1)
@@ -246,9 +296,8 @@ def test_an_address_that_none_can_have(address: str) -> None:
     assert caught.value.hint == "an address looks like tcp://10.0.0.5:8786"
 
 
-def test_the_client_prints_nothing_of_its_own(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    site.add_worker("--nthreads", "1")
-    with Dask(site.address, 1) as executor:
+def test_the_client_prints_nothing_of_its_own(shared_site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    with Dask(shared_site.address, 1) as executor:
         wait_for_workers(executor, 1)
         logging.getLogger("distributed.client").error("Failed to reconnect to scheduler")
     assert capfd.readouterr() == ("", "")

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from needs import need
 
-from mlp_cli import runs
+from mlp_cli import build, runs
 from mlp_cli.config import config_from_mapping
 from mlp_cli.experiment import FILES
 from mlp_cli.sweep import crew
@@ -49,10 +50,12 @@ def completed(job: Job, score: float | None = None, epochs: int = 9, status: str
 
 @dataclass
 class Pretender:
-    """An executor that gives one result a call. behave: makes a job's result; None stands for one that is under way for ever."""
+    """An executor that gives one result a call. behave: makes a job's result; None stands for one that is under way for ever.
+    stuck: called where nothing else is under way."""
 
     behave: Behave = completed
     workers: int = 2
+    stuck: Callable[[], None] = lambda: None
     order: list[Job] = field(default_factory=list)
     queue: list[Job] = field(default_factory=list)
     closed: bool = False
@@ -67,6 +70,7 @@ class Pretender:
             if result is not None:
                 self.queue.remove(job)
                 return [result]
+        self.stuck()
         time.sleep(min(timeout, 0.01))
         return []
 
@@ -100,7 +104,7 @@ class Notes:
     def finished(self, trial: Trial) -> None:
         self.lines.append(trial)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         self.said.append(text)
 
     def end(self) -> None:
@@ -111,6 +115,15 @@ class Notes:
 def plan(small_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SweepPlan]:
     monkeypatch.chdir(tmp_path)
     return lambda *words, **asked: plan_sweep("small.yaml", ["epochs=9", *words], Path("results"), Asked(**asked))
+
+
+@pytest.fixture
+def overtime(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets an hour pass for whoever watches over a sweep's budget."""
+    passed: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(passed))
+    monkeypatch.setattr(crew, "time", clock)
+    return lambda: passed.append(3600.0)
 
 
 def drive(planned: SweepPlan, executor: Pretender, limits: Limits | None = None) -> tuple[Outcome, Notes]:
@@ -148,7 +161,7 @@ def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_p
     assert (wrong.status, wrong.attempts) == ("failed", 3)
     assert wrong.error == "the worker was killed by SIGKILL" and reason(wrong) == f"{wrong.error} (3 attempts)"
     record = runs.read_record(plan("learning_rate=0.1,0.2,0.3").runs / wrong.id)
-    assert record is not None and record["status"] == "failed", "its own folder says so"
+    assert record is not None and record.status == "failed", "its own folder says so"
     again, notes = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
     assert again.trained == 0 and notes.skipped == 3 and len(again.summary.wrong) == 1, "it counts as done"
 
@@ -195,7 +208,7 @@ def test_a_run_that_is_stopped_from_outside_each_time_has_failed(plan: Callable[
     (wrong,) = outcome.summary.wrong
     assert (wrong.error, wrong.attempts) == ("stopped from outside: interrupted", 2)
     record = runs.read_record(plan("learning_rate=0.1,0.2").runs / wrong.id)
-    assert record is not None and record["status"] == "failed"
+    assert record is not None and record.status == "failed"
 
 
 def test_threads_are_those_asked_for_or_those_of_before(plan: Callable[..., SweepPlan]) -> None:
@@ -209,7 +222,7 @@ def test_the_table_is_written_although_no_other_member_ends(
 ) -> None:
     monkeypatch.setattr(crew, "WRITE_EVERY", 0.2)
     planned = plan("learning_rate=0.1,0.2,0.3")
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
 
     def behave(job: Job) -> Result | None:
         rows = (planned.folder / "trials.csv").read_text().splitlines() if (planned.folder / "trials.csv").exists() else []
@@ -237,11 +250,10 @@ def test_failures_in_a_row(plan: Callable[..., SweepPlan], status: str) -> None:
     assert outcome.summary.counts == {"completed": 3, status: 3, "not started": 4}
 
 
-def test_a_budget(plan: Callable[..., SweepPlan]) -> None:
-    executor = Pretender(lambda job: completed(job) if "0.1" in job.label else None)
-    started = time.monotonic()
-    outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), executor, Limits(budget=0.5))
-    assert time.monotonic() - started < 10 and outcome.stopped == "budget" and executor.closed
+def test_a_budget(plan: Callable[..., SweepPlan], overtime: Callable[[], None]) -> None:
+    executor = Pretender(lambda job: completed(job) if "0.1" in job.label else None, stuck=overtime)
+    outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), executor, Limits(budget=1800.0))
+    assert outcome.stopped == "budget" and executor.closed
     assert outcome.summary.counts == {"completed": 1, "not started": 2} and outcome.summary.unfinished == 2
     assert outcome.trained == 1, "what was only handed out does not count"
 
@@ -305,9 +317,11 @@ def test_what_fails_after_a_rung_does_not_change_its_decision(plan: Callable[...
     assert again.trained == 0 and again.summary.counts == first.summary.counts
 
 
-def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_stopped_halving_has_left(
+    plan: Callable[..., SweepPlan], overtime: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All six pause at the first rung, which is not judged when the budget ends: each of them may go on."""
-    monkeypatch.setattr("mlp_cli.sweep.forecast.CALIBRATED", 1)
+    monkeypatch.setattr(build, "step_seconds", lambda trainer: 0.001)
 
     def expected(seeds: int | None = None) -> int:
         return forecast(plan(RATES, pruner="halving", seeds=seeds), 2, None, False).missing
@@ -316,8 +330,8 @@ def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan], monkeyp
     last = "0.5"
     outcome, _ = drive(
         plan(RATES, pruner="halving"),
-        Pretender(lambda job: None if last in job.label else completed(job)),
-        Limits(budget=1.0),
+        Pretender(lambda job: None if last in job.label else completed(job), stuck=overtime),
+        Limits(budget=1800.0),
     )
     assert outcome.summary.counts == {"pruned": 5, "not started": 1}
     assert outcome.summary.unfinished == 6 == expected()
@@ -326,17 +340,19 @@ def test_what_a_stopped_halving_has_left(plan: Callable[..., SweepPlan], monkeyp
     assert expected(seeds=2) == 11, "the rung is open again: all but the one that is completed"
 
 
-def test_a_pause_is_told_once_although_the_sweep_stops_before_the_member_goes_on(plan: Callable[..., SweepPlan]) -> None:
-    executor = Pretender(lambda job: completed(job) if job.until == 1 else None)
-    outcome, notes = drive(plan(RATES, pruner="halving"), executor, Limits(budget=1.0))
+def test_a_pause_is_told_once_although_the_sweep_stops_before_the_member_goes_on(
+    plan: Callable[..., SweepPlan], overtime: Callable[[], None]
+) -> None:
+    executor = Pretender(lambda job: completed(job) if job.until == 1 else None, stuck=overtime)
+    outcome, notes = drive(plan(RATES, pruner="halving"), executor, Limits(budget=1800.0))
     assert outcome.summary.counts == {"pruned": 6} and outcome.summary.unfinished == 2
     assert len(notes.lines) == 6
 
 
-def test_what_the_sampler_has_yet_to_propose_is_unfinished(plan: Callable[..., SweepPlan]) -> None:
+def test_what_the_sampler_has_yet_to_propose_is_unfinished(plan: Callable[..., SweepPlan], overtime: Callable[[], None]) -> None:
     need("optuna")
     planned = plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=10, seeds=2)
-    outcome, _ = drive(planned, Pretender(lambda job: None), Limits(budget=0.2))
+    outcome, _ = drive(planned, Pretender(lambda job: None, stuck=overtime), Limits(budget=1800.0))
     assert outcome.summary.unfinished == 20
 
 
@@ -374,7 +390,7 @@ def test_lines_and_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
         listener.finished(trial("a", 0.5, seconds=1.25))
         listener.finished(trial("b", None, "failed", error="boom\nmore"))
         listener.finished(trial("c", None, "pruned", epochs=3))
-        listener.say("something")
+        listener.notify("something")
         listener.end()
     assert out.getvalue().splitlines() == [
         "training with 2 workers × 1 thread",
@@ -387,7 +403,7 @@ def test_lines_and_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
     shown = bar_stream.getvalue()
     assert "[ 8/12] a  completed" in shown and "10/12" in shown and "1 wrong, best 50.00 % (a)" in shown
     quiet = Lines(out, err, "val_accuracy", "max", quiet=True)
-    quiet.say("x")
+    quiet.notify("x")
     assert "x" not in err.getvalue()
 
 

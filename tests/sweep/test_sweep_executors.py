@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from needs import need
 from sweep_jobs import (
+    LONG,
+    check_that_they_go_on,
     children_of,
     drain,
     drive,
@@ -25,18 +27,17 @@ from sweep_jobs import (
     make_job,
     make_jobs,
     poison,
-    run_hash,
+    rows_of,
     trained_alone,
+    wait_for,
+    wait_for_checkpoints,
 )
 
 from mlp_cli import runs
 from mlp_cli.errors import RunError, UsageError
 from mlp_cli.sweep import handle, processes
-from mlp_cli.sweep.executors import EXECUTORS, Executor, Job, Serial, open_executor, record_failure
+from mlp_cli.sweep.executors import Executor, Serial, open_executor, record_failure
 from mlp_cli.sweep.processes import Processes
-
-LONG = 100_000
-"""Epochs of a member that is not meant to end by itself."""
 
 
 @pytest.fixture
@@ -44,102 +45,91 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+@pytest.fixture(scope="module")
+def crew() -> Iterator[Processes]:
+    with Processes(2) as executor:
+        yield executor
 
 
-def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
-    """Until each job has a checkpoint; none may end before."""
-
-    def are_there() -> bool:
-        assert executor.results(0.02) == []
-        return all((folder_of(job) / "checkpoint.npz").exists() for job in jobs)
-
-    wait_for(are_there)
-
-
-def open_it(name: str, workers: int = 2) -> Executor:
-    if name == "dask":
-        need("distributed")
-    return open_executor(name, workers=workers)
+@pytest.fixture
+def pool(crew: Processes) -> Iterator[Processes]:
+    """Two workers that many tests share, since each takes a while to start. What a test leaves under way is stopped after it."""
+    yield crew
+    crew.cancel_all()
+    while any(worker.job for worker in crew._crew):
+        crew.results(1.0)
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
-def test_the_same_bytes_as_alone(name: str, idx_set: Path, results: Path, tmp_path: Path) -> None:
-    jobs = make_jobs(idx_set, results, 3)
-    with open_it(name) as executor:
-        found = drive(executor, jobs)
-        assert executor.results(5.0) == [], "nothing is under way: no wait, no result"
+@pytest.mark.parametrize("name", ["processes", "serial"])
+def test_the_same_bytes_as_alone(name: str, pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
+    """On Dask too, see test_sweep_dask.py."""
+    jobs = make_jobs(idx_set, results, 3, dropout=0.2, hidden_sizes=[32, 16])
+    executor: Executor = pool if name == "processes" else Serial()
+    found = drive(executor, jobs)
+    assert executor.results(60.0) == [], "nothing is under way: no wait, no result"
     assert [found[job.label].status for job in jobs] == ["completed"] * 3
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
         record = runs.read_record(folder_of(job))
-        assert record is not None
-        assert (record["name"], record["command"], record["environment"]["threads"]) == (job.label, "mlp sweep", 1)
+        assert record is not None and record.environment is not None
+        assert (record.name, record.command, record.environment.threads) == (job.label, "mlp sweep", 1)
         assert not (folder_of(job) / "plots").exists()
     assert [path for path in results.iterdir() if path.name.startswith(".")] == []
 
 
-def test_threads_are_the_job_s(idx_set: Path, results: Path) -> None:
+def test_threads_are_the_job_s(pool: Processes, idx_set: Path, results: Path) -> None:
     jobs = [make_job(idx_set, results, "two", threads=2), make_job(idx_set, results, "one")]
-    with Processes(1) as executor:
-        drive(executor, jobs)
-    records = [runs.read_record(folder_of(job)) or {} for job in jobs]
-    assert [record["environment"]["threads"] for record in records] == [2, 1]
+    drive(pool, jobs)
+    records = [runs.read_record(folder_of(job)) for job in jobs]
+    assert [record.environment.threads for record in records if record and record.environment] == [2, 1]
 
 
-def test_a_completed_member_is_only_reported(idx_set: Path, results: Path) -> None:
+def test_a_completed_member_is_only_reported(pool: Processes, idx_set: Path, results: Path) -> None:
     jobs = make_jobs(idx_set, results, 2)
-    with Processes(2) as executor:
-        drive(executor, jobs)
-        before = [(folder_of(job) / "metrics.csv").stat().st_mtime_ns for job in jobs]
-        again = drive(executor, jobs)
+    drive(pool, jobs)
+    before = [(folder_of(job) / "metrics.csv").stat().st_mtime_ns for job in jobs]
+    again = drive(pool, jobs)
     assert [again[job.label].status for job in jobs] == ["completed"] * 2
     assert [(folder_of(job) / "metrics.csv").stat().st_mtime_ns for job in jobs] == before
 
 
 def test_members_that_go_wrong(monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path, tmp_path: Path) -> None:
     poison(monkeypatch)
-    bad = {
-        name: make_job(idx_set, results, f"{name}-1")
-        for name in ("segfault", "exception", "memory", "exit0", "exit3", "killed", "once")
-    }
+    final = ("segfault", "exception", "memory", "exit3", "killed")
+    bad = {name: make_job(idx_set, results, f"{name}-1") for name in (*final, "exit0", "once")}
     bad["diverges"] = make_job(idx_set, results, "diverges", learning_rate=1e30)
     bad["unwritable"] = make_job(idx_set, results, "unwritable")
+    bad["no_folder"] = make_job(idx_set, results, "no_folder")
     bad["no_data"] = make_job(tmp_path / "nowhere", results, "no_data")
     results.mkdir()
-    folder_of(bad["unwritable"]).write_text("no folder")
-    good = make_jobs(idx_set, results, 6)
+    folder_of(bad["unwritable"]).mkdir(mode=0o500)
+    folder_of(bad["no_folder"]).write_text("no folder")
+    good = make_jobs(idx_set, results, 4)
+    tried_again = [bad["exit0"], bad["once"]]
     with Processes(2) as executor:
-        found = drive(executor, [*bad.values(), *good])
+        found = drive(executor, [*(job for job in bad.values() if job not in tried_again), *good], attempts=1)
+        found |= drive(executor, tried_again)
     assert {name: found[job.label].status for name, job in bad.items()} == {
         **dict.fromkeys(bad, "failed"),
         "diverges": "diverged",
         "once": "completed",
     }
-    assert {name: found[job.label].attempt for name, job in bad.items() if found[job.label].attempt > 1} == dict.fromkeys(
-        ("segfault", "exit0", "exit3", "killed", "once"), 2
-    )
+    assert [found[job.label].attempt for job in tried_again] == [2, 2]
     errors = {name: str(found[job.label].error) for name, job in bad.items()}
-    assert "SIGSEGV" in errors["segfault"]
-    assert "SIGKILL" in errors["killed"]
-    assert "exit code 0" in errors["exit0"]
-    assert "exit code 3" in errors["exit3"]
+    causes = {"segfault": "SIGSEGV", "killed": "SIGKILL", "exit0": "exit code 0", "exit3": "exit code 3", "memory": "MemoryError"}
+    causes |= {"unwritable": "permission denied", "no_folder": str(folder_of(bad["no_folder"])), "diverges": "diverged:"}
+    assert [name for name, cause in causes.items() if cause not in errors[name]] == []
     assert errors["exception"] == "ZeroDivisionError: a poisoned member"
-    assert str(folder_of(bad["unwritable"])) in errors["unwritable"]
-    for name in ("segfault", "exception", "memory", "exit0", "exit3", "killed", "diverges"):
+    for name in (*final, "exit0", "diverges"):
         record = runs.read_record(folder_of(bad[name]))
         assert record is not None
-        assert (record["status"], record["error"]) == (found[bad[name].label].status, errors[name])
+        assert (record.status, record.error) == (found[bad[name].label].status, errors[name])
         assert errors[name].splitlines()[0] in log_of(bad[name])
     assert "Traceback" in log_of(bad["exception"])
     assert "poisoned_worker.py" in log_of(bad["segfault"]), "where Python was when the memory error came"
-    assert [found[job.label].status for job in good] == ["completed"] * 6
-    assert [found[job.label].attempt for job in good] == [1] * 6
-    assert run_hash(folder_of(bad["once"])) == trained_alone(bad["once"], tmp_path / "alone")
+    assert [found[job.label].status for job in good] == ["completed"] * 4
+    assert [found[job.label].attempt for job in good] == [1] * 4
+    assert hashes_of([*good, bad["once"]]) == [trained_alone(job, tmp_path / "alone") for job in (*good, bad["once"])]
 
 
 def test_what_members_print_stays_out_of_the_terminal(
@@ -156,81 +146,89 @@ def test_what_members_print_stays_out_of_the_terminal(
 @pytest.mark.parametrize("kind", ["endless", "deaf"])
 def test_a_member_without_an_end_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
     poison(monkeypatch)
-    monkeypatch.setattr(processes, "KILL_PATIENCE", 0.3)
+    monkeypatch.setattr(processes, "KILL_PATIENCE", 0.2)
     job = make_job(idx_set, results, kind)
-    with Processes(2, timeout=1.5) as executor:
-        found = drive(executor, [job, make_job(idx_set, results, "good")])
-    assert found["good"].status == "completed"
-    assert (found[kind].status, found[kind].lost) == ("failed", False)
-    assert found[kind].error == "timed out: not done after 1.5 s"
+    with Processes(1, timeout=3600) as executor:
+        executor.submit(job)
+        executor.submit(make_job(idx_set, results, "good"))
+        wait_for_checkpoints(executor, [job])
+        executor._crew[0].deadline = time.monotonic()
+        found = {result.run_id: result for result in drain(executor, 2)}
+    assert sorted(result.status for result in found.values()) == ["completed", "failed"]
+    result = found[job.run_id]
+    assert (result.status, result.lost, result.error) == ("failed", False, "timed out: not done after 3600 s")
     record = runs.read_record(folder_of(job))
     assert record is not None
-    assert (record["status"], record["error"]) == ("failed", found[kind].error)
+    assert (record.status, record.error) == ("failed", result.error)
     assert "timed out" in log_of(job)
 
 
-def test_a_slow_member_is_ended_and_its_worker_lives_on(idx_set: Path, results: Path) -> None:
-    with Processes(1, timeout=1.5) as executor:
-        executor.submit(make_job(idx_set, results, "slow", epochs=LONG))
-        assert drain(executor, 1)[0].status == "failed"
-        (worker,) = executor._crew
-        executor.submit(make_job(idx_set, results, "quick"))
-        assert drain(executor, 1)[0].status == "completed"
-        assert executor._crew == [worker]
+def test_a_slow_member_is_ended_and_its_worker_lives_on(
+    pool: Processes, monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path
+) -> None:
+    monkeypatch.setattr(processes, "KILL_PATIENCE", 60.0)
+    drive(pool, make_jobs(idx_set, results, 2))
+    before = list(pool._crew)
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "timeout", 0.3)
+        pool.submit(make_job(idx_set, results, "slow", epochs=LONG))
+        (result,) = drain(pool, 1)
+    assert (result.status, result.error) == ("failed", "timed out: not done after 0.3 s")
+    quick = [make_job(idx_set, results, "quick"), make_job(idx_set, results, "quick-2")]
+    assert {result.status for result in drive(pool, quick).values()} == {"completed"}
+    assert pool._crew == before
 
 
-def test_cancelled_members_stop_and_go_on(idx_set: Path, results: Path, tmp_path: Path) -> None:
-    jobs = make_jobs(idx_set, results, 4, epochs=100)
-    with Processes(2) as executor:
-        for job in jobs:
-            executor.submit(job)
-        wait_for_checkpoints(executor, jobs[:2])
-        executor.cancel_all()
-        found = {result.run_id: result for result in drain(executor, 4)}
-        assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 4
-        assert [found[job.run_id].lost for job in jobs] == [False] * 4
-        record = runs.read_record(folder_of(jobs[0]))
-        assert record is not None
-        assert record["status"] == "interrupted"
-        assert not folder_of(jobs[3]).exists()
-        drive(executor, jobs)
-    assert hashes_of(jobs[:2]) == [trained_alone(job, tmp_path / "alone") for job in jobs[:2]]
+def test_cancelled_members_stop_and_go_on(pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
+    jobs = make_jobs(idx_set, results, 4, epochs=LONG)
+    for job in jobs:
+        pool.submit(job)
+    wait_for_checkpoints(pool, jobs[:2])
+    pool.cancel_all()
+    found = {result.run_id: result for result in drain(pool, 4)}
+    assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 4
+    assert [found[job.run_id].lost for job in jobs] == [False] * 4
+    record = runs.read_record(folder_of(jobs[0]))
+    assert record is not None
+    assert record.status == "interrupted"
+    assert not folder_of(jobs[3]).exists()
+    check_that_they_go_on(pool, jobs[:2], tmp_path / "alone")
 
 
-def test_a_killed_worker_costs_its_own_attempt_alone(idx_set: Path, results: Path, tmp_path: Path) -> None:
-    jobs = make_jobs(idx_set, results, 2, epochs=100)
-    with Processes(2) as executor:
-        for job in jobs:
-            executor.submit(job)
-        wait_for_checkpoints(executor, jobs)
-        victim = next(worker for worker in executor._crew if worker.job == jobs[0])
-        victim.process.kill()
-        lost, kept = sorted(drain(executor, 2), key=lambda result: not result.lost)
-        assert (lost.run_id, lost.status, lost.lost) == (jobs[0].run_id, "interrupted", True)
-        assert "SIGKILL" in str(lost.error)
-        assert (kept.run_id, kept.status, kept.attempt, kept.lost) == (jobs[1].run_id, "completed", 1, False)
-        executor.submit(jobs[0])
-        assert drain(executor, 1)[0].status == "completed"
+def test_a_killed_worker_costs_its_own_attempt_alone(pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
+    jobs = make_jobs(idx_set, results, 2, epochs=LONG)
+    for job in jobs:
+        pool.submit(job)
+    wait_for_checkpoints(pool, jobs)
+    next(worker for worker in pool._crew if worker.job == jobs[0]).process.kill()
+    (lost,) = drain(pool, 1)
+    assert (lost.run_id, lost.status, lost.lost) == (jobs[0].run_id, "interrupted", True)
+    assert "SIGKILL" in str(lost.error)
+    before = rows_of(jobs[1])
+    wait_for(lambda: rows_of(jobs[1]) > before)
+    pool.cancel_all()
+    (kept,) = drain(pool, 1)
+    assert (kept.run_id, kept.status, kept.attempt, kept.lost) == (jobs[1].run_id, "interrupted", 1, False)
+    check_that_they_go_on(pool, jobs, tmp_path / "alone")
     assert "SIGKILL" in log_of(jobs[0])
     assert "going on after epoch" in log_of(jobs[0])
-    assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
 
 
-def test_an_idle_worker_that_dies_is_replaced(idx_set: Path, results: Path) -> None:
-    with Processes(1) as executor:
-        for job in make_jobs(idx_set, results, 3):
-            executor.submit(job)
-            (result,) = drain(executor, 1)
-            assert (result.status, result.attempt) == ("completed", 1)
-            (worker,) = executor._crew
-            worker.process.kill()
-            worker.process.wait()
+def test_idle_workers_that_die_are_replaced(pool: Processes, idx_set: Path, results: Path) -> None:
+    jobs = make_jobs(idx_set, results, 2)
+    drive(pool, jobs[:1])
+    before = list(pool._crew)
+    for worker in before:
+        worker.process.kill()
+        worker.process.wait()
+    assert drive(pool, jobs[1:])[jobs[1].label].attempt == 1
+    assert not set(pool._crew) & set(before)
 
 
-def test_a_run_that_another_process_has(idx_set: Path, results: Path) -> None:
+def test_a_run_that_another_process_has(pool: Processes, idx_set: Path, results: Path) -> None:
     taken, free = make_jobs(idx_set, results, 2)
-    with Processes(2) as executor, runs.Claim(folder_of(taken)):
-        found = drive(executor, [taken, free])
+    with runs.Claim(folder_of(taken)):
+        found = drive(pool, [taken, free])
     assert (found[taken.label].status, found[taken.label].lost) == ("running", False)
     assert "in use by another process" in str(found[taken.label].error)
     assert [path.name for path in folder_of(taken).iterdir()] == ["log.txt"]
@@ -259,7 +257,7 @@ def test_workers_that_do_not_start(monkeypatch: pytest.MonkeyPatch, idx_set: Pat
 @pytest.mark.parametrize("name", ["processes", "serial"])
 def test_jobs_are_taken_in_order_and_none_is_forgotten(name: str, idx_set: Path, results: Path) -> None:
     jobs = make_jobs(idx_set, results, 4)
-    with open_it(name, workers=1) as executor:
+    with open_executor(name, workers=1) as executor:
         assert executor.workers == 1
         for job in jobs:
             executor.submit(job)
@@ -298,40 +296,46 @@ def test_a_failure_outside_the_training_leaves_its_traceback(
     assert "Traceback" in log_of(job) and "in broken" in log_of(job)
 
 
-def test_a_failure_is_made_final(idx_set: Path, results: Path) -> None:
+def test_a_failure_is_made_final(monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
+    monkeypatch.setattr(runs, "_LOCK_WAIT", 0.0)
     job = make_job(idx_set, results, "a")
     record = record_failure(job, "killed too often", "its last words")
     assert record is not None
-    assert (record["status"], record["error"], record["id"]) == ("failed", "killed too often", job.run_id)
+    assert (record.status, record.error, record.id) == ("failed", "killed too often", job.run_id)
     assert runs.read_record(folder_of(job)) == record
     assert "its last words" in log_of(job)
     with Serial() as executor:
         assert drive(executor, [job])["a"].status == "completed"
     after = record_failure(job, "too late")
     assert after is not None
-    assert after["status"] == "completed"
+    assert after.status == "completed"
     with runs.Claim(folder_of(job)):
         assert record_failure(job, "not ours") is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_descriptors_and_threads_stay(idx_set: Path, results: Path) -> None:
-    def counts() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/fd")), threading.active_count()
+    """Those that earlier tests left behind may still go meanwhile."""
+
+    def counts() -> tuple[int, set[threading.Thread]]:
+        return len(os.listdir("/proc/self/fd")), set(threading.enumerate())
 
     before = counts()
     with Processes(2) as executor:
-        drive(executor, make_jobs(idx_set, results, 6))
+        drive(executor, make_jobs(idx_set, results, 4))
         middle = counts()
-        drive(executor, [make_job(idx_set, results, f"more-{seed}", seed=seed) for seed in range(12)])
-        assert counts() == middle
-        assert middle[1] == before[1]
-    assert counts() == before
+        drive(executor, [make_job(idx_set, results, f"more-{seed}", seed=seed) for seed in range(4)])
+        descriptors, threads = counts()
+        assert descriptors <= middle[0] and threads <= before[1]
+    descriptors, threads = counts()
+    assert descriptors <= before[0] and threads <= before[1]
 
 
 DRIVER = """
 import sys, json
+from mlp_cli.sweep import processes
 from mlp_cli.sweep.executors import Job, open_executor
+processes.CLOSE_PATIENCE = 60.0
 if __name__ == "__main__":
     with open_executor(sys.argv[1], workers=2) as executor:
         for line in sys.stdin:
@@ -342,9 +346,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(params=["processes", "dask"])
+@pytest.fixture(params=[pytest.param("processes", marks=pytest.mark.slow), "dask"])
 def driver(request: pytest.FixtureRequest, idx_set: Path, results: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own group that drives two members without an end, both of which have a checkpoint."""
+    """A process of its own group that drives two members without an end, both of which have a checkpoint. A driver of processes that
+    is killed is `mlp sweep` itself in the default suite, see test_sweep_chaos.py."""
     if request.param == "dask":
         need("distributed")
     jobs = make_jobs(idx_set, results, 2, epochs=LONG)
@@ -357,7 +362,7 @@ def driver(request: pytest.FixtureRequest, idx_set: Path, results: Path, tmp_pat
             assert process.stdin is not None
             with closing(process.stdin):
                 process.stdin.write("".join(f"{job_line(job)}\n" for job in jobs))
-            wait_for(lambda: all((folder_of(job) / "checkpoint.npz").exists() for job in jobs), 60)
+            wait_for(lambda: all((folder_of(job) / "checkpoint.npz").exists() for job in jobs))
             yield process
         finally:
             process.kill()
@@ -372,19 +377,19 @@ def test_no_child_outlives_a_killed_driver(driver: subprocess.Popen[str], result
     children = children_of(driver.pid)
     assert len(children) >= 2
     driver.kill()
-    wait_for(lambda: not any(map(is_alive, children)), 3.0)
+    wait_for(lambda: not any(map(is_alive, children)))
     for folder in results.glob("seed-*"):
         # The lock goes with a process's last thread, and its first may count as gone a moment before.
-        wait_for(partial(is_interrupted, folder), 3.0)
+        wait_for(partial(is_interrupted, folder))
 
 
 @pytest.mark.parametrize("driver", ["processes"], indirect=True)
 def test_ctrl_c_stops_the_whole_group_in_good_order(driver: subprocess.Popen[str], results: Path) -> None:
     children = children_of(driver.pid) if sys.platform == "linux" else []
     os.killpg(driver.pid, signal.SIGINT)
-    assert driver.wait(20) != 0
+    assert driver.wait(60) != 0
     records = [runs.read_record(folder) for folder in results.glob("seed-*")]
-    assert [record["status"] for record in records if record] == ["interrupted"] * 2
+    assert [record.status for record in records if record] == ["interrupted"] * 2
     assert not any(map(is_alive, children))
 
 

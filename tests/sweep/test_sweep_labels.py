@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlp_cli.config import Config, config_from_mapping
-from mlp_cli.sweep.labels import configuration_label, member_label, ordered, value_of
+from mlp_cli.sweep.labels import configuration_label, member_label, ordered, swept_values
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -39,10 +39,10 @@ def test_the_example_of_the_contract() -> None:
         ("activation", {"name": "leaky_relu", "negative_slope": 0.2}, "activation-leaky_relu-negative_slope-0.2"),
         ("optimizer", {"name": "adam", "beta_1": 0.9}, "optimizer-adam"),
         ("optimizer", {"name": "adam", "beta_1": 0.8}, "optimizer-adam-beta_1-0.8"),
-        ("batch_norm", True, "batch_norm-on"),
-        ("batch_norm", False, "batch_norm-off"),
+        ("batch_norm", True, "batch_norm-true"),
+        ("batch_norm", False, "batch_norm-null"),
         ("batch_norm", {"momentum": 0.5}, "batch_norm-momentum-0.5"),
-        ("early_stopping", None, "early_stopping-off"),
+        ("early_stopping", None, "early_stopping-null"),
         ("dropout", 0.0, "dropout-0"),
         ("dtype", "float64", "dtype-float64"),
     ],
@@ -56,7 +56,8 @@ def test_values_of_layers() -> None:
     assert label("activation", hidden_sizes=[8, 8], activation=["tanh", "tanh"]) == "activation-tanh"
     assert label("activation", hidden_sizes=[8, 8], activation=["relu", "tanh"]) == "activation-relu-tanh"
     assert label("dropout", hidden_sizes=[8, 8], dropout=[0.1, 0.2]) == "dropout-0.1x0.2"
-    assert label("activation", hidden_sizes=[]) == "activation-none"
+    assert label("activation", hidden_sizes=[]) == "", "without hidden layers there is none"
+    assert label("batch_norm.momentum", "hidden_sizes") == "hidden_sizes-300", "what is off has no options"
 
 
 def test_nested_keys() -> None:
@@ -111,7 +112,7 @@ configs = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(configs, configs, st.integers(0, 2**32 - 1))
 def test_labels_are_names_and_differ_where_values_do(one: dict, other: dict, seed: int) -> None:
     keys = list(one)
@@ -121,9 +122,17 @@ def test_labels_are_names_and_differ_where_values_do(one: dict, other: dict, see
     assert (texts[0] == texts[1]) == (made[0].hash() == made[1].hash())
 
 
-def test_short_values() -> None:
-    assert value_of(config(optimizer={"name": "adam", "beta_1": 0.8}), "optimizer") == {"name": "adam", "beta_1": 0.8}
-    assert value_of(config(), "optimizer") == "adam"
-    assert value_of(config(hidden_sizes=[3, 4], activation="tanh"), "activation") == "tanh"
-    assert value_of(config(), "batch_norm") is False
-    assert value_of(config(), "early_stopping.patience") is None
+def test_swept_values() -> None:
+    def values(*keys: str, **config_keys: Any) -> dict[str, Any]:
+        return swept_values(config(**config_keys).to_dict(), keys)
+
+    adam = {"name": "adam", "beta_1": 0.8}
+    assert values("optimizer", optimizer=adam) == {"optimizer": adam}
+    assert values("optimizer", "optimizer.beta_1", optimizer=adam) == {"optimizer": "adam", "optimizer.beta_1": 0.8}
+    assert values("optimizer.name") == {"optimizer.name": "adam"}
+    assert values("activation", hidden_sizes=[3, 4], activation="tanh") == {"activation": "tanh"}
+    assert values("batch_norm", "early_stopping.patience") == {"batch_norm": None}
+    assert values("early_stopping", early_stopping={"patience": 2}) == {"early_stopping": {"patience": 2}}
+    assert values("early_stopping", early_stopping={"patience": 5}) == {"early_stopping": True}
+    assert values("dataset", dataset={"path": "a", "limit": 9}) == {"dataset": {"path": "a", "limit": 9}}
+    assert values("dataset.path", dataset={"path": "a", "limit": 9}) == {"dataset.path": "a"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from needs import need
 
-from mlp_cli.config.block import NOWHERE
+from mlp_cli.config.yaml_lines import NOWHERE
 from mlp_cli.errors import UsageError
 from mlp_cli.sweep.axes import Assignment, Choices, Dimension, Domain, Floats, Integers, Setting
 from mlp_cli.sweep.samplers import ROUND, Grid, Random, Sampler, Score, Tpe, samplers

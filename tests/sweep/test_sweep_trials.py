@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlp_cli.config import config_from_mapping
 from mlp_cli.experiment import FILES
-from mlp_cli.sweep.trials import Trials, cell, metric_at, read_attempts, safe, trial_of
+from mlp_cli.sweep.trials import Trials, metric_at, read_attempts, row_values, safe, trial_of
 
 KEYS = ("optimizer", "learning_rate")
 
@@ -156,9 +156,23 @@ def test_no_text_is_computed_by_a_spreadsheet(text: str) -> None:
 
 
 def test_values_as_text() -> None:
-    assert [cell(value) for value in ("adam", 0.001, 2.0, 5, [300, 100], {"name": "adam", "beta_1": 0.8}, None, False)] == [
-        "adam", "0.001", "2", "5", "[300, 100]", "{name: adam, beta_1: 0.8}", "null", "false",
-    ]  # fmt: skip
+    config = {
+        "hidden_sizes": [300, 100],
+        "activation": ["relu", {"name": "leaky_relu", "negative_slope": 0.2}],
+        "optimizer": {"name": "adam", "beta_1": 0.8},
+        "learning_rate": 2.0,
+        "early_stopping": None,
+        "batch_norm": False,
+    }
+    assert row_values(config, [*config, "epochs", "batch_norm.momentum"]) == {
+        "hidden_sizes": "[300, 100]",
+        "activation": "[relu, {name: leaky_relu, negative_slope: 0.2}]",
+        "optimizer": "{name: adam, beta_1: 0.8}",
+        "learning_rate": "2",
+        "early_stopping": "null",
+        "batch_norm": "null",
+        "epochs": "10",
+    }
 
 
 def test_a_run_of_another_version_is_still_a_row(tmp_path: Path) -> None:
@@ -166,7 +180,7 @@ def test_a_run_of_another_version_is_still_a_row(tmp_path: Path) -> None:
     record = tmp_path / "runs" / name / "run.json"
     record.write_text(record.read_text().replace('"batch_size"', '"no_such_key"'))
     row = trial_of(record.parent, KEYS)
-    assert row.values == {} and row.seed is None and row.status == "completed"
+    assert list(row.values) == list(KEYS) and row.seed == 4 and row.status == "completed"
 
 
 @pytest.mark.parametrize("lost", FILES)

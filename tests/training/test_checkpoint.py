@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 from small_sets import make_idx_set
 
-from mlp_cli import npz
 from mlp_cli.build import build, load_data
 from mlp_cli.config import config_from_mapping
+from mlp_cli.data import npz
 from mlp_cli.errors import RunError
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import AfterEpoch
+from mlp_cli.training.callbacks import Callback
 from mlp_cli.training.checkpoint import CURRENT, PREVIOUS, Damaged
+from mlp_cli.training.state import Row
 from mlp_cli.training.trainer import Trainer
 
 IDENTITY = {"run": "r-0", "config_hash": "h", "data_sha256": "d", "environment": {"numpy": "1", "threads": 1}}
@@ -39,12 +41,18 @@ def trainer(data: Path, *overrides: str) -> Trainer:
         "epochs": 6,
     }
     config = config_from_mapping(mapping, overrides)
-    return build(config, load_data(config, print))
+    return build(config, load_data(config))
 
 
 def save_after(made: Trainer, folder: Path, *epochs: int) -> None:
     """Trains to the end and saves after these epochs; the last of them is what the folder stands at."""
-    made.fit([AfterEpoch(lambda: checkpoint.save(folder, made, IDENTITY) if made.state.epoch in epochs else None)])
+
+    class Save(Callback):
+        def on_epoch(self, row: Row) -> None:
+            if row.epoch in epochs:
+                checkpoint.save(folder, made, IDENTITY)
+
+    made.fit([Save()])
 
 
 def everything(made: Trainer) -> dict[str, Any]:
@@ -56,7 +64,7 @@ def everything(made: Trainer) -> dict[str, Any]:
     ]
     state = made.state
     return {name: value.tobytes() for name, value in arrays.items()} | {
-        "rows": rows, "best": state.best.memory(), "where": (state.epoch, state.step)
+        "rows": rows, "best": asdict(state.best), "where": (state.epoch, state.step)
     }  # fmt: skip
 
 

@@ -1,9 +1,5 @@
 """The best epoch and the decision to stop, worked by hand."""
 
-import math
-
-import pytest
-
 from mlp_cli.training.state import Best, Row
 
 
@@ -61,11 +57,3 @@ def test_without_validation_nothing_is_best() -> None:
     best = Best(patience=1)
     assert not best.update(row(1, None)) and not best.update(row(2, None))
     assert (best.epoch, best.stop) == (None, False)
-
-
-@pytest.mark.parametrize("patience", [None, 3])
-def test_memory_is_all_there_is(patience: int | None) -> None:
-    best = Best(min_delta=0.1, patience=patience)
-    feed(best, [0.9, 0.95, 1 / 3])
-    again = Best(**best.memory())
-    assert again == best and math.isclose(again.value or 0, 1 / 3, rel_tol=0)

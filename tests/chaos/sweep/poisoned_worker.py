@@ -1,5 +1,6 @@
-"""A worker in which members whose labels begin with the name of a poison go wrong after each epoch; `once-…` dies after its first
-epoch alone, so that a second attempt goes on from the checkpoint. For tests alone: `python poisoned_worker.py PATHS SOCKET PARENT`."""
+"""A worker in which members go wrong after each epoch: those whose labels begin with the name of a poison, and those that
+MLP_POISONS, a JSON object of labels and poisons, gives one. `once` dies after the first epoch alone, so that a second attempt goes
+on from the checkpoint. For tests alone: `python poisoned_worker.py PATHS SOCKET PARENT`."""
 
 import ctypes
 import json
@@ -43,6 +44,11 @@ def killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def told() -> None:
+    """Told to stop by somebody other than the sweep."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def deaf() -> None:
     """An endless loop that no signal ends but SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,32 +72,33 @@ def obey_modes() -> None:
             libc.capset(header, sets)
 
 
-POISONS = {poison.__name__: poison for poison in (segfault, exception, memory, endless, exit0, exit3, killed, deaf, noisy)}
+POISONS = {poison.__name__: poison for poison in (segfault, exception, memory, endless, exit0, exit3, killed, told, deaf, noisy)}
+CHOSEN = json.loads(os.environ["MLP_POISONS"])
 
 
 def main() -> None:
-    from mlp_cli.job import Job
+    from mlp_cli.experiment import Attempt
 
     obey_modes()
 
     plain = trainer.Trainer._finish_epoch
-    train = Job._train
+    train = Attempt.finish
     label = ""
 
     def remember(self, *arguments):
         nonlocal label
-        label = self.plan.config.name
+        label = self.config.name
         return train(self, *arguments)
 
     def finish_epoch(self, row, callbacks):
         plain(self, row, callbacks)
-        name = label.partition("-")[0]
+        name = CHOSEN.get(label) or label.partition("-")[0]
         if name in POISONS:
             POISONS[name]()
         elif name == "once" and row.epoch == 1:
             segfault()
 
-    Job._train = remember
+    Attempt.finish = remember
     trainer.Trainer._finish_epoch = finish_epoch
     worker.main(int(sys.argv[2]), int(sys.argv[3]))
 

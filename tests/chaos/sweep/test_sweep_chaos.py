@@ -1,5 +1,6 @@
-"""Sweeps under attack: workers and drivers killed at random, members of every bad kind. Small here by default, large with `-m slow`."""
+"""Sweeps under attack: workers and drivers killed at random, members of every bad kind. Small by default, large with `-m slow`."""
 
+import itertools
 import os
 import random
 import signal
@@ -8,12 +9,13 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from needs import need
-from small_sets import make_idx_set
+from small_sets import Answer, make_idx_set
 from sweep_jobs import (
     children_of,
     drive,
@@ -26,10 +28,12 @@ from sweep_jobs import (
     poison,
     run_hash,
     trained_alone,
+    wait_for,
 )
 
-from mlp_cli import runs
-from mlp_cli.sweep.executors import open_executor
+from mlp_cli import experiment, runs
+from mlp_cli.config import config_from_mapping
+from mlp_cli.sweep.executors import Job, open_executor
 from mlp_cli.sweep.processes import Processes
 
 LARGE = pytest.mark.slow
@@ -44,17 +48,17 @@ def calm_hashes(images: Path, folder: Path, count: int, workers: int = 2, **keys
 
 
 class Killer:
-    """Kills a random worker now and then, from a thread, until it leaves its `with`: one that is up, since on a busy machine
-    nothing would ever begin otherwise."""
+    """Kills a random worker now and then, from a thread, at most so often and until it leaves its `with`: one that is up, since on a
+    busy machine nothing would ever begin otherwise."""
 
-    def __init__(self, executor: Processes, shortest: float, longest: float) -> None:
-        self.executor, self.pause = executor, (shortest, longest)
+    def __init__(self, executor: Processes, most: int, shortest: float, longest: float) -> None:
+        self.executor, self.most, self.pause = executor, most, (shortest, longest)
         self.random, self.over, self.killed = random.Random(7), threading.Event(), 0
         self.thread = threading.Thread(target=self._kill)
 
     def _kill(self) -> None:
-        while not self.over.wait(self.random.uniform(*self.pause)):
-            crew = [worker for worker in list(self.executor._crew) if worker.ready]
+        while self.killed < self.most and not self.over.wait(self.random.uniform(*self.pause)):
+            crew = [worker for worker in list(self.executor._crew) if worker.job and worker.started]
             if crew:
                 self.random.choice(crew).process.kill()
                 self.killed += 1
@@ -68,34 +72,43 @@ class Killer:
         self.thread.join()
 
 
-@pytest.mark.parametrize(
-    ("count", "epochs", "workers", "shortest", "longest"),
-    [(16, 8, 2, 0.2, 0.6), pytest.param(200, 100, 4, 0.5, 2.0, marks=LARGE)],
-)
-def test_workers_killed_at_random(
-    count: int, epochs: int, workers: int, shortest: float, longest: float, idx_set: Path, tmp_path: Path
-) -> None:
-    started = time.monotonic()
-    expected = calm_hashes(idx_set, tmp_path, count, workers, epochs=epochs)
-    calm, started = time.monotonic() - started, time.monotonic()
-    jobs = make_jobs(idx_set, tmp_path / "runs", count, epochs=epochs)
-    with Processes(workers) as executor, Killer(executor, shortest, longest) as killer:
-        found = drive(executor, jobs, attempts=100)
-    disturbed = time.monotonic() - started
-    print(f"{count} runs, {killer.killed} kills: {disturbed:.1f} s, in calm {calm:.1f} s")
-    if epochs >= 100:  # the short one is mostly the workers' starts
-        assert disturbed <= 2 * calm
-    assert {result.status for result in found.values()} == {"completed"}
-    assert len(found) == count
-    assert killer.killed
-    assert sum(result.attempt - 1 for result in found.values()) <= killer.killed
+def check_kills(executor: Processes, jobs: list[Job]) -> None:
+    """Trains the members while workers are killed; each one completes, and is charged for its own losses alone."""
+    found = drive(executor, jobs, attempts=100)
+    assert {job.label: found[job.label].status for job in jobs} == {job.label: "completed" for job in jobs}
     for job in jobs:
         assert log_of(job).count("SIGKILL") == found[job.label].attempt - 1, "only who was killed is charged"
+
+
+def test_workers_killed_at_random(idx_set: Path, tmp_path: Path) -> None:
+    members = (make_job(idx_set, tmp_path / "runs", f"seed-{seed}", seed=seed, epochs=8) for seed in itertools.count())
+    jobs: list[Job] = []
+    with Processes(2) as executor, Killer(executor, 4, 0.05, 0.2) as killer:
+        while killer.killed < 4:  # on a slow machine a few members do
+            jobs += (more := list(itertools.islice(members, 8)))
+            check_kills(executor, more)
+    assert sum(log_of(job).count("SIGKILL") for job in jobs) <= killer.killed
+    assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
+
+
+@LARGE
+def test_many_workers_killed_at_random(idx_set: Path, tmp_path: Path) -> None:
+    """It takes no more than twice the time of an undisturbed sweep."""
+    started = time.monotonic()
+    expected = calm_hashes(idx_set, tmp_path, 200, 4, epochs=100)
+    calm, started = time.monotonic() - started, time.monotonic()
+    jobs = make_jobs(idx_set, tmp_path / "runs", 200, epochs=100)
+    with Processes(4) as executor, Killer(executor, 10_000, 0.5, 2.0) as killer:
+        check_kills(executor, jobs)
+    disturbed = time.monotonic() - started
+    print(f"{len(jobs)} runs, {killer.killed} kills: {disturbed:.1f} s, in calm {calm:.1f} s")
+    assert killer.killed and disturbed <= 2 * calm
     assert hashes_of(jobs) == expected
 
 
-@pytest.mark.parametrize("good", [8, pytest.param(43, marks=LARGE)])
-def test_poison_among_members(good: int, monkeypatch: pytest.MonkeyPatch, idx_set: Path, tmp_path: Path) -> None:
+@LARGE
+def test_poison_among_members(monkeypatch: pytest.MonkeyPatch, idx_set: Path, tmp_path: Path) -> None:
+    """Each kind of death one after the other is in test_sweep_executors.py."""
     poison(monkeypatch)
     results = tmp_path / "runs"
     results.mkdir()
@@ -103,10 +116,10 @@ def test_poison_among_members(good: int, monkeypatch: pytest.MonkeyPatch, idx_se
     bad = [make_job(idx_set, results, name) for name in names]
     bad += [make_job(idx_set, results, "diverges", learning_rate=1e30), make_job(idx_set, results, "unwritable")]
     folder_of(bad[-1]).mkdir(mode=0o500)
-    jobs = make_jobs(idx_set, results, good)
+    jobs = make_jobs(idx_set, results, 43)
     order = [*jobs, *bad]
     random.Random(3).shuffle(order)
-    with Processes(2, timeout=10.0) as executor:
+    with Processes(2, timeout=20.0) as executor:
         found = drive(executor, order)
     assert {job.label: found[job.label].status for job in jobs} == {job.label: "completed" for job in jobs}
     assert {job.label: found[job.label].attempt for job in jobs} == {job.label: 1 for job in jobs}
@@ -121,63 +134,68 @@ def test_poison_among_members(good: int, monkeypatch: pytest.MonkeyPatch, idx_se
         if job.label != "unwritable":
             record = runs.read_record(folder_of(job))
             assert record is not None
-            assert (record["status"], record["error"]) == (found[job.label].status, found[job.label].error)
-    assert hashes_of(jobs) == calm_hashes(idx_set, tmp_path, good)
+            assert (record.status, record.error) == (found[job.label].status, found[job.label].error)
+    assert hashes_of(jobs) == calm_hashes(idx_set, tmp_path, 43)
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(12, marks=LARGE)])
-def test_the_same_bytes_in_every_company(count: int, idx_set: Path, tmp_path: Path) -> None:
+@LARGE
+def test_the_same_bytes_in_every_company(idx_set: Path, tmp_path: Path) -> None:
+    """One worker or two, with three members each, is in test_sweep_executors.py and test_sweep_dask.py."""
     keys = {"dropout": 0.2, "hidden_sizes": [32, 16]}
-    alone = [trained_alone(job, tmp_path / "alone") for job in make_jobs(idx_set, tmp_path / "alone", count, **keys)]
+    alone = [trained_alone(job, tmp_path / "alone") for job in make_jobs(idx_set, tmp_path / "alone", 12, **keys)]
     kinds = [("processes", 1), ("processes", 2), ("processes", 4), ("serial", 1)]
     need("distributed")
     kinds.append(("dask", 2))
     for name, workers in kinds:
-        jobs = make_jobs(idx_set, tmp_path / f"{name}-{workers}", count, **keys)
+        jobs = make_jobs(idx_set, tmp_path / f"{name}-{workers}", 12, **keys)
         with open_executor(name, workers=workers) as executor:
             drive(executor, jobs)
         assert hashes_of(jobs) == alone, f"{name} with {workers} workers"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-@pytest.mark.parametrize(("count", "kills", "longest"), [(12, 3, 60), pytest.param(100, 20, 120, marks=LARGE)])
-def test_the_driver_killed_again_and_again(count: int, kills: int, longest: int, small_config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "kills", "longest"), [(8, 2, 60), pytest.param(100, 20, 120, marks=LARGE)])
+def test_the_driver_killed_again_and_again(
+    count: int,
+    kills: int,
+    longest: int,
+    small_config: Path,
+    tmp_path: Path,
+    mlp: Callable[..., Answer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """`mlp sweep` itself, killed after so many more epochs each time; members are left at every kill."""
-    words = ["epochs=30", "--seeds", str(count), "--workers", "2"]
-    assert start_sweep(tmp_path, *words, "--results", "calm").wait() == 0
+    monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
+    monkeypatch.setattr("mlp_cli.report.winner.draw_winners", lambda *_: None)
+    words = ["small.yaml", "epochs=30", "--seeds", str(count), "--workers", "2"]
     generator = random.Random(11)
     finished: dict[str, int] = {}
     for _ in range(kills):
-        before, more = epochs_in(tmp_path / "results"), generator.randint(20, longest)
-        driver = start_sweep(tmp_path, *words)
+        before, more = epochs_in(tmp_path / "results"), generator.randint(40, longest)
+        driver = subprocess.Popen([sys.executable, "-m", "mlp_cli", "sweep", *words], cwd=tmp_path, stdout=subprocess.DEVNULL)
         while epochs_in(tmp_path / "results") < before + more:
             assert driver.poll() is None, "it ended before it was killed"
             time.sleep(0.01)
         children = children_of(driver.pid)
         driver.kill()
         assert driver.wait() == -signal.SIGKILL
-        end = time.monotonic() + 3.0
-        while any(map(is_alive, children)):
-            assert time.monotonic() < end, "a child outlived its driver"
-            time.sleep(0.02)
+        wait_for(lambda children=children: not any(map(is_alive, children)))
         now = stamps(tmp_path / "results")
         assert finished.items() <= now.items(), "a finished member was touched"
         assert len(now) < count, "nothing was left to lose"
         finished = now
     assert finished
-    assert start_sweep(tmp_path, *words).wait() == 0
+    answer = mlp("sweep", *words)
+    assert answer.code == 0 and f"runs        {count} completed" in answer.out, answer
     assert finished.items() <= stamps(tmp_path / "results").items()
-    hashes = {
-        name: {folder.name: run_hash(folder) for folder in (tmp_path / name).glob("*/runs/seed-*")}
-        for name in ("results", "calm")
-    }
-    assert len(hashes["calm"]) == count and hashes["results"] == hashes["calm"]
-
-
-def start_sweep(root: Path, *words: str) -> subprocess.Popen[bytes]:
-    """`mlp sweep small.yaml` as a process of its own."""
-    command = [sys.executable, "-m", "mlp_cli", "sweep", "small.yaml", *words]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL)
+    folders = sorted(tmp_path.glob("results/*/runs/seed-*"))
+    assert len(folders) == count
+    for folder in folders:
+        record = runs.read_record(folder)
+        assert record is not None
+        plan = experiment.Plan(config_from_mapping(record.config), tmp_path / "calm")
+        undisturbed = experiment.run(plan, plots=False).folder
+        assert run_hash(folder) == run_hash(undisturbed)
 
 
 def epochs_in(results: Path) -> int:
@@ -191,7 +209,7 @@ def stamps(results: Path) -> dict[str, int]:
     return {
         folder.name: (folder / runs.RECORD).stat().st_mtime_ns
         for folder, record in records.items()
-        if record is not None and record["status"] == "completed"
+        if record is not None and record.status == "completed"
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlp_cli import npz
+from mlp_cli.data import npz
 
 ARRAYS = {
     "W1": np.arange(12, dtype=np.float32).reshape(3, 4),

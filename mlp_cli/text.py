@@ -1,10 +1,34 @@
-"""Words that sweeps and reports share: counts, the names of metrics, and text that a spreadsheet takes for text."""
+"""Words: safe text for terminals and spreadsheets, lists, counts, and the names of metrics."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 _PARTS = {"val": "validation", "test": "test", "train": "training"}
 _SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve"}
 _HOSTILE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def one_line(text: str, limit: int = 60) -> str:
+    """`text` on one line of at most `limit` characters, with everything escaped that a terminal could act on."""
+    short = text[: limit + 1]
+    safe = "".join(char if char.isprintable() else _escaped(char) for char in short)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def _escaped(char: str) -> str:
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char) or ascii(char)[1:-1]
+
+
+def listed(names: Sequence[str], most: int = 30) -> str:
+    """`a, b, c`, cut after `most` names."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def either(names: Sequence[str], word: str = "or") -> str:
+    """`a, b or c`."""
+    return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli import files
+from mlp_cli import files, runs
+from mlp_cli.build import build, check_data, load_data
+from mlp_cli.config import Config
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.cache import release
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.features import Projection
+from mlp_cli.errors import RunError
+from mlp_cli.model import load_weights
 from mlp_cli.nn.metrics import confusion_matrix, softmax
 from mlp_cli.plots import curves, regions
 from mlp_cli.plots import data as data_plots
 from mlp_cli.plots import run as plots
 from mlp_cli.plots.mosaic import as_images
 from mlp_cli.training.evaluate import ROWS
-from mlp_cli.training.state import Row
 from mlp_cli.training.trainer import Trainer
 
 FOLDER = "plots"
@@ -41,39 +42,58 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
     return not all(os.path.isfile(folder / FOLDER / name) for name in names)
 
 
-def draw_figures(
-    folder: Path, record: Mapping[str, Any], trainer: Trainer, dataset: Dataset, history: list[Row], logits: NDArray | None
+def draw(
+    config: Config,
+    record: runs.Record,
+    folder: Path,
+    home: Path,
+    dataset: Dataset | None = None,
+    trainer: Trainer | None = None,
 ) -> None:
-    """Draws plots/*.png of a completed run, as far as they apply.
+    """Draws home/plots/*.png of a completed run, which lies in `folder`, as far as they apply.
 
-    folder: must be there; one that was removed under way is not made anew. trainer: has the evaluated weights.
-    logits: of the test set (N, K), None without one.
-    Errors: RunError where a file cannot be written.
+    home: made where it is missing; only the run's own folder is not, should it have been removed under way.
+    dataset: the run's, None to load it.
+    trainer: has the evaluated weights, None to read them from the folder.
+    Errors: DataError where the data is gone or has changed; RunError where something cannot be read or written.
     """
-    target = folder / FOLDER
-    files.make_folder(target, folder)
+    target, title = home / FOLDER, plots.title_of(str(record.name), *map(record.metrics.get, ("test_accuracy", "test_r2")))
+    dataset = dataset or load_data(config)
+    check_data(folder, record.data_sha256, dataset)
+    if home != folder:
+        files.make_folder(home)
+    files.make_folder(target, home)
+    columns = {name: np.array(column, np.float64) for name, column in runs.read_curves(folder).items()}
+    regression = dataset.task == "regression"
+    score = "r2" if regression else "accuracy"
+    whole = {"train_loss", f"train_{score}", "val_loss", f"val_{score}"} <= columns.keys()
+    epochs = columns["epoch"] if whole else np.empty(0)
+    if len(epochs) != max(1, record.epochs or 0):
+        raise RunError(
+            f"{folder} is damaged: its metrics.csv has {len(epochs)} of {record.epochs} epochs",
+            "train the run again with --force",
+        )
+    if trainer is None:
+        trainer = build(config, dataset)
+        load_weights(folder, trainer.network)
     # Training has gone through all of it, and drawing needs the room.
     release(dataset.train.x)
-    metrics = record["metrics"]
-    title = plots.title_of(record["name"], metrics.get("test_accuracy"), metrics.get("test_r2"))
-    if dataset.task == "classification" and dataset.test is not None and logits is not None:
-        _draw_predictions(target, dataset, logits, title)
-    if dataset.task == "classification" and dataset.shape == (2,):
+    if not regression and dataset.test is not None:
+        _draw_predictions(target, dataset, dataset.test, trainer, title)
+    if not regression and dataset.shape == (2,):
         _draw_plane(target, dataset, trainer, title)
     first = trainer.network.parameters["W1"]
     if isinstance(trainer.train.transform, Projection):
         # What a unit sees of an image, not of its features.
         first = trainer.train.transform.matrix @ first
     plots.weights(target / "weights.png", first, dataset.shape, title=title)
-    epochs = [row.epoch for row in history]
-    validated = trainer.validation is not None
-    regression = dataset.task == "regression"
+    validated = dataset.validation is not None
     curves.accuracy(
         target / "accuracy.png",
         epochs,
-        _column(history, "train_score"),
-        _column(history, "val_score") if validated else None,
-        best_epoch=record["best_epoch"],
+        columns[f"train_{score}"],
+        columns[f"val_{score}"] if validated else None,
+        best_epoch=record.best_epoch,
         title=title,
         label="R²" if regression else "accuracy",
         percent=not regression,
@@ -81,12 +101,19 @@ def draw_figures(
     curves.loss(
         target / "loss.png",
         epochs,
-        _column(history, "train_loss"),
-        _column(history, "val_loss") if validated else None,
-        best_epoch=record["best_epoch"],
+        columns["train_loss"],
+        columns["val_loss"] if validated else None,
+        best_epoch=record.best_epoch,
         title=title,
         label="mean squared error" if regression else "cross-entropy (nats per example)",
     )
+
+
+def _outputs(trainer: Trainer, part: Part) -> NDArray:
+    """The network's outputs (N, K) for the rows of a part."""
+    batches = Batches(part, trainer.train.transform, ROWS, trainer.network.theta.dtype)
+    with np.errstate(all="ignore"):
+        return np.concatenate([trainer.network.forward(x, training=False).copy() for x, _ in batches])
 
 
 def _draw_plane(target: Path, dataset: Dataset, trainer: Trainer, title: str) -> None:
@@ -100,13 +127,11 @@ def _draw_plane(target: Path, dataset: Dataset, trainer: Trainer, title: str) ->
     name, part = ("test", dataset.test) if dataset.test else ("training", train)
     grid = regions.grid_of(train.x[train.index])
     cells = Part(grid.inputs, np.zeros(len(grid.inputs), dtype=np.int64), np.arange(len(grid.inputs)))
-    batches = Batches(cells, trainer.train.transform, ROWS, trainer.network.theta.dtype)
-    predicted = np.concatenate([trainer.network.forward(x, training=False).argmax(axis=1) for x, _ in batches])
     rows = part.index[: regions.POINTS]
     regions.regions(
         target / "regions.png",
         grid,
-        predicted,
+        _outputs(trainer, cells).argmax(axis=1),
         part.x[rows],
         part.y[rows],
         dataset.classes,
@@ -115,13 +140,9 @@ def _draw_plane(target: Path, dataset: Dataset, trainer: Trainer, title: str) ->
     )
 
 
-def _column(history: list[Row], name: str) -> NDArray[np.float64]:
-    return np.array([getattr(row, name) for row in history], dtype=np.float64)
-
-
-def _draw_predictions(target: Path, dataset: Dataset, logits: NDArray, title: str) -> None:
-    assert dataset.test is not None
-    true = dataset.test.y[dataset.test.index]
+def _draw_predictions(target: Path, dataset: Dataset, part: Part, trainer: Trainer, title: str) -> None:
+    """Confusion matrix and worst errors of the test part."""
+    logits, true = _outputs(trainer, part), part.y[part.index]
     predicted = logits.argmax(axis=1)
     probability = softmax(logits)[np.arange(len(predicted)), predicted]
     plots.confusion(
@@ -129,12 +150,12 @@ def _draw_predictions(target: Path, dataset: Dataset, logits: NDArray, title: st
     )
     plots.errors(
         target / "errors.png",
-        dataset.test.x,
+        part.x,
         true,
         predicted,
         probability,
         dataset.classes,
         dataset.shape,
-        rows=dataset.test.index,
+        rows=part.index,
         title=title,
     )

@@ -1,0 +1,190 @@
+"""YAML text to plain values, with the place of each.
+
+Only mappings, lists and scalars are read; anchors, aliases, tags and merge keys are refused before a value is made of them. Scalars
+follow YAML 1.2 with `1e-3` as a number: only true and false are booleans; `yes`, `010`, `1_000`, `1:30` and dates stay text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
+from typing import Any, NamedTuple
+
+import yaml
+
+from mlp_cli.config.resolved import show
+from mlp_cli.text import one_line
+
+MOST_VALUES = 10_000
+MOST_LEVELS = 20
+
+Path = tuple[int | str, ...]
+"""The way from the root to a value: keys, and the numbers of a list's items."""
+
+_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WORDS = {"~": None, "null": None, "true": True, "false": False, ".nan": float("nan")}
+_WORDS |= {sign + ".inf": float(sign + "inf") for sign in ("", "+", "-")}
+_SPECIAL = {case(word): value for word, value in _WORDS.items() for case in (str, str.capitalize, str.upper)} | {"": None}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_HINTS = (
+    (r"'\\t' that cannot start", "a tab stands where YAML wants spaces; use spaces"),
+    (r"that cannot start|an alias|an anchor|a tag", "a text cannot begin with any of *&!|>%@`; put the text in quotes"),
+    (r"flow|found '[]}]'", "a bracket is not closed, or a comma is missing or out of place; write [a, b] or {a: 1, b: 2}"),
+    (r"quoted scalar", "the quote is not closed, or \\ stands in double quotes; in single quotes \\ stands for itself"),
+    (r"mapping values|expected ':'", "a colon is missing or out of place, or the line is indented too far; write key: value"),
+    (r"<block end>|dedent|<document start>", "wrong indentation; the lines of one level begin in the same column"),
+    (r"another document", "a second document begins here; a file holds one"),
+)
+"""What PyYAML finds wrong (a pattern), and words that say the fix."""
+
+
+class Place(NamedTuple):
+    """Where a value was written: a line of a file with the value's text, an override with its number, or neither."""
+
+    line: int | None = None
+    text: str = ""
+    override: str | None = None
+    number: int = 0
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: its place, what stands there ("epochs: -1"), and what should."""
+
+    place: Place
+    shown: str
+    message: str
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A config as it was written, before it is checked.
+
+    source: what messages call it. values: plain values; None where the text is refused. name: the run's, unless it has one.
+    places: of values, by the way to them. problems: of the text, such as duplicate keys, and of overrides.
+    """
+
+    source: str
+    values: Any
+    name: str = "run"
+    places: Mapping[Path, Place] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def place(self, path: Path) -> Place:
+        """The place of a value, or of what holds it."""
+        ways = (path[:length] for length in range(len(path), 0, -1))
+        return next((self.places[way] for way in ways if way in self.places), NOWHERE)
+
+    def value(self, path: Path) -> Any:
+        """What stands at a path."""
+        return reduce(getitem, path, self.values)
+
+    def text(self, path: Path) -> str:
+        """A value as it was written."""
+        place, value = self.places.get(path, NOWHERE), self.value(path)
+        return place.text if place.line and (place.text or value is None) else show(value)
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Shows a value of a file as "optimizer.beta_1: 2", an override as given; the message says the rest of the way."""
+        place = self.place(path)
+        if place.override is None:
+            depth = next((number for number, part in enumerate(path) if isinstance(part, int)), len(path))
+            shown = f"{'.'.join(map(str, path[:depth]))}: {self.text(path[:depth])}".rstrip()
+        else:
+            depth, shown = place.override.partition("=")[0].count(".") + 1, place.override
+        rest = [f"item {part + 1}" if isinstance(part, int) else one_line(part, 40) for part in path[depth:]]
+        return Problem(place, shown, f"{', '.join(rest)}: {message}" if rest else message)
+
+
+def scalar(text: str) -> bool | int | float | str | None:
+    """The value of an unquoted scalar."""
+    if text in _SPECIAL or not _NUMBER.fullmatch(text):
+        return _SPECIAL.get(text, text)
+    return int(text) if len(text) < 100 and text.lstrip("+-").isdecimal() else float(text)
+
+
+def read(text: str, source: str = "", name: str = "run") -> Document:
+    """Reads a YAML text of one document."""
+    lines, notes, places = _BREAK.split(text), list[tuple[int, str]](), dict[Path, Place]()
+    values = None
+    try:
+        node = _Composer(text, notes).get_single_node()
+        values = None if notes or node is None else _value(node, (), None, text, places, notes)
+    except yaml.reader.ReaderError as error:
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        notes.append((len(_BREAK.findall(text[: error.position])), f"the character U+{code:04X} is not accepted; remove it"))
+    except yaml.MarkedYAMLError as error:
+        notes = notes or [_explained(error, lines)]
+    except (ValueError, OverflowError):  # of \U escapes beyond the last character, which PyYAML lets through
+        notes.append((next(number for number, line in enumerate(lines) if "\\U" in line), _HINTS[3][1]))
+    problems = tuple(Problem(Place(line + 1), lines[line].strip(" "), message) for line, message in notes)
+    return Document(source, values, name, places, problems)
+
+
+class _Composer(yaml.BaseLoader):
+    """PyYAML's composer, which notes what is refused: line (from 0) and message."""
+
+    def __init__(self, text: str, notes: list[tuple[int, str]]) -> None:
+        super().__init__(text)
+        self.notes, self.level, self.count = notes, 0, 0
+
+    def get_event(self) -> Any:
+        event: Any = super().get_event()
+        anchor, tag, value = (getattr(event, name, None) or "" for name in ("anchor", "tag", "value"))
+        self.level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        self.count += 1
+        is_large = self.level > MOST_LEVELS or self.count > MOST_VALUES
+        if anchor or tag or value == "<<" or is_large or not value.isascii():
+            is_alias, name = isinstance(event, yaml.AliasEvent), one_line(anchor, 20)
+            refused = {
+                f"an alias (*{name}) is not accepted; write the value out": is_alias,
+                f"an anchor (&{name}) is not accepted; remove it": anchor and not is_alias,
+                "a tag (text that begins with !) is not accepted; remove it, or put the text in quotes": tag,
+                "a merge key (<<) is not accepted; write the keys out": value == "<<" and event.style is None,
+                "half of a surrogate pair (\\ud800 … \\udfff) is not a character; remove it": _SURROGATE.search(value),
+                f"more than {MOST_LEVELS} levels or {MOST_VALUES:,} values; a config has fewer than a hundred": is_large,
+            }
+            self.notes += [(event.start_mark.line, message) for message, so in refused.items() if so]
+        if is_large:
+            raise yaml.MarkedYAMLError
+        return event
+
+
+def _value(node: Any, path: Path, line: int | None, text: str, places: dict[Path, Place], notes: list[tuple[int, str]]) -> Any:
+    """A node's plain value. line: of its key. Adds the places of the values in it to `places`, and problems to `notes`."""
+    start, end = node.start_mark, node.end_mark
+    block = isinstance(node, yaml.CollectionNode) and not node.flow_style
+    written = "" if block else " ".join(text[start.index : end.index].split())
+    places[path] = Place((start.line if line is None else line) + 1, written)
+    if isinstance(node, yaml.ScalarNode):
+        return scalar(node.value) if node.style is None else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, (*path, number), None, text, places, notes) for number, item in enumerate(node.value)]
+    found: dict[str, Any] = {}
+    for key, item in node.value:
+        line = key.start_mark.line
+        if not isinstance(key, yaml.ScalarNode):
+            notes.append((line, "a key must be a text, not a list or a mapping"))
+        elif key.value in found:
+            first = places[(*path, key.value)].line
+            notes.append((line, f"duplicate key; {one_line(key.value, 40)} is on line {first} already"))
+        else:
+            found[key.value] = _value(item, (*path, key.value), line, text, places, notes)
+    return found
+
+
+def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]:
+    """The line (from 0) to show for an error of PyYAML, and a message, with the fix where it is known."""
+    found = f"{error.context or ''} {error.problem or ''}".strip()
+    opening = re.search("flow|quoted|simple key", error.context or "")
+    mark: Any = (error.context_mark if opening else None) or error.problem_mark
+    line = min(mark.line, len(lines) - 1)
+    while line > 0 and not lines[line].strip():  # the end of the file, or of what stands before it
+        line -= 1
+    return line, next((hint for pattern, hint in _HINTS if re.search(pattern, found)), f"not valid YAML: {found}")
