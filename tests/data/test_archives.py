@@ -216,7 +216,7 @@ def test_only_files(tmp_path: Path) -> None:
 def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"hello")
-    refuses(contents, path, "not a zip archive")
+    refuses(contents, path, "damaged or not usable (file is not a zip file)")
     path.write_text("<html>")
     refuses(contents, path, "HTML page")
     refuses(contents, tmp_path / "none.zip", "no such file")
