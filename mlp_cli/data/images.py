@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ import numpy as np
 from mlp_cli.data.arrays import PARTS, part_of
 from mlp_cli.data.dataset import Array
 from mlp_cli.data.formats import Found, reads
-from mlp_cli.data.streams import Limit, foreign, members, printable
+from mlp_cli.data.streams import Limit, foreign, members, printable, some
 from mlp_cli.errors import DataError
 from mlp_cli.files import read_bytes
 
@@ -36,7 +36,6 @@ _COLOUR = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "CMYK", "YCbCr")
 _MOST_BYTES = 32 << 20
 _MOST_FILES = 2_000_000
 _LAYOUT = f"put the pictures of each class into one folder, named after the class: {', '.join(SUFFIXES)}"
-_NAMED = 3
 
 Parts = tuple[str, ...]
 
@@ -208,13 +207,9 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _some(names: Iterable[str]) -> str:
-    found = sorted(map(printable, names))
-    return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else "")
-
-
 def _files(path: Path) -> list[Path]:
-    return [Path(file) for _, file in _walk(path) if file.lower().endswith(SUFFIXES) and os.path.isfile(file)]
+    inside = _walk(path) if path.is_dir() else ()
+    return [Path(file) for _, file in inside if file.lower().endswith(SUFFIXES) and os.path.isfile(file)]
 
 
 @reads(
@@ -233,7 +228,7 @@ def read_images(path: Path) -> Found:
     """
     found = _read(path)
     if not found.pixels:
-        why = "; ".join(f"{what}: {_some(where)}" for what, where in found.told.items())
+        why = "; ".join(f"{what}: {some(where)}" for what, where in found.told.items())
         raise DataError(f"{path}: holds no pictures that can be used{why and f' ({why})'}", _LAYOUT)
     places = _places(found)
     classes = _classes(found, places)
@@ -268,11 +263,11 @@ def _places(found: _Pictures) -> dict[Parts, Place]:
         root = found.path.joinpath(*keys[0][:start])
         hint = " and ".join(f"{options[part]}: {root / word}" for word, part in sorted(parts.items(), reverse=True) if part)
         raise DataError(
-            f"{found.path}: of its folders {_some(parts)} not each is one part of the set",
+            f"{found.path}: of its folders {some(parts)} not each is one part of the set",
             f"give the parts by {'' if found.path.is_dir() else 'unpacking it, then '}{hint}",
         )
     if stray := ["/".join(key) for key in keys if len(key) < start + 2 + deep]:
-        raise DataError(f"{found.path}: {_some(stray)} lies in no class's folder", _LAYOUT)
+        raise DataError(f"{found.path}: {some(stray)} lies in no class's folder", _LAYOUT)
     if deep:
         at = {word: _fork([key for key in keys if key[start] == word], start + 1) for word in parts}
         return {key: (parts[key[start]] or "", key[at[key[start]]], key[: at[key[start]] + 1]) for key in keys}
@@ -313,5 +308,5 @@ def _notices(found: _Pictures, places: dict[Parts, Place]) -> tuple[str, ...]:
     inner = {frozenset(folder[-1] for folder in found.folders if folder[:-1] == one) for one in used}
     told = {"no class is made of folders without a picture": empty, **found.told}
     if len(inner) == 1 < len(used) and (names := inner.pop()):
-        told[f"each of the classes' folders has the folders {_some(names)} in it"] = ["/".join(folder) for folder in used]
-    return tuple(f"{what}: {_some(where)}" for what, where in told.items() if where)
+        told[f"each of the classes' folders has the folders {some(names)} in it"] = ["/".join(folder) for folder in used]
+    return tuple(f"{what}: {some(where)}" for what, where in told.items() if where)

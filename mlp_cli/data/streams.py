@@ -16,7 +16,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +34,7 @@ _PIECE = 1 << 20
 _BUFFER = 1 << 14
 _PACKED = 1 << 17
 _NAME = 120
+_NAMED = 3
 _TARS = (".tar", ".tgz", ".txz")
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _DAMAGE = (
@@ -288,3 +289,9 @@ def printable(name: str) -> str:
     """A name from outside, cut to a length and without characters that could upset a terminal or a line of text."""
     name = name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[-_NAME // 2 :]}"
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few of names from outside in their order, and how many there are more."""
+    found = sorted(map(printable, names))
+    return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else "")
