@@ -21,7 +21,7 @@ import numpy as np
 from mlp_cli.data.dataset import Array, RawSet, Task
 from mlp_cli.data.formats import Found, named_files, reads
 from mlp_cli.data.safe_pickle import load_pickle
-from mlp_cli.data.streams import Limit, Stream, members, open_file, printable
+from mlp_cli.data.streams import Limit, Stream, members, open_file, printable, some
 from mlp_cli.errors import DataError
 
 PARTS = ("train", "validation", "test")
@@ -29,7 +29,7 @@ MOST_CLASSES = 1_000
 """So many different labels may stand for classes; more are quantities."""
 
 _PART_OF = {"train": "train", "training": "train", "test": "test", "testing": "test", "t10k": "test"}
-_PART_OF |= dict.fromkeys(("validation", "valid", "val"), "validation")
+_PART_OF |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _KIND_OF = dict.fromkeys(("x", "images", "image", "imgs", "data", "features", "inputs"), "x")
 _KIND_OF |= dict.fromkeys(("y", "labels", "label", "targets", "target"), "y")
 _KEY = re.compile(
@@ -49,13 +49,13 @@ _FEW = 3
 
 
 def part_of(word: str) -> str | None:
-    """`train`, `validation` or `test` for a word that means it, such as `t10k`, or has it in it: `seg_train`, `testSet`."""
-    found = {_PART_OF.get(piece.lower()) for piece in re.findall(r"[A-Z]?[a-z]+\d*k?|[A-Z]+", word)} - {None}
+    """`train`, `validation` or `test` for a word that means it, such as `t10k`, or has it in it: `seg_train`, `test2017`."""
+    found = {_PART_OF.get(piece.lower()) for piece in re.findall(r"t10k|[A-Z]?[a-z]+|[A-Z]+", word)} - {None}
     return found.pop() if len(found) == 1 else None
 
 
 def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Role (train_x, train_y, validation_x … test_y) → key, and notices; keys that mean nothing are left out.
+    """Role (train_x, train_y, validation_x … test_y) → key, and notices of the keys that are passed over.
 
     `images`, `X_train`, `train-labels`, `testImages` and the like are understood. Errors: DataError that lists the keys, where two
     mean the same, where the training part cannot be told or a pair is not whole.
@@ -71,15 +71,16 @@ def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, 
         if role in roles:
             raise DataError(f"{where}: {roles[role]} and {key} could both be {role}; {told}", _KEYS_HINT)
         roles[role] = key
-    notices: tuple[str, ...] = ()
+    unused = [key for key in keys if key not in roles.values()]
+    notices = [f"arrays whose names tell no role are passed over: {some(unused)}"] if unused else []
     for part in PARTS:
         inputs, labels = f"{part}_x" in roles, f"{part}_y" in roles
         if part == "test" and inputs and not labels:
-            notices = (f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over",)
+            notices.append(f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over")
         elif inputs != labels or (part == "train" and not inputs):
             what = "labels" if inputs else "inputs"
             raise DataError(f"{where}: no array can be told to be the {what} of the {part} part; {told}", _KEYS_HINT)
-    return roles, notices
+    return roles, tuple(notices)
 
 
 def assemble(found: Found, where: str) -> RawSet:

@@ -92,12 +92,10 @@ def load_own(path: str | Path, own: Own, task: Task | None) -> tuple[RawSet, Run
         source = f"{'folder' if main.is_dir() else 'file'} {text_of(main)}"
         return replace(raw, name=set_name(main), sha256=arrays_sha256(raw.arrays()), source=source)
 
-    key = hashlib.blake2b(os.fsencode(main), digest_size=8).hexdigest()
-    if any(told):
-        more = repr((told, list(map(str, others.values())))).encode("utf-8", "surrogateescape")
-        key += f"-{hashlib.blake2b(more, digest_size=4).hexdigest()}"
+    given = repr([*map(os.fsencode, (main, *others.values())), *told]).encode()
     plain = re.sub(r"[^\w-]", "_", set_name(main), flags=re.ASCII)[:60]
-    return cache.cached(f"path-{plain}-{key}", before, make, tell_again=True)
+    key = f"path-{plain}-{hashlib.blake2b(given, digest_size=8).hexdigest()}"
+    return cache.cached(key, before, make, tell_again=True)
 
 
 def set_name(path: Path) -> str:

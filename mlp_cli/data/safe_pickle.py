@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import pickle
 import re
-import struct
 import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ import numpy as np
 
 from mlp_cli.data.dataset import Array
 from mlp_cli.data.streams import Stream, printable
+from mlp_cli.errors import DataError
 
 MOST_READS = 1_000_000
 """Reads that a pickle may take, one or two an instruction; a batch of CIFAR-10 takes 60,000."""
@@ -31,10 +31,6 @@ _LEFT_OUT = (
     *(pickle.INST + pickle.OBJ + pickle.NEWOBJ + pickle.NEWOBJ_EX + pickle.PERSID + pickle.BINPERSID),
     *(pickle.EXT1 + pickle.EXT2 + pickle.EXT4 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER),
     *(pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET),
-)
-_NONSENSE = (
-    *(pickle.UnpicklingError, EOFError, struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError),
-    *(AssertionError, RecursionError),
 )
 
 
@@ -49,7 +45,10 @@ def load_pickle(stream: Stream) -> object:
             # Python 2 wrote escapes that Python 3 warns of.
             warnings.simplefilter("ignore")
             value: object = _Reader(stream).load()
-    except _NONSENSE as error:
+    except DataError:
+        raise
+    # Nonsense makes the library stumble in many ways.
+    except Exception as error:
         raise stream.error(f"not a pickle of plain data ({type(error).__name__})", _AGAIN) from error
     stream.check_end()
     return value

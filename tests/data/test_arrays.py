@@ -224,7 +224,14 @@ X3, Y3 = X[:3], Y[:3]
     ],
 )
 def test_roles(keys: str, roles: dict[str, str]) -> None:
-    assert choose(keys.split(), "f") == (roles, ())
+    found, notices = choose(keys.split(), "f")
+    assert found == roles and len(notices) == ("names" in keys)
+
+
+def test_arrays_that_are_passed_over_are_told() -> None:
+    """A part under another name would else be missing in silence."""
+    _, notices = choose(["x", "y", "x_holdout", "y_holdout", "about", "ids"], "f")
+    assert notices == ("arrays whose names tell no role are passed over: about, ids, x_holdout and 1 more",)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +264,8 @@ def test_inputs_to_test_without_labels_are_told() -> None:
         *(
             ("seg_test", "test"),
             ("testSet", "test"),
+            ("val2017", "validation"),
+            ("dev", "validation"),
             ("cats-train", "train"),
             ("train_test", None),
             ("cat", None),
