@@ -184,6 +184,26 @@ def test_more_than_eight_bits_are_refused(tmp_path: Path, name: str) -> None:
     refuses(read_images, folder(tmp_path, {f"a/{name}": DEEP[name], "b/1.png": encoded(GREY[0])}), f"a/{name}", "8 bits")
 
 
+def test_bitmaps_of_sixteen_bits(tmp_path: Path) -> None:
+    """They have 5, 6 and 5 bits for red, green and blue: fewer than 8 a channel, so nothing is cut off."""
+    header = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0) + struct.pack("<3I", 0xF800, 0x07E0, 0x001F)
+    content = b"BM" + struct.pack("<IHHI", 70, 0, 0, 66) + header + struct.pack("<2H", 0xF800, 0x07FF)
+    found = read_images(folder(tmp_path, {"a/1.bmp": content, "b/1.bmp": content}))
+    assert found.shape == (3, 1, 2) and found.train_x[0].tolist() == [255, 0, 0, 255, 0, 255] and found.notices == ()
+
+
+def test_decoders_do_not_write_of_damage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The library behind TIFF writes of what it meets to the standard error, past Python."""
+    content = bytearray(encoded(COLOUR[0], "TIFF", compression="tiff_deflate"))
+    content[content.index(b"\x78") + 20] ^= 0xFF
+    found = read_images(folder(tmp_path, letters() | {"A/bad.tif": bytes(content)}))
+    assert found.notices == ("pictures that cannot be read are left out: A/bad.tif (damaged)",)
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(OSError):
+        Image.open(io.BytesIO(content)).load()
+    assert "ZIPDecode" in capfd.readouterr().err, "it would else"
+
+
 def test_colour_modes_that_cannot_be_kept(tmp_path: Path) -> None:
     out = io.BytesIO()
     Image.fromarray(COLOUR[0], "LAB").save(out, "TIFF")
