@@ -239,7 +239,8 @@ def _parse_npy(stream: Stream) -> Array:
     except Exception as error:
         if "allow_pickle" in str(error):
             raise stream.error("holds Python objects, which can run code when read", "save it as an array of numbers") from error
-        raise stream.error(f"not a usable .npy file ({printable(str(error).lower())})") from error
+        reason = printable(str(error).lower() or type(error).__name__)
+        raise stream.error(f"not a usable .npy file ({reason})") from error
     stream.check_end()
     return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
 
@@ -269,7 +270,7 @@ def read_mat(path: Path) -> Found:
         if order is None or head.startswith(b"MATLAB 7.3"):
             raise stream.error("a MATLAB file of version 5 to 7 is expected, not 7.3 or another", "save it with the option -v7")
         try:
-            variables = dict(islice(_matlab_variables(memoryview(stream.read()), order, stream.limit), _MATLAB_MOST))
+            variables = dict(_matlab_variables(memoryview(stream.read()), order, stream.limit, _MATLAB_MOST))
             roles, notices = choose(variables, str(path))
             arrays = {role: _matlab_array(order, *variables[key]) for role, key in roles.items()}
         except (ValueError, LookupError, RecursionError, struct.error, zlib.error) as error:
@@ -298,14 +299,16 @@ def _matlab_elements(content: memoryview, order: str) -> Iterator[tuple[int, mem
         at = at + 8 if code >> 16 else start + size + (-size % 8 if code != _MATLAB_PACKED else 0)
 
 
-def _matlab_variables(content: memoryview, order: str, limit: Limit) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Name, and what `_matlab_array` needs, of the variables that are real numbers; others are passed over."""
-    for code, element in _matlab_elements(content, order):
+def _matlab_variables(content: memoryview, order: str, limit: Limit, most: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Name, and what `_matlab_array` needs, of the variables that are real numbers; others are passed over. most: of them all."""
+    for number, (code, element) in enumerate(_matlab_elements(content, order)):
+        if number == most or code not in (_MATLAB_MATRIX, _MATLAB_PACKED):
+            raise ValueError(f"more than {most:,} variables" if number == most else f"an element of type {code}")
         if code == _MATLAB_PACKED:
             unpacked = zlib.decompressobj().decompress(element, limit.most - limit.used + 1)
             limit.take(len(unpacked))
-            yield from _matlab_variables(memoryview(unpacked), order, limit)
-        elif code == _MATLAB_MATRIX:
+            yield from _matlab_variables(memoryview(unpacked), order, limit, 1)
+        else:
             (_, flags), (_, sizes), (_, name), *data = islice(_matlab_elements(element, order), 4)
             (flag,) = struct.unpack_from(f"{order}I", flags)
             if flag & 0xFF in _MATLAB_CLASSES and not flag & 0x800 and data:
@@ -315,6 +318,8 @@ def _matlab_variables(content: memoryview, order: str, limit: Limit) -> Iterator
 
 def _matlab_array(order: str, dtype: str, shape: list[int], code: int, values: memoryview) -> Array:
     """The array of a class; its values may be stored as a smaller type."""
+    if code not in _MATLAB_TYPES:
+        raise ValueError(f"values of type {code}")
     return np.frombuffer(values, order + _MATLAB_TYPES[code]).astype(dtype).reshape(shape, order="F")
 
 

@@ -492,6 +492,36 @@ def test_what_a_matlab_file_declares_costs_nothing(tmp_path: Path, compressed: b
             read_mat(path)
 
 
+CELL = struct.pack("<8I", 14, 40, 6, 8, 1, 0, 5, 8) + struct.pack("<4I", 0, 0, 1, 0)
+"""A variable of MATLAB that holds nothing, an empty cell array without a name: the cheapest that there is."""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (bytes(80_000), "an element of type 0"),
+        (CELL * 10_001, "more than 10,000 variables"),
+        (struct.pack("<II", 15, len(zlib.compress(CELL * 2))) + zlib.compress(CELL * 2), "more than 1 variables"),
+        (struct.pack("<II", 15, 99) + bytes(99), "unknown compression method"),
+        (CELL, "no array can be told to be the inputs of the train part; it has none"),
+    ],
+)
+def test_elements_of_a_matlab_file(tmp_path: Path, content: bytes, words: str) -> None:
+    path = matlab(tmp_path / "a.mat", {"x": X})
+    path.write_bytes(path.read_bytes()[:128] + content)
+    refuses(read_mat, path, words)
+
+
+@pytest.mark.parametrize("code", [0, 10, 20, 99, 60_000])
+def test_a_type_that_matlab_does_not_have(tmp_path: Path, code: int) -> None:
+    """SciPy looks for it behind its table of types, and the process crashes."""
+    path = matlab(tmp_path / "a.mat", {"x": X.reshape(6, 4) * 1.0, "y": Y})
+    content = path.read_bytes()
+    assert struct.pack("<II", 9, 192) in content
+    path.write_bytes(content.replace(struct.pack("<II", 9, 192), struct.pack("<II", code, 192)))
+    refuses(read_mat, path, f"not a usable MATLAB file (values of type {code})")
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_mutants_of_matlab(tmp_path: Path, compressed: bool) -> None:
     path = matlab(tmp_path / "a.mat", {"x": X.reshape(6, 4) * 1.0, "y": Y[:, None]}, do_compression=compressed)
