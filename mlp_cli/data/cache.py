@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from mlp_cli import files
-from mlp_cli.data.dataset import Array, Whole, arrays_sha256
+from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
 from mlp_cli.errors import RunError
 
 FORMAT = 1
@@ -48,7 +48,7 @@ def ready_folder(key: str) -> Path:
     return cache_folder() / "ready" / key
 
 
-def open_ready(key: str, origin: list[str]) -> Whole | None:
+def open_ready(key: str, origin: list[str]) -> RawSet | None:
     """The set under `key` with its arrays memory-mapped, if it is there, whole, and made from `origin`; else None.
 
     Sizes and times of the files are compared with those noted when they were written. If only a time differs, as after a copy,
@@ -68,7 +68,7 @@ def open_ready(key: str, origin: list[str]) -> Whole | None:
             # A cache that may be read but not written is as good; it is then hashed at every start.
             with contextlib.suppress(RunError):
                 files.write_text(folder / "meta.json", files.strict_json(meta | {"arrays": found}))
-        return Whole(
+        return RawSet(
             name=meta["name"],
             task=meta["task"],
             shape=tuple(meta["shape"]),
@@ -80,6 +80,7 @@ def open_ready(key: str, origin: list[str]) -> Whole | None:
             official_validation=meta["official_validation"],
             sha256=meta["sha256"],
             source=meta["source"],
+            notices=tuple(meta.get("notices", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
@@ -114,7 +115,7 @@ def release(array: Array) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def store(key: str, origin: list[str], whole: Whole) -> None:
+def store(key: str, origin: list[str], whole: RawSet) -> None:
     """Writes a set's arrays under `key`, in place of what may be there. Errors: RunError where the cache cannot be written."""
     target = ready_folder(key)
     fresh = target.with_name(f".{key}.{secrets.token_hex(4)}.tmp")
@@ -130,7 +131,7 @@ def store(key: str, origin: list[str], whole: Whole) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _fill(folder: Path, origin: list[str], whole: Whole) -> None:
+def _fill(folder: Path, origin: list[str], whole: RawSet) -> None:
     arrays = whole.arrays()
     for name, array in arrays.items():
         _save(folder / f"{name}.npy", array)
@@ -143,6 +144,7 @@ def _fill(folder: Path, origin: list[str], whole: Whole) -> None:
         "official_validation": whole.official_validation,
         "sha256": whole.sha256,
         "source": whole.source,
+        "notices": list(whole.notices),
         "origin": origin,
         "arrays": {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays},
     }
@@ -170,10 +172,12 @@ def _move(fresh: Path, target: Path) -> None:
     raise OSError(errno.EBUSY, "other processes keep replacing it")
 
 
-def cached(key: str, origin: list[str], make: Callable[[], Whole], renew: bool = False) -> tuple[Whole, RunError | None]:
+def cached(
+    key: str, origin: list[str], make: Callable[[], RawSet], renew: bool = False, tell_again: bool = False
+) -> tuple[RawSet, RunError | None]:
     """The set under `key` from the cache, else from `make`, which is then cached; and why it could not be, if so.
 
-    renew: make it even if the cache has it.
+    renew: make it even if the cache has it. tell_again: keep its notices in the cache, too.
     """
     whole = None if renew else open_ready(key, origin)
     if whole is not None:
@@ -185,7 +189,7 @@ def cached(key: str, origin: list[str], make: Callable[[], Whole], renew: bool =
             return whole, None
         made = make()
         try:
-            store(key, origin, made)
+            store(key, origin, made if tell_again else replace(made, notices=()))
         except RunError as problem:
             return made, problem
     whole = open_ready(key, origin)

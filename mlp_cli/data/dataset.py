@@ -16,31 +16,31 @@ Array = NDArray[Any]
 Task = Literal["classification", "regression"]
 
 
-@dataclass(frozen=True)
-class Whole:
-    """A set as distributed, before any split.
+@dataclass(frozen=True, kw_only=True)
+class RawSet:
+    """A set before it is split: what a reader found, and, once it has a name, all that is known of it.
 
-    train_x, test_x: (N, D), uint8 for images, else float32 or float64; perhaps read-only memory maps. test_x may be None.
-    train_y, test_y: (N,) int64 class numbers 0 … K − 1, or float64 targets (regression).
+    train_x, test_x: (N, D), C order, uint8 for images, else float32 or float64; perhaps read-only memory maps. test_x may be None.
+    train_y, test_y: (N,) int64 class numbers 0 … K − 1, or float64 targets (regression). A reader gives labels as the file has them.
     shape: of one row before it was flattened, so that its product is D: (height, width) for an image, (D,) for a table.
-    classes: K names, in the order of the class numbers; empty for regression.
+    classes: K names, in the order of the class numbers; empty for regression, and where a reader found no names.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
-    sha256: over the arrays (see `arrays_sha256`).
-    source: where it came from, in words. notices: what a user should be told about how it was found.
+    notices: what a user should be told about how the set was found and read.
+    sha256: over the arrays (see `arrays_sha256`). source: where it came from, in words.
     """
 
-    name: str
-    task: Task
-    shape: tuple[int, ...]
-    classes: tuple[str, ...]
     train_x: Array
     train_y: Array
-    test_x: Array | None
-    test_y: Array | None
-    official_validation: int | None
-    sha256: str
-    source: str
+    test_x: Array | None = None
+    test_y: Array | None = None
+    shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    official_validation: int | None = None
     notices: tuple[str, ...] = ()
+    name: str = ""
+    task: Task = "classification"
+    sha256: str = ""
+    source: str = ""
 
     def arrays(self) -> dict[str, Array]:
         """The arrays that are there, by name."""
@@ -67,7 +67,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A set cut into parts, as a run uses it. The fields are as in `Whole`; sha256 covers the whole set, whatever the split.
+    """A set cut into parts, as a run uses it. The fields are as in `RawSet`; sha256 covers the whole set, whatever the split.
 
     encoding: how a table's columns became the D inputs, fitted on the training rows; None for other sets.
     target: the name of the column that is predicted; None for sets that are no tables.

@@ -64,7 +64,7 @@ class Entry:
 
     shape: of one row. train, test: rows of each. validation: how many training rows (or what share) are set aside unless the config
     says else.
-    official_validation: see `Whole`.
+    official_validation: see `RawSet`.
     folders: where libraries keep the files below a data folder; the folder itself is always looked into as well.
     system: folders below the system's share folders. mirrors: addresses to which a file's packed name is added, best first.
     source: home page or paper. scale: the scaling unless the config says else.

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_cli.data import distributions
+from mlp_cli.data.arrays import idx_header, parse_idx, read_npz
 from mlp_cli.data.catalogue import Entry, File, KerasFile, owner_of
-from mlp_cli.data.content import Content
 from mlp_cli.data.dataset import Array
-from mlp_cli.data.read_idx import idx_header, parse_idx
-from mlp_cli.data.read_npz import read_npz
+from mlp_cli.data.streams import open_file
 from mlp_cli.errors import DataError
 
 SUFFIXES = ("", ".gz", ".xz")
@@ -111,7 +110,7 @@ def _take_files(entry: Entry, folder: Path, complaints: list[str]) -> dict[str, 
     for file in sorted(entry.files, key=lambda file: file.bytes):
         for path in copies(file, folder):
             try:
-                contents[file.role] = parse_idx(_read_verified(entry, file, path), path)
+                contents[file.role] = parse_idx(_read_verified(entry, file, path), str(path))
                 break
             except _OtherSet:
                 raise
@@ -131,12 +130,11 @@ def _read_verified(entry: Entry, file: File, path: Path) -> Array:
                 f"dataset: {{path: {path.parent}}} takes it as it is"
             )
         distributions.check_packed(file, path)
-    with Content(path) as content:
-        buffer = np.empty(file.bytes, dtype=np.uint8)
-        count = content.fill(buffer.data)
-        sha256 = content.sha256()
-        if count < file.bytes or not content.at_end():
-            size = f"{count:,}" if count < file.bytes else f"more than {count:,}"
+    with open_file(path) as content:
+        buffer = content.read(file.bytes)
+        sha256 = hashlib.sha256(buffer).hexdigest()
+        if len(buffer) < file.bytes or content.read(1):
+            size = f"{len(buffer):,}" if len(buffer) < file.bytes else f"more than {len(buffer):,}"
             raise content.error(f"not the official file: its content has {size} bytes, {file.bytes:,} are expected")
         if sha256 != (file.sha256 or sha256):
             owner = owner_of(sha256)
@@ -144,18 +142,16 @@ def _read_verified(entry: Entry, file: File, path: Path) -> Array:
                 raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
             wanted = str(file.sha256)[:12]
             raise content.error(f"not the official file: its content has SHA-256 {sha256[:12]}…, {wanted}… is expected")
-    return buffer
+    return np.frombuffer(buffer, np.uint8)
 
 
 def _take_keras(entry: Entry, keras: KerasFile, path: Path) -> dict[str, Array]:
-    rows: dict[str, tuple[int, ...]] = {"train_x": (entry.train, *entry.shape), "train_y": (entry.train,)}
-    rows |= {"test_x": (entry.test, *entry.shape), "test_y": (entry.test,)}
-    arrays = read_npz(path, {key: rows[role] for role, key in keras.keys.items()})
-    named = {role: arrays[key] for role, key in keras.keys.items()}
+    named = read_npz(path).arrays
     for file in entry.files:
         # The array with the header that it would have as IDX must give the official file.
-        digest = hashlib.sha256(idx_header(named[file.role]))
-        digest.update(named[file.role].data)
+        array = named.get(file.role, np.empty(0, np.uint8))
+        digest = hashlib.sha256(idx_header(array) if array.dtype == np.uint8 else b"")
+        digest.update(array.data)
         if digest.hexdigest() != file.sha256:
             raise DataError(f"{path}: array {keras.keys[file.role]} does not have the values of {entry.name}")
     return _shaped(named)

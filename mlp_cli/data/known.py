@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_cli.data import cache, catalogue, sources
-from mlp_cli.data.dataset import Whole
+from mlp_cli.data.dataset import RawSet
 from mlp_cli.data.digits import read_digits
 from mlp_cli.data.entry import Entry
 from mlp_cli.data.folders import seems_here
@@ -70,7 +70,7 @@ def _state(entry: Entry) -> str:
 
 def load_known(
     name: str, subset: str | None = None, options: Mapping[str, Any] | None = None, progress: bool = False
-) -> tuple[Whole, RunError | None]:
+) -> tuple[RawSet, RunError | None]:
     """The whole set, memory-mapped from the cache where it has files, and why the cache could not be written, if so.
 
     options: of a set that is generated. Errors: UsageError, DataError.
@@ -87,7 +87,7 @@ def load_known(
     return whole, problem
 
 
-def fetch_known(entry: Entry, folder: str | Path | None, progress: bool) -> tuple[Whole, bool]:
+def fetch_known(entry: Entry, folder: str | Path | None, progress: bool) -> tuple[RawSet, bool]:
     """Makes a set ready in the cache, from `folder` alone where one is given; and whether it was ready already.
 
     Errors: DataError (no source has it), RunError (the cache cannot be written).

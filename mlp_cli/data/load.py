@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlp_cli.data import catalogue
-from mlp_cli.data.dataset import Dataset, Part, Task, Whole
+from mlp_cli.data.dataset import Dataset, Part, RawSet, Task
 from mlp_cli.data.known import load_known
 from mlp_cli.data.own import Own, is_table, load_own
 from mlp_cli.data.own_table import kept_classes, read_own_table, renumbered
@@ -53,7 +53,7 @@ def load(
     Errors: DataError (missing, corrupt), UsageError (unknown name, numbers that do not fit).
     """
     own = own or Own()
-    encode: Callable[[Index], tuple[Whole, TableEncoding]] | None = None
+    encode: Callable[[Index], tuple[RawSet, TableEncoding]] | None = None
     if path is not None and name is None and is_table(path):
         table = read_own_table(path, own, task, classes)
         whole, encode = table.whole, table.encode
@@ -91,7 +91,7 @@ def load(
 
 
 def _split(
-    whole: Whole, name: str | None, validation: Amount | None, split: str, split_seed: int, test: Amount | None, own: Own
+    whole: RawSet, name: str | None, validation: Amount | None, split: str, split_seed: int, test: Amount | None, own: Own
 ) -> Rows:
     if test is None and name is not None and whole.test_x is None and split in HELD_OUT_BY:
         test = catalogue.entry(name).held_out
@@ -106,7 +106,7 @@ def _split(
     return splits[split](whole, validation, split_seed, test)
 
 
-def _test(whole: Whole, rows: Index | None) -> Part | None:
+def _test(whole: RawSet, rows: Index | None) -> Part | None:
     if rows is not None:
         return Part(whole.train_x, whole.train_y, rows) if len(rows) else None
     if whole.test_x is None or whole.test_y is None:
@@ -114,7 +114,7 @@ def _test(whole: Whole, rows: Index | None) -> Part | None:
     return Part(whole.test_x, whole.test_y, np.arange(len(whole.test_y)))
 
 
-def _keep(whole: Whole, classes: Sequence[str]) -> Whole:
+def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
     """The set with the rows of these classes alone, copied."""
     kept = kept_classes(whole.classes, classes, whole.name)
     train, train_y = renumbered(whole.train_y, kept, len(whole.classes))
@@ -168,7 +168,7 @@ def load_whole(
     options: Mapping[str, Any] | None = None,
     own: Own | None = None,
     task: Task | None = None,
-) -> Whole:
+) -> RawSet:
     """The whole set, memory-mapped from the cache; what is not there yet is made first. Exactly one of `name` and `path`.
 
     Where the cache cannot be written the arrays are in memory and a notice says so. Errors: as `load`; tables go through `load` alone.

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlp_cli import files
-from mlp_cli.data.content import foreign
 from mlp_cli.data.entry import Entry, File
 from mlp_cli.data.folders import Absent
+from mlp_cli.data.streams import foreign
 from mlp_cli.errors import DataError
 
 TIMEOUT = 10.0

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data import local
-from mlp_cli.data.dataset import Array, Task, Whole
-from mlp_cli.data.own import Own, is_table, resolved
+from mlp_cli.data.dataset import Array, RawSet, Task
+from mlp_cli.data.own import Own, is_table, resolved, set_name, text_of
 from mlp_cli.data.read_table import read_table
 from mlp_cli.data.table import Column, Table, listed
 from mlp_cli.data.table_encoding import Feature, TableEncoding, Target, fit_encoding, read_target
@@ -27,13 +26,13 @@ class OwnTable:
     validation table, if there is one, come last in the training arrays, and `official_validation` counts them.
     """
 
-    whole: Whole
+    whole: RawSet
     train: Table
     validation: Table | None
     test: Table | None
     own: Own
 
-    def encode(self, rows: NDArray[np.intp]) -> tuple[Whole, TableEncoding]:
+    def encode(self, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding]:
         """The set with its inputs as matrices, by an encoding fitted on the given training rows. Errors: DataError."""
         encoding = fit_encoding(self.train, rows[rows < len(self.train)], "mean" if self.own.missing == "mean" else "error")
         tables = [table for table in (self.train, self.validation, self.test) if table is not None]
@@ -65,7 +64,7 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
             f"{main}: which column is to be predicted?", f"add target: COLUMN; {listed([c.name for c in table.columns])}"
         )
     target = read_target(table, task)
-    kept = None if classes is None else kept_classes(target.classes, classes, local.set_name(main))
+    kept = None if classes is None else kept_classes(target.classes, classes, set_name(main))
     kinds = TableEncoding(tuple(Feature(column.name, column.texts, None) for column in table.columns))
     found: dict[str, tuple[Table, Target]] = {"train": (table, target)}
     for part, given in (("validation", own.validation_path), ("test", own.test_path)):
@@ -87,8 +86,8 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
     for at, column in enumerate(tables["train"].columns):
         x[: len(tables["train"]), at] = column.values
     sums = [tables[part].sha256() for part in ("train", "validation", "test") if part in tables]
-    whole = Whole(
-        name=local.set_name(main),
+    whole = RawSet(
+        name=set_name(main),
         task=target.task,
         shape=(len(table.columns),),
         classes=names,
@@ -98,7 +97,7 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
         test_y=y.get("test"),
         official_validation=len(y["validation"]) if "validation" in y else None,
         sha256=sums[0] if len(sums) == 1 else hashlib.sha256(" ".join(sums).encode()).hexdigest(),
-        source=f"file {local.origin(main, {})[0]}",
+        source=f"file {text_of(main)}",
     )
     return OwnTable(whole, tables["train"], tables.get("validation"), tables.get("test"), own)
 

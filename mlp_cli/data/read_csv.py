@@ -6,15 +6,16 @@ import codecs
 import csv
 import io
 import itertools
+import re
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.content import Content, foreign
+from mlp_cli.data.streams import Stream, foreign, members, open_file
 from mlp_cli.data.table import MISSING, MOST_CELLS, Column, column_of_texts
 from mlp_cli.errors import DataError
 
@@ -149,12 +150,28 @@ class CsvFile:
         return DataError(f"{self.path}: {reason}")
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Stream]:
+    """The content of a file, or of the one file in a zip archive. Errors: DataError, also where there are several in it."""
+    if path.suffix.lower() != ".zip":
+        with open_file(path) as stream:
+            yield stream
+        return
+    names = [
+        one.member for one in members(path) if not one.member.endswith("/") and not re.search(r"(^|/)(\.|__MACOSX/)", one.member)
+    ]
+    if len(names) != 1:
+        raise DataError(f"{path}: holds {len(names):,} files; a single one is expected")
+    with closing(members(path)) as found:
+        yield next(one for one in found if one.member == names[0])
+
+
 def _read_text(path: Path) -> bytes:
     """The content of a text file in UTF-8, without a byte order mark. Errors: DataError for what is none, and what is too large."""
     pieces: list[bytes] = []
     size = lines = 0
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with Content(path) as content:
+    with _opened(path) as content:
         while (piece := content.read(_PIECE)) or not pieces:
             if not pieces:
                 _refuse_binary(content, piece)
@@ -170,7 +187,6 @@ def _read_text(path: Path) -> bytes:
                 raise content.error(
                     f"holds more than {LARGEST_TEXT:,} bytes of text", "store it as .parquet or .npz, or use a part of it"
                 )
-            content.check_size(size)
             pieces.append(piece)
         try:
             decoder.decode(b"", final=True)
@@ -179,7 +195,7 @@ def _read_text(path: Path) -> bytes:
     return b"".join(pieces).removeprefix(codecs.BOM_UTF8)
 
 
-def _refuse_binary(content: Content, head: bytes) -> None:
+def _refuse_binary(content: Stream, head: bytes) -> None:
     reason = foreign(head[:512])
     if reason is not None:
         raise content.error(reason, "get the file again")
@@ -188,7 +204,7 @@ def _refuse_binary(content: Content, head: bytes) -> None:
         raise content.error(f"starts like {kind}, not like a table in UTF-8", "save it as text in UTF-8")
 
 
-def _not_utf8(content: Content, error: UnicodeDecodeError, lines_before: int) -> DataError:
+def _not_utf8(content: Stream, error: UnicodeDecodeError, lines_before: int) -> DataError:
     return content.error(
         f"not UTF-8: byte 0x{error.object[error.start]:02x} in line {lines_before + 1}",
         "save it as UTF-8; for a file from Windows: iconv -f WINDOWS-1252 -t UTF-8",

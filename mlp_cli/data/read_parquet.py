@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlp_cli.data.content import Content
+from mlp_cli.data.streams import open_file
 from mlp_cli.data.table import MOST_CELLS, Column, column_of_texts
 from mlp_cli.errors import DataError, UsageError
 
@@ -32,7 +32,7 @@ class ParquetFile:
     unnamed: frozenset[str] = frozenset()
 
     def __init__(self, path: Path) -> None:
-        with Content(path) as content:
+        with open_file(path) as content:
             if content.read(4) != b"PAR1":
                 raise content.error("not a parquet file: does not start with PAR1")
         if importlib.util.find_spec("pyarrow") is None:

@@ -1,4 +1,4 @@
-"""Tables from files: .csv and .tsv (plain, .gz or .xz) and .parquet, with every fault named by its column and line."""
+"""Tables from files: .csv and .tsv (plain, .gz, .xz or .zip) and .parquet, with every fault named by its column and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlp_cli.errors import DataError
 from mlp_cli.registry import did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".parquet")
-"""Ends of names of tables; .gz or .xz may follow the first three."""
+"""Ends of names of tables; .gz, .xz or .zip may follow the first three."""
 
 TableFile = CsvFile | ParquetFile
 
@@ -56,12 +56,12 @@ def read_table(
 def _open(path: Path) -> TableFile:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = suffixes.pop() if suffixes else ""
-    if kind in (".gz", ".xz") and suffixes and suffixes[-1] != ".parquet":
+    if kind in (".gz", ".xz", ".zip") and suffixes and suffixes[-1] != ".parquet":
         kind = suffixes.pop()
     if kind not in SUFFIXES:
         raise DataError(
             f"{path}: not a table by its name",
-            "names of tables end with .csv, .tsv or .tab, then perhaps .gz or .xz, or with .parquet",
+            "names of tables end with .csv, .tsv or .tab, then perhaps .gz, .xz or .zip, or with .parquet",
         )
     if kind == ".parquet":
         return ParquetFile(path)

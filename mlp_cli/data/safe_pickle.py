@@ -1,169 +1,206 @@
 """Pickles of plain Python values and NumPy arrays, read without running anything that they ask for.
 
-A pickle is a program for a small stack machine. Its own machine stands here, in place of `pickle.Unpickler` with a guarded
-`find_class`, because the standard one allocates what a file merely declares (a memo of two billion places, a byte array of any
-length). Only the instructions that data need are there, the only names it knows are those of arrays, and none of these names is ever
-looked up: each stands for a step of this file. Source: Python's Lib/pickletools.py, which documents every instruction.
+The standard library's reader in Python does the work. Instructions that make objects are taken out of it, and the few names that
+arrays need stand for steps of this file. Nothing of NumPy's sees a byte before it was checked: NumPy's own `__setstate__` takes raw
+bytes for addresses where a pickle says so.
 """
 
 from __future__ import annotations
 
-import codecs
+import math
 import pickle
+import re
 import warnings
 from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
 
 from mlp_cli.data.dataset import Array
-from mlp_cli.data.pickle_machine import AGAIN, Machine, Name
-from mlp_cli.data.streams import Source
+from mlp_cli.data.streams import Stream, printable
+from mlp_cli.errors import DataError
 
-MOST_STEPS = 400_000
-"""Instructions that a pickle may have: a batch of CIFAR-10 takes 30,000."""
-_LONGEST_INTEGER = 64
+MOST_READS = 1_000_000
+"""Reads that a pickle may take, one or two an instruction; a batch of CIFAR-10 takes 60,000."""
+
+_AGAIN = "write it again with NumPy arrays, numbers, texts, lists and dicts only, or save the arrays with np.savez"
+_LONGEST_TEXT = 200
+_MOST_DIMENSIONS = 8
+_NUMBER = re.compile(r"[=<>|](b1|[iu][1248]|f[248])")
+_LEFT_OUT = (
+    *(pickle.INST + pickle.OBJ + pickle.NEWOBJ + pickle.NEWOBJ_EX + pickle.PERSID + pickle.BINPERSID),
+    *(pickle.EXT1 + pickle.EXT2 + pickle.EXT4 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER),
+    *(pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET),
+)
 
 
-def load_pickle(source: Source, shrink: Callable[[Array], object] | None = None) -> object:
+def load_pickle(stream: Stream) -> object:
     """The value in a pickle of any protocol: None, bool, int, float, str, bytes, list, tuple, dict, and arrays of numbers.
 
     Texts that Python 2 wrote come as bytes; keys of dicts come as str, always. Arrays are in native byte order and C order, perhaps
-    read-only. shrink: called with each array as soon as it is read, may give something smaller to stand in its place.
-    Errors: DataError for everything that is not such a pickle, and for one that asks for anything else.
+    read-only. Errors: DataError for everything that is not such a pickle, and for one that asks for anything else.
     """
-    with warnings.catch_warnings():
-        # Python 2 wrote escapes that Python 3 warns of.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return _run(Machine(source, shrink))
-        except (IndexError, TypeError, ValueError, OverflowError) as error:
-            raise source.error(f"not a usable pickle ({type(error).__name__})") from error
+    try:
+        with warnings.catch_warnings():
+            # Python 2 wrote escapes that Python 3 warns of.
+            warnings.simplefilter("ignore")
+            value: object = _Reader(stream).load()
+    except DataError:
+        raise
+    # Nonsense makes the library stumble in many ways.
+    except Exception as error:
+        raise stream.error(f"not a pickle of plain data ({type(error).__name__})", _AGAIN) from error
+    stream.check_end()
+    return value
 
 
-def _run(machine: Machine) -> object:
-    read, steps, stop = machine.stream.read, _STEPS, pickle.STOP
-    for _ in range(MOST_STEPS):
-        code = read(1)
-        if code == stop:
-            if not machine.stream.at_end():
-                raise machine.source.error("longer than it should be: more bytes follow the pickle")
-            return machine.take(object)
-        step = steps.get(code)
-        if step is None:
-            raise machine.source.error(f"not a pickle of plain data: it has the instruction {code.hex()}", AGAIN)
-        step(machine)
-    raise machine.source.error(f"has more than {MOST_STEPS:,} values", AGAIN)
+class _Array:
+    """Stands for a NumPy array, as `ndarray` and `_reconstruct` would make it; `value` is the array once its state is there."""
+
+    value: Array | None = None
+
+    def __init__(self, kind: object = None, shape: object = (0,), code: object = None) -> None:
+        if shape != (0,):
+            raise TypeError
 
 
-def _integer(machine: Machine) -> object:
-    line = machine.line()
-    # The way of protocol 0 to write truth values.
-    return line == b"01" if line in (b"00", b"01") else int(line)
+class _Dtype:
+    """Stands for a NumPy dtype: its code, such as `f4`, and the byte order as soon as its state is there."""
+
+    def __init__(self, code: object, align: object = False, copy: object = False) -> None:
+        self.code = _text(code)
+        self.order = "="
 
 
-def _quoted(machine: Machine) -> bytes:
-    line = machine.line().strip()
-    if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
-        raise ValueError
-    return codecs.escape_decode(line[1:-1])[0]
+class _Memo(dict[int, Any]):
+    """The values that a pickle refers to by number; an array in place of its stand-in."""
+
+    def __getitem__(self, place: int) -> Any:
+        value = super().__getitem__(place)
+        return value.value if isinstance(value, _Array) and value.value is not None else value
 
 
-def _long(machine: Machine, form: str) -> int:
-    return int.from_bytes(machine.stream.read(machine.length(form, _LONGEST_INTEGER)), "little", signed=True)
+class _Dict(dict[str, Any]):
+    """A dict that takes short texts as keys: the hash of a nested tuple, or of many chosen integers, can take for ever."""
+
+    def __setitem__(self, key: object, value: Any) -> None:
+        super().__setitem__(_text(key), value)
 
 
-def _tuple(machine: Machine, count: int) -> None:
-    machine.stack.append(tuple(reversed([machine.take(object) for _ in range(count)])))
+class _Steps:
+    """The file of a reader. A single byte can make a value of a hundred, so the reads are counted."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.count = 0
+
+    def read(self, size: int) -> Any:
+        self.count += 1
+        if self.count > MOST_READS:
+            raise self.stream.error(f"has more than {MOST_READS // 2:,} values", _AGAIN)
+        return self.stream.read(size)
+
+    def readline(self) -> bytes:
+        self.read(0)
+        return self.stream.readline()
 
 
-def _set_item(machine: Machine) -> None:
-    value, key = machine.take(object), machine.take(object)
-    machine.set_items([key, value])
+class _Reader(pickle._Unpickler):
+    """The standard library's reader with fewer instructions, and with stand-ins for the names that a pickle asks for."""
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: step for code, step in pickle._Unpickler.dispatch.items() if code not in _LEFT_OUT
+    }
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(_Steps(stream), encoding="bytes")
+        self.memo = _Memo()
+        self.stream = stream
+        self.made = 0
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a name stands for; nothing is imported."""
+        wanted = f"{module}.{name}".replace("numpy._core.", "numpy.core.", 1).replace("__builtin__.", "builtins.", 1)
+        found = {
+            "numpy.core.multiarray._reconstruct": _Array,
+            "numpy.ndarray": _Array,
+            "numpy.dtype": _Dtype,
+            "numpy.core.numeric._frombuffer": self._from_buffer,
+            "_codecs.encode": self._latin1,
+            "builtins.bytes": lambda: b"",
+        }.get(wanted)
+        if found is None:
+            raise self.stream.error(f"asks for {printable(wanted)}, which is not let in", _AGAIN)
+        return found
+
+    def load_build(self) -> None:
+        """The state of a dtype or an array; the array takes the place of its stand-in."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, _Dtype):
+            # (version, byte order, parts, names, fields, …); arrays of numbers have none of the last three.
+            if any(part is not None for part in state[2:5]):
+                raise self.stream.error("holds a structured array; plain arrays of numbers are read")
+            target.order = _text(state[1])
+        elif isinstance(target, _Array):
+            _, shape, dtype, fortran, content = state
+            target.value = self.stack[-1] = self._array(content, dtype, shape, bool(fortran))
+        else:
+            raise TypeError
+
+    def load_empty_dict(self) -> None:
+        """A dict; that of the standard library takes any key."""
+        self.stack.append(_Dict())
+
+    def load_dict(self) -> None:
+        """A dict of the items above the mark. There are none: Python puts them in afterwards."""
+        if self.pop_mark():
+            raise TypeError
+        self.load_empty_dict()
+
+    dispatch |= {pickle.BUILD[0]: load_build, pickle.EMPTY_DICT[0]: load_empty_dict, pickle.DICT[0]: load_dict}
+    # The standard library would allocate as many bytes as are declared.
+    dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]
+
+    def _array(self, content: Any, dtype: Any, shape: Any, fortran: bool) -> Array:
+        if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype) or not isinstance(shape, tuple):
+            raise TypeError
+        if len(shape) > _MOST_DIMENSIONS or not all(type(size) is int and 0 <= size < 1 << 48 for size in shape):
+            raise ValueError
+        if not _NUMBER.fullmatch(dtype.order + dtype.code):
+            hint = "save it again as an array of numbers" if dtype.code.startswith("O") else None
+            raise self.stream.error(f"holds values of type {printable(dtype.code)}; whole numbers and floats are read", hint)
+        plain = np.dtype(dtype.order.replace("|", "=") + dtype.code)
+        size = math.prod(shape) * plain.itemsize
+        if size != len(content):
+            raise self.stream.error(f"declares an array of shape {shape} = {size:,} bytes, but gives it {len(content):,}")
+        self._account(size)
+        flat = np.frombuffer(content, plain)
+        array = flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+        return np.ascontiguousarray(array, plain.newbyteorder("=")).reshape(shape)
+
+    def _from_buffer(self, content: Any, dtype: Any, shape: Any, order: Any) -> Array:
+        """The form that protocol 5 gives to an array."""
+        return self._array(content, dtype, shape, _text(order) == "F")
+
+    def _latin1(self, text: Any, codec: Any) -> bytes:
+        """The form that protocols 0 to 2 give to bytes, when written by Python 3."""
+        if not isinstance(text, str) or _text(codec) != "latin1":
+            raise TypeError
+        self._account(len(text))
+        return text.encode("latin1")
+
+    def _account(self, size: int) -> None:
+        """Refuses a pickle that makes more out of its bytes than they are, by using the same ones again and again."""
+        self.made += size
+        # Bytes that come as text count twice, as bytes and in their array.
+        if self.made > 2 * self.stream.limit.used:
+            raise self.stream.error("makes more data than it holds")
 
 
-def _global(machine: Machine) -> Name:
-    module = machine.name_line()
-    return machine.find_class(module, machine.name_line())
-
-
-def _stack_global(machine: Machine) -> Name:
-    name, module = machine.take(str), machine.take(str)
-    return machine.find_class(module, name)
-
-
-def _protocol(machine: Machine) -> None:
-    machine.unpack("B")
-
-
-def _frame(machine: Machine) -> None:
-    # Frames tell how much to read ahead, which the stream does by itself.
-    machine.unpack("<Q")
-
-
-def _marked_dict(machine: Machine) -> None:
-    items = machine.pop_marked()
-    machine.stack.append({})
-    machine.set_items(items)
-
-
-_PUSHED: dict[bytes, Callable[[Machine], object]] = {
-    pickle.NONE: lambda machine: None,
-    pickle.NEWTRUE: lambda machine: True,
-    pickle.NEWFALSE: lambda machine: False,
-    pickle.EMPTY_TUPLE: lambda machine: (),
-    pickle.EMPTY_LIST: lambda machine: [],
-    pickle.EMPTY_DICT: lambda machine: {},
-    pickle.INT: _integer,
-    pickle.LONG: lambda machine: int(machine.line().rstrip(b"L")),
-    pickle.FLOAT: lambda machine: float(machine.line()),
-    pickle.STRING: _quoted,
-    pickle.UNICODE: lambda machine: machine.line().decode("raw-unicode-escape"),
-    pickle.BININT: lambda machine: machine.unpack("<i"),
-    pickle.BININT1: lambda machine: machine.unpack("B"),
-    pickle.BININT2: lambda machine: machine.unpack("<H"),
-    pickle.BINFLOAT: lambda machine: machine.unpack(">d"),
-    pickle.LONG1: lambda machine: _long(machine, "B"),
-    pickle.LONG4: lambda machine: _long(machine, "<i"),
-    pickle.SHORT_BINSTRING: lambda machine: machine.blob(machine.length("B")),
-    pickle.BINSTRING: lambda machine: machine.blob(machine.length("<i")),
-    pickle.SHORT_BINBYTES: lambda machine: machine.blob(machine.length("B")),
-    pickle.BINBYTES: lambda machine: machine.blob(machine.length("<I")),
-    pickle.BINBYTES8: lambda machine: machine.blob(machine.length("<Q")),
-    pickle.BYTEARRAY8: lambda machine: machine.blob(machine.length("<Q")),
-    pickle.SHORT_BINUNICODE: lambda machine: machine.blob(machine.length("B"), utf8=True),
-    pickle.BINUNICODE: lambda machine: machine.blob(machine.length("<I"), utf8=True),
-    pickle.BINUNICODE8: lambda machine: machine.blob(machine.length("<Q"), utf8=True),
-    pickle.TUPLE: lambda machine: tuple(machine.pop_marked()),
-    pickle.LIST: lambda machine: machine.pop_marked(),
-    pickle.GLOBAL: _global,
-    pickle.STACK_GLOBAL: _stack_global,
-}
-"""Instructions that put a value on the stack."""
-
-_ACTIONS: dict[bytes, Callable[[Machine], None]] = {
-    pickle.PROTO: _protocol,
-    pickle.FRAME: _frame,
-    pickle.MARK: lambda machine: machine.marks.append(len(machine.stack)),
-    pickle.TUPLE1: lambda machine: _tuple(machine, 1),
-    pickle.TUPLE2: lambda machine: _tuple(machine, 2),
-    pickle.TUPLE3: lambda machine: _tuple(machine, 3),
-    pickle.DICT: _marked_dict,
-    pickle.APPEND: lambda machine: machine.append([machine.take(object)]),
-    pickle.APPENDS: lambda machine: machine.append(machine.pop_marked()),
-    pickle.SETITEM: _set_item,
-    pickle.SETITEMS: lambda machine: machine.set_items(machine.pop_marked()),
-    pickle.GET: lambda machine: machine.get(int(machine.name_line())),
-    pickle.BINGET: lambda machine: machine.get(machine.unpack("B")),
-    pickle.LONG_BINGET: lambda machine: machine.get(machine.unpack("<I")),
-    pickle.PUT: lambda machine: machine.put(int(machine.name_line())),
-    pickle.BINPUT: lambda machine: machine.put(machine.unpack("B")),
-    pickle.LONG_BINPUT: lambda machine: machine.put(machine.unpack("<I")),
-    pickle.MEMOIZE: lambda machine: machine.put(len(machine.memo)),
-    pickle.REDUCE: Machine.reduce,
-    pickle.BUILD: Machine.build,
-}
-
-
-def _pushing(value: Callable[[Machine], object]) -> Callable[[Machine], None]:
-    return lambda machine: machine.stack.append(value(machine))
-
-
-_STEPS = {code: _pushing(value) for code, value in _PUSHED.items()} | _ACTIONS
+def _text(value: object) -> str:
+    """A short text, be it a str or what Python 2 wrote for one. Errors: TypeError."""
+    if not isinstance(value, bytes | str) or len(value) > _LONGEST_TEXT:
+        raise TypeError
+    return value.decode("latin1") if isinstance(value, bytes) else value

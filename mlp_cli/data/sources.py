@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlp_cli.data import cache, mirrors, packages
-from mlp_cli.data.dataset import Whole, arrays_sha256
+from mlp_cli.data.dataset import RawSet, arrays_sha256
 from mlp_cli.data.entry import Entry, Package
 from mlp_cli.data.folders import Absent, Taken, take
 from mlp_cli.errors import DataError, cause_of
@@ -39,11 +39,11 @@ def data_folders() -> list[DataFolder]:
     return [*folders, DataFolder(f"data folder {own}", own, False)]
 
 
-def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False) -> Whole:
+def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False) -> RawSet:
     """The verified set, from the first source that has it, in memory.
 
     from_folder: take it from there and nowhere else. progress: whether downloads draw a bar on stderr.
-    `Whole.notices` has what was found broken on the way. Errors: DataError that names each source tried, why it failed, and what
+    `RawSet.notices` has what was found broken on the way. Errors: DataError that names each source tried, why it failed, and what
     to put where.
     """
     failures: list[str] = []
@@ -58,7 +58,7 @@ def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False
                     broken.append(failures[-1])
                 continue
             broken += [f"{label}: {complaint}" for complaint in complaints]
-            return Whole(
+            return RawSet(
                 name=entry.name,
                 task="classification",
                 shape=entry.shape,

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mlp_cli.data import course_splits
-from mlp_cli.data.dataset import Array, Whole
+from mlp_cli.data.dataset import Array, RawSet
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import Registry
 from mlp_cli.rng import Purpose, stream
@@ -37,7 +37,7 @@ PRESET_VALIDATION = {"vu": 5_000, "ece421": 6_000, "ece421_handout": 1_000}
 
 
 @splits.register
-def stratified(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+def stratified(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """Drawn at random, each class in its share; regression: drawn from all rows alike. With `test`, equal rows stay in one part."""
     total = len(whole.train_y)
     if test:
@@ -52,7 +52,7 @@ def stratified(whole: Whole, validation: Amount | None, split_seed: int, test: A
 
 
 @splits.register
-def last(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+def last(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """The last rows of the training part, in the order of the files; test rows, where they are set aside, come last of all."""
     count, held_out = validation_rows(whole, validation, test)
     train, chosen, rest = np.split(np.arange(len(whole.train_y)), np.cumsum((len(whole.train_y) - count - held_out, count)))
@@ -60,7 +60,7 @@ def last(whole: Whole, validation: Amount | None, split_seed: int, test: Amount 
 
 
 @splits.register
-def official(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+def official(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """The validation part that the set's own distribution sets aside; `validation` must agree with it or be left out."""
     count = whole.official_validation
     if count is None:
@@ -75,7 +75,7 @@ def official(whole: Whole, validation: Amount | None, split_seed: int, test: Amo
 
 
 @splits.register
-def vu(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+def vu(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
     _refuse_test("vu", test)
     _refuse_validation(whole, "vu", validation or None)
@@ -83,20 +83,20 @@ def vu(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | 
 
 
 @splits.register
-def ece421(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+def ece421(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them."""
     _check_preset(whole, "ece421", validation, test)
     return Rows(*course_splits.ece421(len(whole.train_y)))
 
 
 @splits.register
-def ece421_handout(whole: Whole, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+def ece421_handout(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
     """As `ece421`, with the 15,000 and 1,000 rows that its handout prints."""
     _check_preset(whole, "ece421_handout", validation, test)
     return Rows(*course_splits.ece421_handout(len(whole.train_y)))
 
 
-def _check_preset(whole: Whole, name: str, validation: Amount | None, test: Amount | None) -> None:
+def _check_preset(whole: RawSet, name: str, validation: Amount | None, test: Amount | None) -> None:
     if whole.test_x is not None:
         raise UsageError(
             f"split: {name} cuts a test part off, but {whole.name} has one of its own", "use split: stratified or last"
@@ -105,7 +105,7 @@ def _check_preset(whole: Whole, name: str, validation: Amount | None, test: Amou
     _refuse_validation(whole, name, validation)
 
 
-def _refuse_validation(whole: Whole, name: str, validation: Amount | None) -> None:
+def _refuse_validation(whole: RawSet, name: str, validation: Amount | None) -> None:
     count = PRESET_VALIDATION[name]
     if validation is not None and rows_of("validation", validation, len(whole.train_y)) != count:
         raise UsageError(
@@ -138,7 +138,7 @@ def rows_of(key: str, amount: Amount, total: int) -> int:
     return count
 
 
-def validation_rows(whole: Whole, validation: Amount | None, test: Amount | None = None) -> tuple[int, int]:
+def validation_rows(whole: RawSet, validation: Amount | None, test: Amount | None = None) -> tuple[int, int]:
     """How many training rows are set aside for validation and for testing; None is 0.
 
     Errors: UsageError with the numbers if none is left to train on.

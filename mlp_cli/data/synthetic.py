@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from mlp_cli.data.dataset import Whole, arrays_sha256
+from mlp_cli.data.dataset import RawSet, arrays_sha256
 from mlp_cli.registry import Range, Registry, Seed
 from mlp_cli.rng import Purpose, stream
 
@@ -28,14 +28,14 @@ Noise = Annotated[float, Range(ge=0, le=1e6), Doc("Standard deviation of the noi
 Turns = Annotated[float, Range(gt=0, le=1e6), Doc("How far an arm of the spirals winds, in full turns.")]
 DataSeed = Annotated[Seed, Doc("Fixes the points of a generated set.")]
 
-synthetic: Registry[Callable[..., Whole]] = Registry("synthetic dataset")
+synthetic: Registry[Callable[..., RawSet]] = Registry("synthetic dataset")
 
 _FORM = ((1.0, -0.05), (1.0, 0.4))
 _THRESHOLD = 0.6
 
 
 @synthetic.register
-def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: DataSeed = 0) -> Whole:
+def ellipse(rows: Rows = 60_000, test_rows: TestRows = 10_000, data_seed: DataSeed = 0) -> RawSet:
     """Standard normal points, class 1 outside the ellipse a² + 0.95ab + 0.4b² = 0.6.
 
     The synthetic set of the course Deep Learning at VU Amsterdam (Peter Bloem), value for value with the defaults; what the course
@@ -55,7 +55,7 @@ def blobs(
     class_count: Classes = 3,
     noise: Noise = 0.2,
     data_seed: DataSeed = 0,
-) -> Whole:
+) -> RawSet:
     """One round cloud a class; the centres are spaced evenly on the unit circle."""
 
     def place(y: Labels, generator: Generator) -> Points:
@@ -65,7 +65,7 @@ def blobs(
 
 
 @synthetic.register
-def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: DataSeed = 0) -> Whole:
+def moons(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.1, data_seed: DataSeed = 0) -> RawSet:
     """Two half circles of radius 1 that reach into each other: the upper one about (0, 0), the lower one about (1, 0.5).
 
     The shapes of scikit-learn's make_moons, which spaces its points evenly where these are uniformly random.
@@ -86,7 +86,7 @@ def spirals(
     turns: Turns = 0.75,
     noise: Noise = 0.02,
     data_seed: DataSeed = 0,
-) -> Whole:
+) -> RawSet:
     """One arm a class, from near the origin to radius 1; the angle grows with the radius."""
 
     def place(y: Labels, generator: Generator) -> Points:
@@ -98,7 +98,7 @@ def spirals(
 
 
 @synthetic.register
-def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: DataSeed = 0) -> Whole:
+def xor(rows: Rows = 6_000, test_rows: TestRows = 1_000, noise: Noise = 0.0, data_seed: DataSeed = 0) -> RawSet:
     """Uniform points of the square from −1 to 1; class 1 where the two coordinates differ in sign. The noise is added after that."""
 
     def place(y: Labels, generator: Generator) -> Points:
@@ -116,7 +116,7 @@ def rings(
     class_count: Classes = 2,
     noise: Noise = 0.05,
     data_seed: DataSeed = 0,
-) -> Whole:
+) -> RawSet:
     """One circle a class about the origin; class k of K has radius (k + 1) / K."""
 
     def place(y: Labels, generator: Generator) -> Points:
@@ -133,7 +133,7 @@ def _polar(radius: Points | float, turns: Points) -> Points:
 
 def _drawn(
     name: str, classes: int, rows: tuple[int, int], place: Callable[[Labels, Generator], Points], noise: float, seed: int
-) -> Whole:
+) -> RawSet:
     """A set whose classes are as equal in size as can be, in random order; `place` gives the points without noise."""
     parts = []
     for part, count in enumerate(rows):
@@ -144,11 +144,11 @@ def _drawn(
     return _whole(name, classes, *parts)
 
 
-def _whole(name: str, classes: int, train: tuple[Points, Labels], test: tuple[Points, Labels]) -> Whole:
+def _whole(name: str, classes: int, train: tuple[Points, Labels], test: tuple[Points, Labels]) -> RawSet:
     arrays = {"train_x": train[0], "train_y": train[1]}
     if len(test[1]):
         arrays |= {"test_x": test[0], "test_y": test[1]}
-    return Whole(
+    return RawSet(
         name=name,
         task="classification",
         shape=(2,),

@@ -77,6 +77,30 @@ def write_npz(root: Path) -> str:
     return "{path: arrays.npz, validation: 15}"
 
 
+def write_packed_npz(root: Path) -> str:
+    write_npz(root)
+    (root / "arrays.npz.gz").write_bytes(gzip.compress((root / "arrays.npz").read_bytes()))
+    (root / "arrays.npz").unlink()
+    return "{path: arrays.npz.gz, validation: 15}"
+
+
+def write_floats(root: Path) -> str:
+    """Class numbers as floats, and a part of its own to validate with."""
+    arrays = {name: array.astype(float) if name.startswith("y") else array for name, array in ARRAYS.items()}
+    arrays |= {"x_val": arrays["x_train"][75:], "y_val": arrays["y_train"][75:]}
+    np.savez(root / "arrays.npz", **arrays | {"x_train": arrays["x_train"][:75], "y_train": arrays["y_train"][:75]})
+    return "{path: arrays.npz, split: official}"
+
+
+def write_mat(root: Path) -> str:
+    from scipy.io import savemat
+
+    rows = {name: array.reshape(len(array), -1) for name, array in ARRAYS.items()}
+    names = {"trainImages": "x_train", "trainLabels": "y_train", "testImages": "x_test", "testLabels": "y_test"}
+    savemat(root / "mnist_data.mat", {name: rows[key] for name, key in names.items()}, do_compression=True)
+    return "{path: mnist_data.mat, validation: 15}"
+
+
 def write_npy_folder(root: Path) -> str:
     (root / "arrays").mkdir()
     for name, array in ARRAYS.items():
@@ -139,6 +163,14 @@ def write_image_zip(root: Path) -> str:
     return "{path: pictures.zip, validation: 15}"
 
 
+def write_kaggle_folder(root: Path) -> str:
+    for name, content in pictures().items():
+        path = root / "set" / name.replace("train/", "training_set/", 1).replace("test/", "test_set/", 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return "{path: set, validation: 15}"
+
+
 def table(count: int, seed: int) -> list[dict[str, object]]:
     generator = np.random.default_rng(seed)
     rows: list[dict[str, object]] = []
@@ -171,7 +203,16 @@ def write_tsv(root: Path) -> str:
     return "{path: houses.tsv, target: kind, drop: [id, price], validation: validation.csv, test_path: test.tsv}"
 
 
+def write_csv_zip(root: Path) -> str:
+    write_csv(root)
+    with zipfile.ZipFile(root / "houses.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(root / "houses.csv", "houses.csv")
+    (root / "houses.csv").unlink()
+    return "{path: houses.csv.zip, target: kind, drop: [id, price], categorical: [code], test_path: test.csv, validation: 15}"
+
+
 WRITERS = [
+    write_packed_npz, write_floats, write_mat, write_kaggle_folder, write_csv_zip,
     write_idx, write_npz, write_npy_folder, write_npy, write_classic_pickle, write_course_pickle, write_cifar,
     write_image_folder, write_image_archive, write_image_zip, write_csv, write_tsv,
 ]  # fmt: skip
@@ -377,7 +418,8 @@ BAD = [
     ("named set", "{name: moons, classes: [0, 2]}", 3, "moons has no class 2"),
     ("split of a course", "{name: moons, split: vu}", 2, "vu cuts 60,000 training rows"),
     ("split with test part", "{name: moons, split: ece421}", 2, "moons has one of its own"),
-    ("truncated", "{path: cut.npz}", 3, "not a usable zip archive"),
+    ("truncated", "{path: cut.npz}", 3, "cut.npz: damaged"),
+    ("labels from 1 and from 0", "{path: offset.npz}", 3, "0, 1, 2 in the test part, 1, 2, 3 in the training part"),
     ("page", "{path: page.pkl.gz}", 3, "an HTML page saved in place of the data"),
 ]  # fmt: skip
 
@@ -390,6 +432,7 @@ def test_bad_data(dataset: str, code: int, message: str, mlp: Mlp, tmp_path: Pat
     rows = table(20, 4)
     rows[0]["size"] = ""
     write_table(tmp_path / "gaps.csv", rows)
+    np.savez(tmp_path / "offset.npz", **ARRAYS | {"y_train": ARRAYS["y_train"] + 1})
     (tmp_path / "notes.txt").write_text("some notes")
     (tmp_path / "empty").mkdir()
     (tmp_path / "folder").mkdir()

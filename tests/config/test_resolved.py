@@ -17,7 +17,7 @@ from mlp_cli.config import Config, config_from_mapping, load_config
 from mlp_cli.config.resolved import UNSEEDED, canonical, config_hash, differing, flat, show
 from mlp_cli.config.yaml_lines import read
 from mlp_cli.data import catalogue
-from mlp_cli.data.dataset import Whole
+from mlp_cli.data.dataset import RawSet
 from mlp_cli.data.splits import splits
 
 BASE: dict[str, Any] = {"dataset": "mnist", "name": "base"}
@@ -317,7 +317,7 @@ def test_splits_that_draw_by_their_seed(split: str) -> None:
     rows = {"vu": 60_000, "ece421": 18_720, "ece421_handout": 18_720}.get(split, 500)
     validation = 50 if rows == 500 else None
     x, y = np.zeros((rows, 1), np.float32), np.arange(rows) % 2
-    whole = Whole("x", "classification", (1,), ("0", "1"), x, y, None, None, 50, "0" * 64, "here")
+    whole = RawSet(train_x=x, train_y=y, shape=(1,), classes=("0", "1"), official_validation=50)
     first, second = (splits[split](whole, validation, seed) for seed in (0, 1))
     same = all(np.array_equal(a, b) for a, b in zip(first[:2], second[:2], strict=True))
     assert same == (split in UNSEEDED)

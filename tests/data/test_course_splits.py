@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlp_cli.data.arrays import read_idx
 from mlp_cli.data.course_splits import ece421, ece421_handout, equal_rows, stratified_by_content, vu
-from mlp_cli.data.dataset import Whole
-from mlp_cli.data.read_idx import read_idx
+from mlp_cli.data.dataset import RawSet
 from mlp_cli.data.splits import splits
 from mlp_cli.errors import UsageError
 
@@ -125,7 +125,9 @@ def test_float_targets_are_one_class_and_too_many_rows_are_refused() -> None:
 def test_the_official_rows_of_mnist_are_those_of_the_pickle() -> None:
     # mnist.pkl.gz: 50,000 to train, the last 10,000 to validate.
     y = real("mnist/train-labels-idx1-ubyte.gz").astype(np.int64)
-    whole = Whole("mnist", "classification", (1,), tuple("0123456789"), y[:, None], y, None, None, 10_000, "", "")
+    whole = RawSet(
+        name="mnist", shape=(1,), classes=tuple("0123456789"), train_x=y[:, None], train_y=y, official_validation=10_000
+    )
     rows = splits["official"](whole, None, 0)
     assert np.bincount(y[rows.train]).tolist() == [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
     assert np.bincount(y[rows.validation]).tolist() == [991, 1064, 990, 1030, 983, 915, 967, 1090, 1009, 961]

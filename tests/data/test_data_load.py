@@ -10,8 +10,8 @@ import tiny as support
 from small_sets import make_idx_set, write_idx
 from tiny import Tiny
 
-from mlp_cli.data import local
 from mlp_cli.data.dataset import Dataset
+from mlp_cli.data.formats import FORMATS
 from mlp_cli.data.load import default_validation, load
 from mlp_cli.errors import DataError, UsageError
 
@@ -105,18 +105,22 @@ def test_the_same_data_has_the_same_hash_by_name_and_by_path(data: Path, tiny: T
     assert load("tiny").sha256 == load(path=data).sha256
 
 
-def test_a_class_that_only_the_test_part_has_counts(tmp_path: Path) -> None:
+def test_a_class_that_only_the_test_part_has_is_an_error(tmp_path: Path) -> None:
     folder = make_idx_set(tmp_path / "own", test=3)
     write_idx(folder / "t10k-labels-idx1-ubyte", np.array([0, 6, 1], np.uint8))
-    assert len(load(path=folder).classes) == 7
+    with pytest.raises(DataError, match="0, 1, 6 in the test part, 0, 1, 2, 3 in the training part"):
+        load(path=folder)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda folder: [path.unlink() for path in folder.iterdir()], "a folder that holds no data that can be read"),
-        (lambda folder: [path.unlink() for path in folder.glob("train-*")], "lacks train-images-idx3-ubyte, train-labels"),
-        (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "lacks t10k-labels-idx1-ubyte"),
+        (lambda folder: [path.unlink() for path in folder.glob("train-*")], "the inputs of the train part; it has 't10k-images'"),
+        (
+            lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(),
+            "a file is missing; it has t10k-images, train-images, train-labels",
+        ),
         (lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"<html>"), "an HTML page saved in place of the data"),
         (
             lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b"version https://git-lfs.github.com/spec/v1"),
@@ -124,7 +128,7 @@ def test_a_class_that_only_the_test_part_has_counts(tmp_path: Path) -> None:
         ),
         (
             lambda folder: write_idx(folder / "t10k-images-idx3-ubyte", np.zeros((120, 6, 5), np.uint8)),
-            r"its rows are uint8 \(6, 5\), those of the training part uint8 \(6, 6\)",
+            r"rows are uint8 \(6, 5\) in the test part, uint8 \(6, 6\) in the train part",
         ),
     ],
 )
@@ -163,13 +167,14 @@ def test_names_with_strange_bytes(tmp_path: Path) -> None:
 
 def test_files_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_idx_set(tmp_path / "own")
-    read = local.read
 
-    def slow(*arguments: Any) -> Any:
-        whole = read(*arguments)
+    read = FORMATS["idx"].read
+
+    def slow(path: Path) -> Any:
+        found = read(path)
         os.utime(folder / "train-images-idx3-ubyte", (1, 1))
-        return whole
+        return found
 
-    monkeypatch.setattr(local, "read", slow)
+    monkeypatch.setitem(FORMATS, "idx", FORMATS["idx"]._replace(read=slow))
     with pytest.raises(DataError, match="its files changed while they were read"):
         load(path=folder)

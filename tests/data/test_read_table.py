@@ -222,9 +222,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = b"a,y\n" + b"1,2\n" * (17 << 20)
     for content, reason in (
-        (gzip.compress(bomb[: 66 << 20], 1), "looks like a decompression bomb"),
         (gzip.compress(b"," * 200_000), "line 1 has more than 100,000 fields"),
         (gzip.compress(b"a,y\n" + b"\n" * 1_000_002), "more than 1,000,000 blank lines"),
         (gzip.compress(b'a,y\n"' + b"x" * 200_000), "field larger than field limit"),

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_cli.data.dataset import Whole
+from mlp_cli.data.dataset import RawSet
 from mlp_cli.data.splits import draw, rows_of, splits
 from mlp_cli.errors import UsageError
 
 
-def whole_of(labels: list[int], official: int | None = None) -> Whole:
+def whole_of(labels: list[int], official: int | None = None) -> RawSet:
     y = np.array(labels, np.int64)
     classes = tuple(str(label) for label in range(max(labels) + 1))
-    return Whole("some", "classification", (1,), classes, y[:, None], y, None, None, official, "", "")
+    return RawSet(name="some", shape=(1,), classes=classes, train_x=y[:, None], train_y=y, official_validation=official)
 
 
 STORED = [5, 8, 18, 19, 21, 22]
@@ -95,7 +95,7 @@ def test_official() -> None:
 
 def test_regression_is_drawn_from_all_rows() -> None:
     y = np.linspace(0, 1, 50)
-    whole = Whole("some", "regression", (1,), (), y[:, None], y, None, None, None, "", "")
+    whole = RawSet(name="some", task="regression", shape=(1,), train_x=y[:, None], train_y=y)
     rows = splits["stratified"](whole, 0.2, 3)
     assert len(rows.validation) == 10 and len(rows.train) == 40
     assert rows.validation.tolist() != list(range(40, 50))

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from mlp_cli.data.dataset import Whole, arrays_sha256
+from mlp_cli.data.dataset import RawSet, arrays_sha256
 from mlp_cli.data.synthetic import synthetic
 from mlp_cli.registry import Range
 
@@ -40,7 +40,7 @@ def test_ellipse_leaves_the_global_generator_alone() -> None:
 def test_every_set_is_whole_repeatable_and_changed_by_its_own_seed_alone(name: str) -> None:
     first, again, other = (synthetic.build(name, rows=50, test_rows=11, data_seed=seed) for seed in (5, 5, 6))
     for whole in (first, other):
-        assert isinstance(whole, Whole) and whole.name == name and whole.task == "classification" and whole.shape == (2,)
+        assert isinstance(whole, RawSet) and whole.name == name and whole.task == "classification" and whole.shape == (2,)
         assert whole.test_x is not None and whole.test_y is not None
         assert whole.train_x.shape == (50, 2) and whole.test_x.shape == (11, 2)
         assert {whole.train_x.dtype, whole.test_x.dtype} == {np.dtype(np.float64)}

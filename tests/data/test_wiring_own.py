@@ -1,6 +1,7 @@
 """Sets by path: the cache behind them, parts from other files, what is fitted on the training rows alone."""
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_sets import arrays_in, make_idx_set
 
-from mlp_cli.data import cache, own
+from mlp_cli.data import cache
+from mlp_cli.data.formats import FORMATS, Found, format_of, reads
 from mlp_cli.data.load import load
-from mlp_cli.data.own import Own, kind_of, resolved
+from mlp_cli.data.own import Own, resolved
 from mlp_cli.errors import DataError, UsageError
 
 GENERATOR = np.random.default_rng(11)
@@ -34,7 +36,7 @@ def test_a_second_start_reads_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
     path = arrays(tmp_path)
     first = load(path=path)
     with monkeypatch.context() as patch:
-        patch.setitem(own._READERS, "npz", lambda path: pytest.fail("read again"))  # type: ignore[index]
+        patch.setitem(FORMATS, "npz", FORMATS["npz"]._replace(read=lambda path: pytest.fail("read again")))
         again = load(path=path)
         assert again.sha256 == first.sha256 and isinstance(again.train.x.base, np.memmap)
     cache.release(again.train.x)
@@ -70,19 +72,56 @@ def test_parts_from_other_files(tmp_path: Path) -> None:
         load(path=main, own=Own(test_path=str(validation)))
 
 
-def test_picture_classes_are_matched_by_name(tmp_path: Path) -> None:
+def pictures(root: Path, names: str | list[str]) -> Path:
+    """Four pictures of 3 x 3 pixels a class."""
     from PIL import Image
 
-    for part, names in (("main", "abc"), ("more", "cb"), ("odd", "az")):
-        for place, name in enumerate(names):
-            (tmp_path / part / name).mkdir(parents=True)
-            for number in range(4):
-                Image.fromarray(np.full((3, 3), 40 * place + number, np.uint8)).save(tmp_path / part / name / f"{number}.png")
-    dataset = load(path=tmp_path / "main", validation=0, own=Own(test_path=str(tmp_path / "more")))
+    for place, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for number in range(4):
+            Image.fromarray(np.full((3, 3), 40 * place + number, np.uint8)).save(root / name / f"{number}.png")
+    return root
+
+
+def numbered(path: Path, labels: list[float]) -> Path:
+    np.savez(path, x=np.zeros((len(labels), 3, 3), np.uint8), y=np.array(labels))
+    return path
+
+
+def test_picture_classes_are_matched_by_name(tmp_path: Path) -> None:
+    main = pictures(tmp_path / "main", "abc")
+    dataset = load(path=main, validation=0, own=Own(test_path=str(pictures(tmp_path / "more", "cb"))))
     assert dataset.classes == ("a", "b", "c")
     assert dataset.test is not None and dataset.test.y.tolist() == [1] * 4 + [2] * 4
-    with pytest.raises(DataError, match="the test part has the class z, which"):
-        load(path=tmp_path / "main", own=Own(test_path=str(tmp_path / "odd")))
+    with pytest.raises(DataError, match=r"the test part has the classes a, z, and .*main has a, b, c"):
+        load(path=main, own=Own(test_path=str(pictures(tmp_path / "odd", "az"))))
+
+
+def test_numbers_for_classes_that_have_names(tmp_path: Path) -> None:
+    """One part names its classes, the other numbers them: they are matched where that can be meant, and never in silence."""
+    digits, letters = pictures(tmp_path / "digits", ["1", "2", "10"]), pictures(tmp_path / "letters", "abc")
+    numbers = numbered(tmp_path / "numbers.npz", [2, 10, 1, 2])
+    dataset = load(path=digits, validation=0, own=Own(test_path=str(numbers)))
+    assert dataset.classes == ("1", "2", "10") and dataset.test is not None
+    assert dataset.test.y.tolist() == [1, 2, 0, 1] and dataset.notices == ()
+    dataset = load(path=numbers, validation=0, own=Own(test_path=str(digits)))
+    assert dataset.test is not None and dataset.test.y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    dataset = load(path=letters, validation=0, own=Own(test_path=str(numbered(tmp_path / "few.npz", [2.0, 0.0]))))
+    assert dataset.test is not None and dataset.test.y.tolist() == [2, 0]
+    assert dataset.notices == ("the labels of the test part are taken as numbers of the classes: 0 is a",)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3], [0.5, 1, 2], [-1, 0, 1]])
+def test_numbers_that_no_class_has(tmp_path: Path, labels: list[float]) -> None:
+    numbers, letters = numbered(tmp_path / "numbers.npz", labels), pictures(tmp_path / "letters", "abc")
+    listed = ", ".join(f"{label:g}" for label in labels)
+    for main, other, words in (
+        (letters, numbers, f"the test part has the classes {listed}, and {letters} has a, b, c"),
+        (numbers, letters, f"the test part has the classes a, b, c, and {numbers} has {listed}"),
+    ):
+        with pytest.raises(DataError) as caught:
+            load(path=main, own=Own(test_path=str(other)))
+        assert caught.value.message == words
 
 
 def test_own_validation_rows_are_told_of(tmp_path: Path) -> None:
@@ -93,6 +132,67 @@ def test_own_validation_rows_are_told_of(tmp_path: Path) -> None:
     dataset = load(path=path, split="official")
     assert dataset.notices == () and dataset.validation is not None
     assert dataset.validation.x[dataset.validation.index].tolist() == x.tolist()
+
+
+def test_what_was_told_is_told_again(tmp_path: Path) -> None:
+    """Also where the arrays come from the cache, by when nothing is read."""
+    path = arrays(tmp_path, x_test=np.zeros((2, 4), np.uint8))
+    for _ in range(3):
+        assert load(path=path).notices == ("x_test has no labels (no y_test is there) and is passed over",)
+
+
+def test_a_path_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        load(path="data/none.npz")
+    assert caught.value.message == f"data/none.npz: no such file or folder (looked for in {tmp_path})"
+    with pytest.raises(DataError, match=r"none.npz: no such file or folder$"):
+        load(path=tmp_path / "none.npz")
+
+
+def test_a_format_takes_one_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlp_cli.data.formats.FORMATS", dict(FORMATS))
+
+    @reads("words", "lists of words (.words)", ".words")
+    def read_words(path: Path) -> Found:
+        words = path.read_text().split()
+        return Found(
+            {"train_x": np.array([[len(word)] for word in words]), "train_y": np.array([word[0] == "a" for word in words])}
+        )
+
+    (tmp_path / "some.words").write_text("ant bee ape cat")
+    dataset = load(path=tmp_path / "some.words", validation=0)
+    assert dataset.train.x.tolist() == [[3]] * 4 and dataset.classes == ("0", "1") and dataset.name == "some"
+    (tmp_path / "some.other").write_text("x")
+    with pytest.raises(DataError, match="not a format that is known") as caught:
+        load(path=tmp_path / "some.other")
+    assert "lists of words (.words)" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["data.csv.zip", "data.tsv.zip"])
+def test_a_table_in_a_zip_archive(tmp_path: Path, name: str) -> None:
+    text = "a,b,y\n1,p,u\n3,q,v\n4,p,u\n"
+    with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("folder/inner.csv", text.replace(",", "\t") if "tsv" in name else text)
+        archive.writestr("__MACOSX/folder/._inner.csv", "x")
+        archive.writestr(".DS_Store", "x")
+    dataset = load(path=tmp_path / name, validation=0, own=Own(target="y"))
+    assert dataset.name == "data" and dataset.train.x.tolist() == [[1, 1, 0], [3, 0, 1], [4, 1, 0]]
+    with zipfile.ZipFile(tmp_path / name, "a") as archive:
+        archive.writestr("more.csv", text)
+    with pytest.raises(DataError, match="holds 2 files; a single one is expected"):
+        load(path=tmp_path / name, own=Own(target="y"))
+
+
+def test_a_part_of_a_file_with_parts(tmp_path: Path) -> None:
+    """The training part of another file is what it gives; that it has others as well must not pass in silence."""
+    main = arrays(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = arrays(tmp_path / "other", x_test=np.zeros((2, 4), np.uint8), y_test=np.arange(2))
+    with pytest.raises(DataError, match="has a test part as well") as caught:
+        load(path=main, own=Own(test_path=str(other)))
+    assert "test_path" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +264,7 @@ def test_a_folder_with_one_data_file_says_so(tmp_path: Path) -> None:
     path = arrays(tmp_path)
     with pytest.raises(DataError, match=r"give the file itself: path: .*arrays\.npz"):
         load(path=tmp_path)
-    assert kind_of(resolved(path)) == "npz"
+    assert format_of(resolved(path))[0].name == "npz"
 
 
 @given(x=st.integers(1, 30), classes=st.integers(2, 5), kept=st.data())

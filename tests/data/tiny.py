@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mlp_cli.data import catalogue, mirrors, packages, sources
+from mlp_cli.data.arrays import idx_header
 from mlp_cli.data.catalogue import Entry, File, KerasFile
-from mlp_cli.data.read_idx import idx_header
 
 TRAIN, TEST, SHAPE, CLASSES = 24, 8, (3, 2), 3
 

@@ -19,8 +19,10 @@ from hypothesis.extra import numpy as npst
 from pickles import python2
 from PIL import Image
 
-from mlp_cli.data.content import Content
-from mlp_cli.data.read_cifar import TEST_SHA256, TRAIN_SHA256, content_sha256, read_binary, read_cifar
+from mlp_cli.data.arrays import assemble
+from mlp_cli.data.cifar import TEST_SHA256, TRAIN_SHA256, content_sha256
+from mlp_cli.data.cifar import read_cifar as read_found
+from mlp_cli.data.dataset import RawSet
 
 REAL = Path(os.environ.get("MLP_DATA_DIR") or Path(__file__).parents[2].parent / "shared/data")
 ROWS = 3
@@ -30,6 +32,10 @@ Y = RANDOM.integers(0, 10, (6, ROWS))
 NAMES = ["test_batch", *(f"data_batch_{number}" for number in range(1, 6))]
 
 Files = dict[str, bytes]
+
+
+def read_cifar(path: Path) -> RawSet:
+    return assemble(read_found(path), str(path))
 
 
 def binary(x: Any = X, y: Any = Y) -> Files:
@@ -135,13 +141,13 @@ def test_content_hash_is_that_of_the_binary_files() -> None:
 @pytest.mark.parametrize("make", [binary, pickled, sheets])
 def test_what_is_missing_is_named(tmp_path: Path, make: Callable[[], Files]) -> None:
     files = {name: content for name, content in make().items() if "data_batch_3" not in name and "test_lables" not in name}
-    words = ["lacks data_batch_3", *(["test_lables.json"] if make is sheets else [])]
+    words = ["lacks data_batch_3", *(["test_lables"] if make is sheets else [])]
     refuses(read_cifar, folder(tmp_path / "a", files), *words)
     refuses(read_cifar, archive(tmp_path / "b.tar.gz", files), *words)
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    refuses(read_cifar, tmp_path, "has no file of CIFAR-10")
+    refuses(read_cifar, tmp_path, "lacks data_batch_1")
     refuses(read_cifar, tmp_path / "none.tar.gz", "no such file")
     refuses(read_cifar, archive(tmp_path / "a.tar.gz", {"a/b": b"x"}), "lacks data_batch_1, data_batch_2")
 
@@ -161,20 +167,30 @@ def png(array: Any) -> bytes:
 WRONG = {
     "label": (binary, "data_batch_2.bin", b"\x0a" + bytes(3072) * 3 + bytes(2), "label that is not 0 to 9"),
     "half a record": (binary, "data_batch_2.bin", bytes(3073 * 3 - 1), "not a multiple of 3,073"),
-    "rows": (binary, "data_batch_2.bin", bytes(3073 * 2), "has 2 rows, another training batch has 3"),
+    "rows": (binary, "data_batch_2.bin", bytes(3073 * 2), "have 3, 2, 3, 3, 3 rows"),
     "empty": (binary, "test_batch.bin", b"", "empty"),
     "not a dict": (pickled, "data_batch_2", pickle.dumps([1]), "no array `data`"),
-    "labels of the dict": (pickled, "data_batch_2", pickle.dumps({"data": X[0], "labels": [1, 2]}), "`labels` of 3"),
-    "labels that are texts": (pickled, "data_batch_2", pickle.dumps({"data": X[0], "labels": ["1"] * 3}), "`labels` of 3"),
+    "labels of the dict": (
+        pickled,
+        "data_batch_2",
+        pickle.dumps({"data": X[0], "labels": [1, 2]}),
+        "has 3 rows of `data`, but 2",
+    ),
+    "labels that are texts": (
+        pickled,
+        "data_batch_2",
+        pickle.dumps({"data": X[0], "labels": ["1"] * 3}),
+        "no list of labels 0 to 9",
+    ),
     "large label": (pickled, "data_batch_2", pickle.dumps({"data": X[0], "labels": [1, 10, 0]}), "not 0 to 9"),
     "floats": (pickled, "data_batch_2", pickle.dumps({"data": X[0] / 1, "labels": [1, 1, 0]}), "no array `data`"),
     "code": (pickled, "data_batch_2", b"cos\nsystem\n(S'true'\ntR.", "os.system"),
-    "grey sheet": (sheets, "data_batch_2.png", png(np.zeros((3, 1024), dtype=np.uint8)), "1024 pixels wide, of mode L"),
-    "narrow sheet": (sheets, "data_batch_2.png", png(np.zeros((3, 102, 3), dtype=np.uint8)), "102 pixels wide"),
+    "grey sheet": (sheets, "data_batch_2.png", png(np.zeros((3, 1024), dtype=np.uint8)), "its shape is (3, 1024)"),
+    "narrow sheet": (sheets, "data_batch_2.png", png(np.zeros((3, 102, 3), dtype=np.uint8)), "its shape is (3, 3, 102)"),
     "endless sheet": (sheets, "data_batch_2.png", png(np.zeros((3, 1024, 3), dtype=np.uint8))[:40], "not a sheet"),
     "no sheet": (sheets, "data_batch_2.png", b"hello", "not a sheet"),
-    "few labels": (sheets, "test_lables.json", b"[1, 2]", "3 images to test, but 2 labels"),
-    "large labels": (sheets, "test_lables.json", b"[1, 2, 10]", "labels 0 to 9"),
+    "few labels": (sheets, "test_lables.json", b"[1, 2]", "test part has 3 rows of inputs, but 2 labels"),
+    "large labels": (sheets, "test_lables.json", b"[1, 2, 10]", "not 0 to 9"),
     "no labels": (sheets, "test_lables.json", b"{}", "labels 0 to 9"),
     "no json": (sheets, "test_lables.json", b"[1, 2", "JSON"),
     "deep json": (sheets, "test_lables.json", b"[" * 100_000, "JSON"),
@@ -186,14 +202,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str) -> None:
     make, key, content, words = WRONG[name]
     files = changed(make, key, content)
     key = key.split("/")[-1]
-    assert key in refuses(read_cifar, folder(tmp_path / "a", files), words) or words.startswith("3 images")
+    assert key in refuses(read_cifar, folder(tmp_path / "a", files), words) or name in ("few labels", "rows")
     refuses(read_cifar, archive(tmp_path / "b.tar.gz", files), words)
 
 
 def test_a_batch_twice(tmp_path: Path) -> None:
     files = binary()
     files["again/data_batch_1.bin"] = files["cifar-10-batches-bin/data_batch_1.bin"]
-    refuses(read_cifar, archive(tmp_path / "a.tar.gz", files), "there are two of this batch")
+    refuses(read_cifar, archive(tmp_path / "a.tar.gz", files), "there are two of this file")
 
 
 @pytest.mark.parametrize("make", [binary, pickled, sheets])
@@ -220,13 +236,13 @@ def test_a_real_batch(tmp_path: Path, rows: int) -> None:
     path = REAL / "cifar10/test_batch.bin.xz"
     if not path.is_file():
         pytest.skip(f"no {path}: set MLP_DATA_DIR to a folder that has it")
-    if rows < 10_000:
-        with lzma.open(path) as packed:
-            start = packed.read(rows * 3073)
-        path = tmp_path / "test_batch.bin"
-        path.write_bytes(start)
-    with Content(path) as content:
-        x, y = read_binary(content)
+    with lzma.open(path) as packed:
+        start = packed.read(rows * 3073)
+    for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+        (tmp_path / name).write_bytes(start)
+    found = read_cifar(tmp_path)
+    assert found.test_x is not None and found.test_y is not None
+    x, y = found.test_x, found.test_y
     assert len(x) == len(y) == rows and y[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
     assert x[0, [0, 1024, 2048]].tolist() == [158, 112, 49], "the first pixel in red, green and blue"
     if rows == 10_000:
