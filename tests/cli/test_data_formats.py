@@ -21,7 +21,7 @@ from small_sets import Answer, arrays_in, make_idx_set
 
 from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
-from mlp_cli.data.table_encoding import TableEncoding
+from mlp_cli.data.encoding import TableEncoding
 from mlp_cli.errors import MlpError
 
 Mlp = Callable[..., Answer]
