@@ -161,6 +161,7 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
         bad = [text for text, value in zip(texts, numbers, strict=True) if value is None]
         codes = [text for text in texts if _CODE.fullmatch(text)]
         hint = _hint(table, name, bad)
+        grouped = "decimal" in hint or "thousands" in hint
         told = ""
         if kind == "" and codes:
             told = f"holds {quoted(codes[0])} {table.where(column == codes[0])}: leading zeros, so its cells are taken as texts"
@@ -169,12 +170,12 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
         elif name in table.words:
             told = f"holds {table.words[name]}, taken for a missing value; {KEEP} makes it a value"
         by_wish = kind == "texts" or (kind == "" and name in table.own.categorical)
-        if by_wish or (kind == "" and (codes or (texts and len(bad) == len(texts) and "read" not in hint))):
+        if by_wish or (kind == "" and (codes or (texts and len(bad) == len(texts) and not grouped))):
             return column, f"{table.path}: column {name} {told}" if told else ""
         if bad:
             rows = column.isin(bad)
             reason = f"column {name} holds {quoted(column[rows].iloc[0])} {table.where(rows)}, which is not a number"
-            raise table.error(reason, hint)
+            raise table.error(reason, hint + ("" if kind or grouped else f"; for categories: categorical: [{name}]"))
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)
     rows = column.abs() > LARGEST_NUMBER
     if rows.any():
@@ -191,8 +192,8 @@ def _hint(table: Table, name: str, texts: Sequence[str]) -> str:
         return f'where {comma} groups thousands: read: {{thousands: "{comma}"}}'
     if all(re.fullmatch(rf"[+-]?\d*\{comma}\d+", text) for text in texts):
         return f'where {comma} is the decimal point: read: {{decimal: "{comma}"}}'
-    leave = "take the row out" if name == table.own.target else f"drop the column: drop: [{name}]"
-    return f"mend it or {leave}; if these are categories: categorical: [{name}]"
+    leave = "take the row out" if name == table.own.target else f"leave the column out: drop: [{name}]"
+    return f"mend it, or {leave}; for a missing value: read: {{na_values: [{texts[0]}]}}" if texts else ""
 
 
 def number(text: str, read: Read = PLAIN) -> float | None:
@@ -323,7 +324,8 @@ class _TextFile:
                 width = len(self._cells(content, sep, line))
                 text = self.content[start : content.tell()]
                 lines = text.splitlines()
-                if len(lines) > 1 and width > 1 and all(each.count(mark) == width - 1 for each in lines):
+                # Two quotes that make one row of several which were rows by themselves.
+                if text.count(b'"') == 2 and width > 1 < len(lines) and all(each.count(mark) == width - 1 for each in lines):
                     raise self.error(
                         f"line {line} opens a quote that swallows the rows up to line {line + len(lines) - 1}", "close it"
                     )
@@ -351,9 +353,10 @@ class _TextFile:
         widths: dict[str, list[int]] = {sep: [] for sep in ",;\t|"}
         for sep, found in widths.items():
             try:
-                found += [width for _, width, _, _ in itertools.islice(self._rows(sep), first, first + _SNIFFED)]
+                for _, width, _, _ in itertools.islice(self._rows(sep), first, first + _SNIFFED):
+                    found.append(width)
             except DataError:
-                found += [0]
+                found.append(0)
         alike = [sep for sep, found in widths.items() if len(set(found)) == 1 and found[0] > 1]
         if len(alike) > 1:
             raise self.error(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from mlp_cli.data.encoding import fit_encoding, read_target
@@ -91,7 +91,13 @@ def test_what_is_written_comes_back(
     writer.writerows([gap if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
     content = text.getvalue().encode("utf-8-sig" if mark else "utf-8")
     pack = {"": bytes, ".gz": gzip.compress, ".xz": partial(lzma.compress, preset=0)}[packing]
-    back = read_table(written(folder, pack(content), f"some{form[1]}{packing}"), target=names[-1])
+    path = written(folder, pack(content), f"some{form[1]}{packing}")
+    try:
+        back = read_table(path, target=names[-1])
+    except DataError as error:
+        # One cell whose lines look like rows cannot be told from a quote too many, nor which of two separators is meant.
+        assert ("swallows" in error.message and content.count(b'"') >= 2) or "cut its first lines alike" in error.message
+        reject()
     assert list(back.features) == names[:-1] and len(back) == len(columns[0])
     for name, expected in zip(names[:-1], columns[:-1], strict=True):
         assert cells(back, name) == [float(cell) if isinstance(cell, int) else cell for cell in expected]
