@@ -275,7 +275,7 @@ class _TextFile:
         # pandas takes 1,5 for 15 where commas group thousands, and 007 for 7.
         maybe = [] if self.read.thousands else [name for name in names if name not in texts]
         options = {"keep_default_na": False, "na_values": sorted(_missing(self.read)), "decimal": self.read.decimal}
-        zeros = re.search(rb"(?<![\w.,])0\d", self.content) is not None
+        zeros = re.search(rb"0\d(?<![\w.]0\d)", self.content) is not None
         found = {
             name: column.astype(np.float64)
             for name, column in self._parse(maybe, options).items()
