@@ -160,22 +160,28 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
         numbers = [number(text, table.own.read) for text in texts]
         bad = [text for text, value in zip(texts, numbers, strict=True) if value is None]
         codes = [text for text in texts if _CODE.fullmatch(text)]
-        hint = _hint(table, name, bad)
-        grouped = "decimal" in hint or "thousands" in hint
-        told = ""
-        if kind == "" and codes:
-            told = f"holds {quoted(codes[0])} {table.where(column == codes[0])}: leading zeros, so its cells are taken as texts"
-        elif kind == "" and name not in table.own.categorical and bad and all(map(_AMOUNT.match, texts)):
-            told = f"holds {quoted(bad[0])} {table.where(column == bad[0])}: no plain numbers, so {len(texts):,} categories"
-        elif name in table.words:
-            told = f"holds {table.words[name]}, taken for a missing value; {KEEP} makes it a value"
-        by_wish = kind == "texts" or (kind == "" and name in table.own.categorical)
-        if by_wish or (kind == "" and (codes or (texts and len(bad) == len(texts) and not grouped))):
+        way = _way(bad, table.own.read)
+        wish = kind == "texts" or (not kind and name in table.own.categorical)
+        if wish or (not kind and (codes or (len(bad) == len(texts) > 0 and not way))):
+            told = f"holds {table.words[name]}, taken for a missing value; {KEEP} makes it a value" if name in table.words else ""
+            if codes and not wish:
+                told = (
+                    f"holds {quoted(codes[0])} {table.where(column == codes[0])}: leading zeros, so its cells are taken as texts"
+                )
+            elif not wish and all(map(_AMOUNT.match, texts)):
+                told = f"holds {quoted(bad[0])} {table.where(column == bad[0])}: no plain numbers, so {len(texts):,} categories"
             return column, f"{table.path}: column {name} {told}" if told else ""
         if bad:
             rows = column.isin(bad)
-            reason = f"column {name} holds {quoted(column[rows].iloc[0])} {table.where(rows)}, which is not a number"
-            raise table.error(reason, hint + ("" if kind or grouped else f"; for categories: categorical: [{name}]"))
+            text = column[rows].iloc[0]
+            hint = f"mend it, or read: {{na_values: [{text}]}} for a missing value" + (
+                ""
+                if kind
+                else f", drop: [{name}] or categorical: [{name}]"
+                if name != table.own.target
+                else f", or categorical: [{name}]"
+            )
+            raise table.error(f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number", way or hint)
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)
     rows = column.abs() > LARGEST_NUMBER
     if rows.any():
@@ -185,15 +191,14 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
     return column, ""
 
 
-def _hint(table: Table, name: str, texts: Sequence[str]) -> str:
-    """What to do about texts that should be numbers."""
-    comma, point = (",", ".") if table.own.read.decimal == "." else (".", ",")
-    if all(re.fullmatch(rf"[+-]?\d{{1,3}}(\{comma}\d{{3}})+(\{point}\d*)?", text) for text in texts):
+def _way(texts: Sequence[str], read: Read) -> str:
+    """How these texts can be read as numbers; nothing where they cannot."""
+    comma, point = (",", ".") if read.decimal == "." else (".", ",")
+    if texts and all(re.fullmatch(rf"[+-]?\d{{1,3}}(\{comma}\d{{3}})+(\{point}\d*)?", text) for text in texts):
         return f'where {comma} groups thousands: read: {{thousands: "{comma}"}}'
-    if all(re.fullmatch(rf"[+-]?\d*\{comma}\d+", text) for text in texts):
+    if texts and all(re.fullmatch(rf"[+-]?\d*\{comma}\d+", text) for text in texts):
         return f'where {comma} is the decimal point: read: {{decimal: "{comma}"}}'
-    leave = "take the row out" if name == table.own.target else f"leave the column out: drop: [{name}]"
-    return f"mend it, or {leave}; for a missing value: read: {{na_values: [{texts[0]}]}}" if texts else ""
+    return ""
 
 
 def number(text: str, read: Read = PLAIN) -> float | None:
@@ -238,7 +243,7 @@ class _TextFile:
         self.path, self.read = path, read
         self.content, limit = _content(path, read.encoding)
         first = read.header if isinstance(read.header, int) else 0
-        self.sep = read.sep or ("\t" if re.search(r"\.(tsv|tab)\b", path.name.lower()) else self._sniff(first))
+        self.sep = read.sep or ("\t" if re.search(r"\.(tsv|tab)(\.(gz|xz|zip))?$", path.name.lower()) else self._sniff(first))
         if self.sep in (" ", r"\s+"):
             plain = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", self.content)
             self.sep, self.content = "\t", re.sub(rb'("[^"]*")|[ \t]+', lambda found: found[1] or b"\t", plain)
@@ -363,11 +368,7 @@ class _TextFile:
                 f"both {alike[0]!r} and {alike[1]!r} cut its first lines alike", f"say which: read: {{sep: {alike[0]!r}}}"
             )
         # Where none does, the check of the rows says which line is odd.
-        return (
-            alike[0]
-            if alike
-            else max(widths, key=lambda sep: (widths[sep][:1] > [1], widths[sep].count(next(iter(widths[sep]), 0))))
-        )
+        return alike[0] if alike else max(widths, key=lambda sep: (widths[sep][:1] > [1], max(widths[sep], default=0)))
 
     def error(self, reason: str, hint: str | None = None) -> DataError:
         return DataError(f"{self.path}: {reason}", hint)

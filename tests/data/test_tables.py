@@ -16,7 +16,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from mlp_cli.data.encoding import fit_encoding, read_target
-from mlp_cli.data.own import Own, is_table
+from mlp_cli.data.own import Own, Read, is_table
 from mlp_cli.data.tables import MISSING, Table
 from mlp_cli.data.tables import read_table as read_own
 from mlp_cli.errors import DataError
@@ -280,3 +280,110 @@ def test_any_bytes_at_all(folder: Path, content: bytes) -> None:
         read_table(written(folder, content))
     except DataError as error:
         assert "\n" not in error.message
+
+
+def told(table: Table) -> str:
+    """The one notice of a table, without its path."""
+    (notice,) = table.notices
+    return notice.removeprefix(f"{table.path}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "expected"),
+    [
+        # As pandas.read_csv reads them, with the options of the same names.
+        ("a|b\n1|2\n3|4\n", {}, {"a": [1, 3], "b": [2, 4]}),
+        ("a:b\n1:2\n", {"sep": ":"}, {"a": [1], "b": [2]}),
+        (" a   b\n 1\t2 \n\n3  4\n", {"sep": r"\s+"}, {"a": [1, 3], "b": [2, 4]}),
+        ('a  b\n1  "x  y"\n', {"sep": " "}, {"a": [1], "b": ["x  y"]}),
+        ("a;b\n1,5;2\n-3,25;1e3\n", {"decimal": ","}, {"a": [1.5, -3.25], "b": [2, 1000]}),
+        ('a,b\n"1,500",1\n"-2,000,000.5",2\n30,3\n', {"thousands": ","}, {"a": [1500, -2000000.5, 30], "b": [1, 2, 3]}),
+        ("a;b\n1.234,5;1\n2;2\n", {"thousands": ".", "decimal": ","}, {"a": [1234.5, 2], "b": [1, 2]}),
+        ("a;b\n1 234;1\n", {"thousands": " ", "sep": ";"}, {"a": [1234], "b": [1]}),
+        ("1,2\n3,4\n", {"header": 0}, {"1": [3], "2": [4]}),
+        ("\n1,x\n3,z\n", {"header": "none"}, {"0": [1, 3], "1": ["x", "z"]}),
+        ('"x, by y"\n\nfrom,all,of,them\na,b\n1,2\n', {"header": 2}, {"a": [1], "b": [2]}),
+        ("a,b\n-99,x\n-99.0,u\n1,v\n", {"na_values": ("-99", "x")}, {"a": [None, None, 1], "b": [None, "u", "v"]}),
+        (
+            "a,b\nNA,1\n,2\nNone,?\n",
+            {"keep_default_na": False, "na_values": ("?",)},
+            {"a": ["NA", None, "None"], "b": [1, 2, None]},
+        ),
+        ("a,b\nNA,1\nDE,None\n", {}, {"a": [None, "DE"], "b": [1, None]}),
+    ],
+)
+def test_how_a_text_is_read_can_be_said(tmp_path: Path, text: str, read: dict[str, Any], expected: dict[str, list[Any]]) -> None:
+    assert contents(read_table(written(tmp_path, text), read=Read(**read))) == expected
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-8-sig", "utf-32"])
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "\na,b\ncafé,ß\n".encode(encoding))
+    table = read_table(path, read=Read(encoding=encoding))
+    assert contents(table) == {"a": ["café"], "b": ["ß"]} and table.places.tolist() == [3]
+    with pytest.raises(DataError, match="not ASCII: a byte in line"):
+        read_table(path, read=Read(encoding="ascii"))
+
+
+@pytest.mark.parametrize(
+    ("content", "read", "message", "hint"),
+    [
+        # A second header, a row of units, a price, a share, a date among numbers.
+        ("a,y\n1,p\n2,q\na,y\n", {}, "column a holds 'a' in line 4, which is not a number", r"drop: \[a\].*categorical: \[a\]"),
+        ("a,y\ncm,p\n1,q\n2,q\n", {}, "column a holds 'cm' in line 2, which is not a number", r"na_values: \[cm\]"),
+        ("a,y\n1,p\n$104,q\n$7,q\n", {}, r"column a holds '\$104' in line 3 \(2 such rows\), which is not a number", None),
+        ("a,y\n1,p\n12%,q\n", {}, "column a holds '12%' in line 3, which is not a number", None),
+        ("a,y\n1,p\n2020-01-05,q\n", {}, "column a holds '2020-01-05' in line 3, which is not a number", None),
+        ('a,y\n"1,500",p\n"2,000.5",q\n3,q\n', {}, r"column a holds '1,500' in line 2 \(2 such rows\)", 'read: {thousands: ","}'),
+        ('a,y\n"1,500",p\n"2,000",q\n', {}, "column a holds '1,500' in line 2", 'read: {thousands: ","}'),
+        ("a;y\n1,5;p\n2,500;q\n", {}, "column a holds '1,5' in line 2", 'read: {decimal: ","}'),
+        ("a;y\n1.500;p\n2,5;q\n", {"decimal": ","}, "column a holds '1.500' in line 2", r'read: {thousands: "\."}'),
+        ('a,y\n"1,5",p\n"2,000",q\n', {"thousands": ","}, "column a holds '1,5' in line 2", None),
+        ("a,y\n1,p\n2\n", {"sep": ","}, "line 3 has 1 field, and the header has 2", "read: {sep"),
+        ('a,b,y\n1,"x,p\n2,z,q\n3,w",p\n', {}, "line 2 opens a quote that swallows the rows up to line 4", "close it"),
+        ("a,b;c\n1,2;3\n", {}, "both ',' and ';' cut its first lines alike", "read: {sep: ','}"),
+        ("title\na,y\n1,2\n", {}, "line 2 has 2 fields, and the header has 1", None),
+        ("a,y\n1,2\n", {"header": 7}, "has no row 7, counted from 0", None),
+        ("1,2\n3,4\n", {}, "its first line holds numbers only", "read: {header: none}"),
+        ("1,2\n", {"header": 0}, "has a header and no rows", None),
+    ],
+)
+def test_faults_of_cells_and_rows(tmp_path: Path, content: str, read: dict[str, Any], message: str, hint: str | None) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_table(written(tmp_path, content), "y", read=Read(**read))
+    assert hint is None or re.search(hint, caught.value.hint or "")
+
+
+def test_codes_with_leading_zeros_are_kept(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "n,zip,y\n1,00123,p\n2,00124,q\n3,10000,q\n"), "y")
+    assert contents(table) == {"n": [1, 2, 3], "zip": ["00123", "00124", "10000"]}
+    assert told(table) == "column zip holds '00123' in line 2: leading zeros, so its cells are taken as texts"
+    table = read_table(written(tmp_path, "n,zip,y\n0.5,0123,p\n0,,q\n1.007,x,q\n-0.01,9,q\n"), "y")
+    assert contents(table) == {"n": [0.5, 0, 1.007, -0.01], "zip": ["0123", None, "x", "9"]}
+    assert read_table(written(tmp_path, "zip,y\n007,p\n"), "y", categorical=("zip",)).notices == ()
+
+
+def test_categories_that_look_like_amounts_are_told(tmp_path: Path) -> None:
+    path = written(tmp_path, "day,price,size,y\n2020-01-05,$104,XL,1\n2020-01-06,€7,M,2\n2020-01-05,$104,3 XL,3\n")
+    table = read_table(path, "y")
+    assert contents(table)["price"] == ["$104", "€7", "$104"]
+    assert [notice.removeprefix(f"{path}: ") for notice in table.notices] == [
+        "column day holds '2020-01-05' in line 2 (2 such rows): no plain numbers, so 2 categories",
+        "column price holds '$104' in line 2 (2 such rows): no plain numbers, so 2 categories",
+    ]
+    assert read_table(path, "y", categorical=("day", "price")).notices == ()
+
+
+def test_a_category_taken_for_missing_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, "country,y\nNA,1\nDE,2\n")
+    assert (
+        told(read_table(path, "y"))
+        == "column country holds NA, taken for a missing value; read: {keep_default_na: false} makes it a value"
+    )
+    assert read_table(path, "y", read=Read(na_values=("NA",))).notices == ()
+    assert read_table(path, "y", read=Read(keep_default_na=False)).notices == ()
+
+
+def test_a_file_in_another_folder_named_like_a_tsv(tmp_path: Path) -> None:
+    assert read_table(written(tmp_path, "a,y\n1,2\n", "x.tsv.csv")).features == ("a", "y")
+    assert read_table(written(tmp_path, "a;b\ty\n1\t2\n", "x.csv.tsv")).features == ("a;b", "y")
