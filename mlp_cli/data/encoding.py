@@ -315,7 +315,7 @@ def _order(table: Table, name: str) -> Array:
     texts = table.texts(name) or ()
     numbers = [number(text, table.own.read) for text in texts]
     if None not in numbers:
-        exact = all(text.lstrip("+-").isdecimal() and len(text) < 18 for text in texts)
+        exact = all(text.lstrip("+-").isdecimal() and abs(int(text)) < 1 << 63 for text in texts)
         return np.array([int(text) for text in texts] if exact else numbers)[table.values(name)]
     readings: list[Array] = []
     with warnings.catch_warnings():
