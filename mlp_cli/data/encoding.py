@@ -268,6 +268,7 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
             tables[part], targets[part] = tables[part].kept(rows), its._replace(y=y)
     table = tables["train"]
     split = own.validation_path is None
+    refuse_missing(table, [name for name in (own.groups, own.order) if name is not None])
     parts = [part for part in ("train", "validation") if part in tables]
     x = np.concatenate([np.column_stack([tables[part].values(name) for name in table.features]) for part in parts])
     sums = [one.sha256() for one in tables.values()]
@@ -281,8 +282,8 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
         test_x=np.empty((0, x.shape[1])) if "test" in tables else None,
         test_y=targets["test"].y if "test" in tables else None,
         official_validation=None if split else len(tables["validation"]),
-        groups=_groups(table, own.groups) if split and own.groups is not None else None,
-        order=_order(table, own.order) if split and own.order is not None else None,
+        groups=None if own.groups is None or not split else table.values(own.groups).astype(np.int64),
+        order=None if own.order is None or not split else _order(table, own.order),
         notices=tuple(notice for part, one in tables.items() for notice in (*one.notices, *targets[part].notices)),
         sha256=sums[0] if len(sums) == 1 else hashlib.sha256(" ".join(sums).encode()).hexdigest(),
         source=f"file {text_of(main)}",
@@ -301,17 +302,10 @@ def _without_gaps(table: Table) -> Table:
     return replace(table.kept(~gaps), notices=(*table.notices, told))
 
 
-def _groups(table: Table, name: str) -> Array:
-    """A number for each row's group, (N,) int64."""
-    refuse_missing(table, [name])
-    return table.values(name).astype(np.int64)
-
-
 def _order(table: Table, name: str) -> Array:
     """Sort keys of a column of numbers or dates, (N,) int64 or float64. Errors: DataError for others, and for dates of two readings."""
     import pandas
 
-    refuse_missing(table, [name])
     texts = table.texts(name) or ()
     numbers = [number(text, table.own.read) for text in texts]
     if None not in numbers:

@@ -6,7 +6,6 @@ import csv
 import datetime
 import decimal
 import importlib
-import importlib.util
 import io
 import itertools
 import json
@@ -46,7 +45,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.
 _CODE = re.compile(r"[+-]?0\d+", re.ASCII)
 _AMOUNT = re.compile(r"[+-]?\W?\s?\d")
 _SWAPPED = str.maketrans(".,", ",.")
-_SCALARS = (str, bool, int, float, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, np.generic)
+_SCALARS = (str, int, float, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, np.generic, type(None))
 
 
 @dataclass(frozen=True)
@@ -110,17 +109,18 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
     import pandas
 
     file = _ParquetFile(path, own.read) if path.suffix.lower() == ".parquet" else _TextFile(path, own.read)
-    kinds = {feature.name: "texts" if feature.categories else "numbers" for feature in (like.features if like else ())}
+    kinds = {} if like is None else {each.name: "numbers" if each.categories is None else "texts" for each in like.features}
     special = [name for name in (own.target, own.groups, own.order) if name is not None]
     asked = {"": kinds, "target": [own.target], "categorical": own.categorical}
+    columns = f"columns: {listed(file.names)}"
     for key, names in (asked | {"drop": own.drop, "groups": [own.groups], "order": [own.order]}).items():
-        for name in names:
-            if name is not None and name not in file.names:
+        for name in (name for name in names if name is not None):
+            if name not in file.names:
                 headless = 2 * sum(number(other) is not None for other in file.names) >= len(file.names)
-                hint = f"columns: {listed(file.names)}" + ("; if this is no header: read: {header: none}" if headless else "")
-                said = f"{key}: " if key else ""
-                raise DataError(f"{path}: {said}no column {name}{did_you_mean(name, file.names)}", hint)
-            if name is not None and name == own.target and key not in asked:
+                hint = "; if this is no header: read: {header: none}" if headless else ""
+                said = f"{key}: no" if key else "no"
+                raise DataError(f"{path}: {said} column {name}{did_you_mean(name, file.names)}", columns + hint)
+            if name == own.target and key not in asked:
                 raise DataError(f"{path}: column {name} is the target and is in {key} as well", f"take it out of {key}")
     features = list(kinds or (name for name in file.names if name not in special and name not in own.drop))
     if unnamed := [name for name in features if name in file.unnamed and not kinds]:
@@ -129,7 +129,7 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
             f"name it, or leave it out with drop: [{unnamed[0]}]; pandas writes its row numbers so",
         )
     if not features:
-        raise DataError(f"{path}: has no column to learn from", f"columns: {listed(file.names)}")
+        raise DataError(f"{path}: has no column to learn from", columns)
     wanted = list(dict.fromkeys((*features, *special)))
     texts = {*own.categorical, *special, *(name for name, kind in kinds.items() if kind == "texts")}
     words: dict[str, str] = {}
@@ -210,7 +210,8 @@ def number(text: str, read: Read = PLAIN) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _missing(read: Read) -> set[str]:
+def missing_words(read: Read) -> set[str]:
+    """The cells that stand for a missing value."""
     return {*(MISSING if read.keep_default_na else ("",)), *read.na_values}
 
 
@@ -220,7 +221,7 @@ def _categories(name: str, cells: Any, read: Read, words: dict[str, str]) -> pan
 
     codes, different = pandas.factorize(cells)
     plain = [str(text).strip() for text in different]
-    missing = _missing(read)
+    missing = missing_words(read)
     numbers = {number(text, read) for text in missing} - {None}
     gaps = {text for text in plain if text in missing or number(text, read) in numbers}
     if told := sorted(gaps.difference(read.na_values, ("", "?"))):
@@ -279,37 +280,27 @@ class _TextFile:
 
         # pandas takes 1,5 for 15 where commas group thousands, and 007 for 7.
         maybe = [] if self.read.thousands else [name for name in names if name not in texts]
-        options = {"keep_default_na": False, "na_values": sorted(_missing(self.read)), "decimal": self.read.decimal}
         zeros = re.search(rb"0\d(?<![\w.]0\d)", self.content) is not None
-        found = {
-            name: column.astype(np.float64)
-            for name, column in self._parse(maybe, options).items()
-            if column.dtype.kind in "iuf" and not (zeros and (column.isna() | (column % 1 == 0)).all())
-        }
+        options = {"keep_default_na": False, "na_values": sorted(missing_words(self.read)), "decimal": self.read.decimal}
+        found: dict[str, Any] = {}
+        for name, column in self._parse(maybe, options).items():
+            if column.dtype.kind in "iuf" and not (zeros and (column.isna() | (column % 1 == 0)).all()):
+                found[str(name)] = column.astype(np.float64)
         rest = self._parse([name for name in names if name not in found], {"dtype": object, "na_filter": False})
         return pandas.DataFrame({name: found[name] if name in found else rest[name] for name in names})
 
-    def _parse(self, names: Sequence[str], options: dict[str, Any]) -> pandas.DataFrame:
+    def _parse(self, names: list[str], options: dict[str, Any]) -> pandas.DataFrame:
         import pandas
 
         if not names:
             return pandas.DataFrame()
+        if tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1):
+            options = options | {"float_precision": "round_trip"}
+        options |= {"header": None, "index_col": False, "skipinitialspace": True, "low_memory": False}
         content = io.BytesIO(self.content)
         content.seek(self.start)
-        if tuple(int(part) for part in pandas.__version__.split(".")[:2]) < (3, 1):
-            options = options | {"float_precision": "round_trip"}
         try:
-            frame = pandas.read_csv(
-                content,
-                sep=self.sep,
-                header=None,
-                names=self.names,
-                usecols=list(names),
-                index_col=False,
-                skipinitialspace=True,
-                low_memory=False,
-                **options,
-            )
+            frame = pandas.read_csv(content, sep=self.sep, names=self.names, usecols=names, **options)
         except (ValueError, OverflowError) as error:
             raise self.error(f"cannot be parsed ({str(error).strip().lower()})") from error
         if len(frame) != len(self.places):
@@ -412,19 +403,23 @@ class _ParquetFile:
         with open_file(path) as content:
             if content.read(4) != b"PAR1":
                 raise content.error("not a parquet file: does not start with PAR1")
-        if importlib.util.find_spec("pyarrow") is None:
-            raise UsageError(f"{path}: parquet files need pyarrow, which is not installed", "pip install 'mlp-cli[parquet]'")
         try:
-            file = importlib.import_module("pyarrow.parquet").ParquetFile(path)
+            parquet = importlib.import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise UsageError(
+                f"{path}: parquet files need pyarrow, which is not installed", "pip install 'mlp-cli[parquet]'"
+            ) from error
+        # A damaged file makes the library raise whatever it likes, from OSError to IndexError.
+        try:
+            file = parquet.ParquetFile(path)
             Limit(str(path)).take(8 * file.metadata.num_rows * file.metadata.num_columns)
             table = file.read()
             # Texts that are not UTF-8 would be met only when they are used.
             table.validate(full=True)
             self.whole: pandas.DataFrame = table.to_pandas()
-        except DataError:
-            raise
-        # A damaged file makes the library raise whatever it likes, from OSError to IndexError.
         except Exception as error:
+            if isinstance(error, DataError):
+                raise
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise DataError(f"{path}: not a usable parquet file ({reason})") from error
         if not len(self.whole):
@@ -436,19 +431,18 @@ class _ParquetFile:
         """These columns: those in `texts` as texts, the others as numbers where they are stored as such."""
         import pandas
 
-        kinds, found = pandas.api.types, {}
+        found = {}
         for name in names:
             cells = self.whole.iloc[:, self.names.index(name)]
-            if kinds.is_numeric_dtype(cells.dtype) and not kinds.is_bool_dtype(cells.dtype) and name not in texts:
+            if cells.dtype.kind in "iuf" and name not in texts:
                 found[name] = pandas.Series(cells.to_numpy(np.float64, na_value=np.nan))
                 continue
-            known = cells[cells.notna()].astype(object)
-            if odd := next((type(cell).__name__ for cell in known if not isinstance(cell, _SCALARS)), None):
+            plain = cells.astype(object).where(cells.notna(), None)
+            if odd := next((type(cell).__name__ for cell in plain if not isinstance(cell, _SCALARS)), None):
                 raise DataError(
                     f"{self.path}: column {name} holds values of type {odd}, neither numbers nor texts", f"drop: [{name}]"
                 )
-            found[name] = pandas.Series([None] * len(cells), cells.index, dtype=object)
-            found[name][cells.notna()] = known.map(str)
+            found[name] = plain.map(str, na_action="ignore").astype(object)
         return pandas.DataFrame(found)
 
 

@@ -1,7 +1,7 @@
 """Parquet: the same tables as in .csv, and the same care with faults; most of it runs only where pyarrow is installed."""
 
-import importlib.util
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 def test_parquet_without_pyarrow_gives_the_pip_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UsageError, match="parquet files need pyarrow, which is not installed") as caught:
         read_table(written(tmp_path, b"PAR1"), Own())
     assert caught.value.hint == "pip install 'mlp-cli[parquet]'"
