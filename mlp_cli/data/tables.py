@@ -345,8 +345,8 @@ class _TextFile:
             raise self.error(f"line {line} is no row of cells: {error}", "mend its quotes") from error
 
     def _sniff(self, first: int) -> str:
-        """The one of , ; tab and | that cuts the header and the first rows alike. Errors: DataError where there are two."""
-        widths: dict[str, list[int]] = {sep: [] for sep in ",;\t|"}
+        """The one of , ; tab and | that cuts the header and the first rows alike; a decimal comma is none. Errors: DataError for two."""
+        widths: dict[str, list[int]] = {sep: [] for sep in ",;\t|" if sep != self.read.decimal}
         for sep, found in widths.items():
             try:
                 for _, width, _, _ in itertools.islice(self._rows(sep), first, first + _SNIFFED):
