@@ -79,14 +79,10 @@ class TableEncoding:
                 f"its {len(table):,} rows would take {size / 2**30:.1f} GiB once encoded",
                 f"column {widest} alone has {max(widths):,} categories; drop the widest columns, or use fewer rows",
             )
-        matrix = np.zeros((len(table), sum(widths)), dtype=dtype)
+        matrix = np.empty((len(table), sum(widths)), dtype=dtype)
         for feature, width, end in zip(self.features, widths, np.cumsum(widths), strict=True):
-            values = feature.values(table)
-            if feature.categories is None:
-                matrix[:, end - 1] = values
-            else:
-                rows = np.flatnonzero(values >= 0)
-                matrix[rows, end - width + values[rows]] = 1
+            values = feature.values(table)[:, None]
+            matrix[:, end - width : end] = values if feature.categories is None else values == np.arange(width)
         return matrix
 
     def notices(self, table: Table) -> tuple[str, ...]:
@@ -94,12 +90,10 @@ class TableEncoding:
         found = []
         for feature in self.features:
             column = table.frame[feature.name]
-            new = column.notna() if feature.categories is None else column.notna() & (feature.values(table) < 0)
+            new = column.notna() & (feature.values(table) < 0)
             if feature.categories is not None and new.any():
-                found.append(
-                    f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {table.where(new)}, "
-                    f"which the training rows lack: encoded as none of its {len(feature.categories):,} categories"
-                )
+                lacks = f"{table.where(new)}, which the training rows lack: encoded as none of its {len(feature.categories):,} categories"
+                found.append(f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {lacks}")
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,11 +107,8 @@ class TableEncoding:
 
         with suppress(ValueError):
             found: TableEncoding = TypeAdapter(TableEncoding).validate_python(stored)
-            if all(
-                feature.fill is None
-                or (isinstance(feature.fill, float) if feature.categories is None else feature.fill in feature.categories)
-                for feature in found.features
-            ):
+            filled = (one for one in found.features if one.fill is not None)
+            if all(isinstance(one.fill, float) if one.categories is None else one.fill in one.categories for one in filled):
                 return found
         raise DataError("not the encoding of a table")
 
@@ -243,37 +234,37 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
     The rows' groups and their order in time are those of a table that is split; None where the validation part has its own.
     Errors: DataError with the file, the column and the line.
     """
-    main = resolved(path)
-    if main.is_dir():
-        raise DataError(f"{main}: a folder, and a table is expected by its name")
-    table = read_table(main, own)
-    if own.target is None:
-        raise DataError(f"{main}: which column is to be predicted?", f"add target: COLUMN; columns: {listed(table.features)}")
-    tables = {"train": _without_gaps(table)}
-    target = read_target(tables["train"], task)
-    targets = {"train": target}
-    kinds = TableEncoding(tuple(Feature(name, table.texts(name), None) for name in table.features))
-    later = replace(own, drop=(), categorical=(), groups=None, order=None)
-    for part, given in (("validation", own.validation_path), ("test", own.test_path)):
-        if given is not None:
-            other = resolved(given)
-            if not is_table(other):
-                raise DataError(f"{other}: not a table, and {main.name} is one", "give both parts in the same format")
-            tables[part] = _without_gaps(read_table(other, later, kinds))
-            targets[part] = read_target(tables[part], "regression" if not target.classes else None, target.classes or None)
+    tables, targets = dict[str, Table](), dict[str, Target]()
+    like, wanted, known = None, own, None
+    for part, given in (("train", path), ("validation", own.validation_path), ("test", own.test_path)):
+        if given is None:
+            continue
+        file = resolved(given)
+        if file.is_dir() or not is_table(file):
+            raise DataError(f"{file}: not a table, and {Path(path).name} is one by its name", "give all parts in the same format")
+        table = read_table(file, wanted, like)
+        if own.target is None:
+            raise DataError(f"{file}: which column is to be predicted?", f"add target: COLUMN; columns: {listed(table.features)}")
+        tables[part] = _without_gaps(table)
+        targets[part] = read_target(tables[part], task, known)
+        if like is None:
+            like = TableEncoding(tuple(Feature(name, table.texts(name), None) for name in table.features))
+            wanted = replace(own, drop=(), categorical=(), groups=None, order=None)
+            task, known = targets[part].task, targets[part].classes or None
+    target, name = targets["train"], set_name(resolved(path))
     if classes is not None:
-        kept = kept_classes(target.classes, classes, set_name(main))
+        kept = kept_classes(target.classes, classes, name)
         for part, its in targets.items():
             rows, y = renumbered(its.y, kept, len(target.classes))
             tables[part], targets[part] = tables[part].kept(rows), its._replace(y=y)
     table = tables["train"]
     split = own.validation_path is None
-    refuse_missing(table, [name for name in (own.groups, own.order) if name is not None])
+    refuse_missing(table, [column for column in (own.groups, own.order) if column is not None])
     parts = [part for part in ("train", "validation") if part in tables]
     x = np.concatenate([np.column_stack([tables[part].values(name) for name in table.features]) for part in parts])
     sums = [one.sha256() for one in tables.values()]
     whole = RawSet(
-        name=set_name(main),
+        name=name,
         task=target.task,
         shape=x.shape[1:],
         classes=target.classes if classes is None else tuple(classes),
@@ -286,7 +277,7 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
         order=None if own.order is None or not split else _order(table, own.order),
         notices=tuple(notice for part, one in tables.items() for notice in (*one.notices, *targets[part].notices)),
         sha256=sums[0] if len(sums) == 1 else hashlib.sha256(" ".join(sums).encode()).hexdigest(),
-        source=f"file {text_of(main)}",
+        source=f"file {text_of(resolved(path))}",
     )
     return OwnTable(whole, tables)
 

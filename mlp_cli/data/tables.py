@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime
-import decimal
 import importlib
 import io
 import itertools
@@ -45,7 +43,6 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.
 _CODE = re.compile(r"[+-]?0\d+", re.ASCII)
 _AMOUNT = re.compile(r"[+-]?\W?\s?\d")
 _SWAPPED = str.maketrans(".,", ",.")
-_SCALARS = (str, int, float, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, np.generic, type(None))
 
 
 @dataclass(frozen=True)
@@ -438,10 +435,8 @@ class _ParquetFile:
                 found[name] = pandas.Series(cells.to_numpy(np.float64, na_value=np.nan))
                 continue
             plain = cells.astype(object).where(cells.notna(), None)
-            if odd := next((type(cell).__name__ for cell in plain if not isinstance(cell, _SCALARS)), None):
-                raise DataError(
-                    f"{self.path}: column {name} holds values of type {odd}, neither numbers nor texts", f"drop: [{name}]"
-                )
+            if (kind := pandas.api.types.infer_dtype(plain)) in ("bytes", "mixed"):
+                raise DataError(f"{self.path}: column {name} holds neither numbers nor texts ({kind})", f"drop: [{name}]")
             found[name] = plain.map(str, na_action="ignore").astype(object)
         return pandas.DataFrame(found)
 
