@@ -178,7 +178,7 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     if task == "regression":
         return Target(task, (), decide(table, name, "numbers")[0].to_numpy())
     texts = table.frame[name].cat.remove_unused_categories()
-    column = decide(table, name)[0] if classes is None else texts
+    column, notice = decide(table, name) if classes is None else (texts, "")
     numbers = column.dtype.kind == "f"
     if numbers and (column % 1 != 0).any():
         return Target("regression", (), column.to_numpy())
@@ -195,7 +195,9 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
         raise table.error(f"target {name} has one class only, {quoted(known[0])}: there is nothing to tell apart")
     few = int((np.bincount(y) < FEW_ROWS).sum())
     told = f"{table.path}: {few:,} of the {len(known):,} classes of {name} have fewer than {FEW_ROWS} rows; {quantity}"
-    return Target("classification", tuple(known), y, (told,) if numbers and 2 * few > len(known) else ())
+    return Target(
+        "classification", tuple(known), y, tuple(filter(None, (notice, told if numbers and 2 * few > len(known) else "")))
+    )
 
 
 def _class(text: str, table: Table) -> str:

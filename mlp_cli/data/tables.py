@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import importlib
 import io
@@ -171,14 +172,12 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
         if bad:
             rows = column.isin(bad)
             text = column[rows].iloc[0]
-            hint = f"mend it, or read: {{na_values: [{text}]}} for a missing value" + (
-                ""
-                if kind
-                else f", drop: [{name}] or categorical: [{name}]"
-                if name != table.own.target
-                else f", or categorical: [{name}]"
+            ways = [f"for a missing value read: {{na_values: [{quoted(text)}]}}", "" if kind else f"categorical: [{name}]"]
+            ways.append("" if kind or name == table.own.target else f"drop: [{name}]")
+            raise table.error(
+                f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number",
+                way or "; ".join(filter(None, ["mend it", *ways])),
             )
-            raise table.error(f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number", way or hint)
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)
     rows = column.abs() > LARGEST_NUMBER
     if rows.any():
@@ -191,10 +190,11 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
 def _way(texts: Sequence[str], read: Read) -> str:
     """How these texts can be read as numbers; nothing where they cannot."""
     comma, point = (",", ".") if read.decimal == "." else (".", ",")
-    if texts and all(re.fullmatch(rf"[+-]?\d{{1,3}}(\{comma}\d{{3}})+(\{point}\d*)?", text) for text in texts):
-        return f'where {comma} groups thousands: read: {{thousands: "{comma}"}}'
+    for mark in (comma, " ", "'", "_"):
+        if texts and all(re.fullmatch(rf"[+-]?\d{{1,3}}({re.escape(mark)}\d{{3}})+(\{point}\d*)?", text) for text in texts):
+            return f'where {mark!r} groups thousands: read: {{thousands: "{mark}"}}'
     if texts and all(re.fullmatch(rf"[+-]?\d*\{comma}\d+", text) for text in texts):
-        return f'where {comma} is the decimal point: read: {{decimal: "{comma}"}}'
+        return f'where {comma!r} is the decimal point: read: {{decimal: "{comma}"}}'
     return ""
 
 
@@ -371,14 +371,14 @@ def _content(path: Path, encoding: str | None) -> tuple[bytes, Limit]:
         stream.close()
     if len(found) != 1:
         raise DataError(f"{path}: holds {len(found):,} files; a single one is expected")
-    content = next(iter(found.values()))
+    content = bytes(next(iter(found.values())))
     if reason := foreign(content[:512]):
         raise stream.error(reason, "get the file again")
     if content.startswith((b"PK\3\4", b"PAR1")):
         raise stream.error("starts like an Excel, zip or parquet file, not like text", "save it as text in UTF-8")
     try:
-        text = content.decode(encoding or "utf-8-sig")
-        content = text.removeprefix("\ufeff").encode()
+        text = content.decode(encoding or "utf-8")
+        content = (text.encode() if encoding else content).removeprefix(codecs.BOM_UTF8)
     except UnicodeError as error:
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
         hint = "say how it is encoded: read: {encoding: cp1252} for a file from Windows, or utf-16; or save it as UTF-8"

@@ -317,3 +317,11 @@ def test_a_validation_table_leaves_nothing_to_split_by(tmp_path: Path) -> None:
     (tmp_path / "later.csv").write_text("a,y\n7,q\n")
     whole = own_table(tmp_path, "g,a,y\n1,1,p\n2,2,q\n", groups="g", order="g", validation_path=str(tmp_path / "later.csv")).whole
     assert whole.groups is None and whole.order is None and whole.official_validation == 1 and len(whole.train_y) == 3
+
+
+def test_what_is_told_of_a_target(tmp_path: Path) -> None:
+    (first, second) = own_table(tmp_path, "a,y\n1,NA\n2,DE\n3,FR\n", missing="drop").whole.notices
+    assert first.endswith("1 of 3 rows have gaps and are left out")
+    assert second.endswith("column y holds NA, taken for a missing value; read: {keep_default_na: false} makes it a value")
+    (notice,) = own_table(tmp_path, "a,y\n1,18-25\n2,26-35\n3,18-25\n").whole.notices
+    assert notice.endswith("column y holds '18-25' in line 2 (2 such rows): no plain numbers, so 2 categories")

@@ -329,8 +329,8 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
     ("content", "read", "message", "hint"),
     [
         # A second header, a row of units, a price, a share, a date among numbers.
-        ("a,y\n1,p\n2,q\na,y\n", {}, "column a holds 'a' in line 4, which is not a number", r"drop: \[a\].*categorical: \[a\]"),
-        ("a,y\ncm,p\n1,q\n2,q\n", {}, "column a holds 'cm' in line 2, which is not a number", r"na_values: \[cm\]"),
+        ("a,y\n1,p\n2,q\na,y\n", {}, "column a holds 'a' in line 4, which is not a number", r"categorical: \[a\]; drop: \[a\]"),
+        ("a,y\ncm,p\n1,q\n2,q\n", {}, "column a holds 'cm' in line 2, which is not a number", r"na_values: \['cm'\]"),
         ("a,y\n1,p\n$104,q\n$7,q\n", {}, r"column a holds '\$104' in line 3 \(2 such rows\), which is not a number", None),
         ("a,y\n1,p\n12%,q\n", {}, "column a holds '12%' in line 3, which is not a number", None),
         ("a,y\n1,p\n2020-01-05,q\n", {}, "column a holds '2020-01-05' in line 3, which is not a number", None),
@@ -338,6 +338,8 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         ('a,y\n"1,500",p\n"2,000",q\n', {}, "column a holds '1,500' in line 2", 'read: {thousands: ","}'),
         ("a;y\n1,5;p\n2,500;q\n", {}, "column a holds '1,5' in line 2", 'read: {decimal: ","}'),
         ("a;y\n1.500;p\n2,5;q\n", {"decimal": ","}, "column a holds '1.500' in line 2", r'read: {thousands: "\."}'),
+        ("a;y\n1'500'000;p\n12'000.5;q\n", {}, "column a holds", 'read: {thousands: "\'"}'),
+        ("a,y\n1 500,p\n3,q\n", {}, "column a holds '1 500' in line 2", 'read: {thousands: " "}'),
         ('a,y\n"1,5",p\n"2,000",q\n', {"thousands": ","}, "column a holds '1,5' in line 2", None),
         ("a,y\n1,p\n2\n", {"sep": ","}, "line 3 has 1 field, and the header has 2", "read: {sep"),
         ('a,b,y\n1,"x,p\n2,z,q\n3,w",p\n', {}, "line 2 opens a quote that swallows the rows up to line 4", "close it"),
