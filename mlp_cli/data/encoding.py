@@ -222,7 +222,7 @@ class OwnTable:
     def encode(self, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding]:
         """The set with its inputs as matrices, by an encoding fitted on the given training rows. Errors: DataError."""
         train = self.tables["train"]
-        encoding = fit_encoding(train, rows[rows < len(train)], train.own.missing)
+        encoding = fit_encoding(train, rows, train.own.missing)
         matrices = {part: encoding.apply(table) for part, table in self.tables.items()}
         x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
         told = [notice for table in self.tables.values() for notice in encoding.notices(table)]
@@ -299,28 +299,23 @@ def _order(table: Table, name: str) -> Array:
     """Sort keys of a column of numbers or dates, (N,) int64 or float64. Errors: DataError for others, and for dates of two readings."""
     import pandas
 
-    texts = table.texts(name) or ()
+    column = table.frame[name].cat.remove_unused_categories()
+    texts = list(column.cat.categories)
     numbers = [number(text, table.own.read) for text in texts]
+    readings: list[Array] = []
     if None not in numbers:
         exact = all(text.lstrip("+-").isdecimal() and abs(int(text)) < 1 << 63 for text in texts)
-        return np.array([int(text) for text in texts] if exact else numbers)[table.values(name)]
-    readings: list[Array] = []
-    with warnings.catch_warnings():
-        # Of the order of day and month, which is looked at here.
-        warnings.simplefilter("ignore")
-        for first in (False, True):
-            with suppress(ValueError, OverflowError):
-                dates = pandas.to_datetime(pandas.Series(texts, dtype=object), dayfirst=first, utc=True)
-                readings.append(dates.to_numpy("datetime64[ns]").astype(np.int64))
-    if not readings:
-        raise table.error(
-            f"order: column {name} holds neither numbers nor dates, such as {quoted(texts[0])}", "write dates as 2024-12-31"
-        )
-    if len(readings) == 2 and (readings[0].argsort() != readings[1].argsort()).any():
-        raise table.error(
-            f"order: the dates in column {name}, such as {quoted(texts[0])}, can be read in two ways", "write them as 2024-12-31"
-        )
-    return readings[0][table.values(name)]
+        readings.append(np.array([int(text) for text in texts] if exact else numbers))
+    for first in (False, True) if None in numbers else ():
+        with warnings.catch_warnings(), suppress(ValueError, OverflowError):
+            # Of the order of day and month, which is looked at here.
+            warnings.simplefilter("ignore")
+            dates = pandas.to_datetime(pandas.Series(texts, dtype=object), dayfirst=first, utc=True)
+            readings.append(dates.to_numpy("datetime64[us]").astype(np.int64))
+    if not readings or (readings[0].argsort() != readings[-1].argsort()).any():
+        fault = "can be read in two ways" if readings else "are neither numbers nor dates"
+        raise table.error(f"order: cells of column {name}, such as {quoted(texts[0])}, {fault}", "write dates as 2024-12-31")
+    return readings[0][column.cat.codes]
 
 
 def kept_classes(known: Sequence[str], wanted: Sequence[str], name: str) -> list[int]:

@@ -275,12 +275,11 @@ class _TextFile:
         """These columns: those in `texts` as texts, the others as numbers where each cell is a number or missing."""
         import pandas
 
-        # pandas takes 1,5 for 15 where commas group thousands, and 007 for 7.
-        maybe = [] if self.read.thousands else [name for name in names if name not in texts]
+        # pandas takes 007 for 7; and it is not told of thousands, where it takes 1,5 for 15.
         zeros = re.search(rb"0\d(?<![\w.]0\d)", self.content) is not None
         options = {"keep_default_na": False, "na_values": sorted(missing_words(self.read)), "decimal": self.read.decimal}
         found: dict[str, Any] = {}
-        for name, column in self._parse(maybe, options).items():
+        for name, column in self._parse([name for name in names if name not in texts], options).items():
             if column.dtype.kind in "iuf" and not (zeros and (column.isna() | (column % 1 == 0)).all()):
                 found[str(name)] = column.astype(np.float64)
         rest = self._parse([name for name in names if name not in found], {"dtype": object, "na_filter": False})

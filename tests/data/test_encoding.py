@@ -302,9 +302,9 @@ def test_rows_are_ordered_by_numbers_or_dates(tmp_path: Path, cells: list[str], 
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (["01/02/2020", "02/01/2020"], "the dates in column when, such as '01/02/2020', can be read in two ways"),
-        (["soon", "2020-01-01"], "column when holds neither numbers nor dates"),
-        (["1", "2020-01-01"], "column when holds neither numbers nor dates"),
+        (["01/02/2020", "02/01/2020"], "order: cells of column when, such as '01/02/2020', can be read in two ways"),
+        (["soon", "2020-01-01"], "order: cells of column when, such as .* are neither numbers nor dates"),
+        (["1", "2020-01-01"], "order: cells of column when, such as .* are neither numbers nor dates"),
         (["2020-01-01", ""], "column when has no value in line 3"),
     ],
 )

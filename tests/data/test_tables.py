@@ -303,6 +303,7 @@ def told(table: Table) -> str:
         ("1,2\n3,4\n", {"header": 0}, {"1": [3], "2": [4]}),
         ("\n1,x\n3,z\n", {"header": "none"}, {"0": [1, 3], "1": ["x", "z"]}),
         ('"x, by y"\n\nfrom,all,of,them\na,b\n1,2\n', {"header": 2}, {"a": [1], "b": [2]}),
+        ('a,b\n-99.0,1\n"1,000",2\n', {"na_values": ("-99",), "thousands": ","}, {"a": [None, 1000], "b": [1, 2]}),
         ("a,b\n-99,x\n-99.0,u\n1,v\n", {"na_values": ("-99", "x")}, {"a": [None, None, 1], "b": [None, "u", "v"]}),
         (
             "a,b\nNA,1\n,2\nNone,?\n",
