@@ -131,7 +131,7 @@ def _read_pickled(stream: Stream) -> tuple[Array, Array]:
 def _read_sheet(stream: Stream) -> tuple[Array, None]:
     """Each line of a sheet's pixels is an image, pixel after pixel."""
     try:
-        pixels, _ = decode(stream.read(_MOST_BYTES), _PIXELS * _MOST_ROWS)
+        pixels, _ = decode(stream.read(_MOST_BYTES), stream.where, _PIXELS * _MOST_ROWS)
     except Unreadable as error:
         raise stream.error(f"not a sheet of images: {error}") from error
     if pixels.ndim != 3 or pixels.shape[2] != _PIXELS:

@@ -44,16 +44,12 @@ class Unreadable(Exception):
     """A picture that is damaged, or is none; the text says why."""
 
 
-class Refused(Unreadable):
-    """A picture that asks for more than is given to one, or that cannot be used as it is; the text says why."""
-
-
-def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Array, str | None]:
-    """A picture's values as uint8, (height, width) if it is greyscale, else (3, height, width), the red plane first; and a note.
+def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> tuple[Array, list[str]]:
+    """A picture's values as uint8, (height, width) if it is greyscale, else (3, height, width), the red plane first; and notes.
 
     Greyscale are pictures without colour channels, and those with a palette of greys alone. Transparency is dropped, as by
-    torchvision. The note says where the values are not all, or not as, the file has them.
-    Errors: `Refused` for more pixels, and for more than 8 bits a channel; `Unreadable` for whatever else is wrong.
+    torchvision. The notes say where the values are not all, or not as, the file has them.
+    Errors: DataError, which begins with `where`, for a picture that cannot be used as it is; `Unreadable` for whatever else is wrong.
     """
     from PIL import Image
 
@@ -63,21 +59,21 @@ def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Array, str |
             picture = Image.open(io.BytesIO(content), formats=_FORMATS)
             width, height = picture.size
             if width * height > most_pixels:
-                raise Refused(f"is {width:,} x {height:,} pixels, more than the limit of {most_pixels:,} in all")
+                raise DataError(f"{where}: is {width:,} x {height:,} pixels, more than the limit of {most_pixels:,} in all")
             if _is_deep(picture):
-                raise Refused("has more than 8 bits a channel; pictures of 8 bits are read")
-            note = "only the first of several frames is taken" if getattr(picture, "is_animated", False) else None
+                raise DataError(f"{where}: has more than 8 bits a channel; pictures of 8 bits are read")
+            notes = ["only the first of several frames is taken"] if getattr(picture, "is_animated", False) else []
             picture.load()
             if picture.mode in _GREY or (picture.mode in ("P", "PA") and _grey_palette(picture)):
-                return np.asarray(picture.convert("L")), note
+                return np.asarray(picture.convert("L")), notes
             if picture.mode not in _COLOUR:
-                raise Refused(f"is of the colour mode {picture.mode}; save it as RGB")
+                raise DataError(f"{where}: is of the colour mode {picture.mode}; save it as RGB")
             if picture.mode == "CMYK":
-                note = "CMYK is turned into RGB"
-            return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), note
+                notes.append("CMYK is turned into RGB")
+            return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), notes
     except Image.DecompressionBombError as error:
-        raise Refused("has more pixels than Pillow's limit") from error
-    except Refused:
+        raise DataError(f"{where}: has more pixels than Pillow's limit") from error
+    except DataError:
         raise
     # Whatever a decoder stumbles over: Pillow lets many kinds of exception through.
     except Exception as error:
@@ -180,16 +176,14 @@ def _read(path: Path) -> _Pictures:
         if parts in found.pixels or parts in found.unreadable:
             raise DataError(f"{where}: is there twice")
         try:
-            pixels, note = decode(content)
-        except Refused as error:
-            raise DataError(f"{where}: {error}") from error
+            pixels, notes = decode(content, where)
         except Unreadable as error:
             found.unreadable.add(parts)
             found.told["pictures that cannot be read are left out"].append(
                 f"{'/'.join(parts)} ({foreign(content[:512]) or error})"
             )
             continue
-        if note:
+        for note in notes:
             found.told[note].append("/".join(parts))
         limit.take(pixels.size)
         found.pixels[parts] = pixels

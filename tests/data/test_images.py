@@ -226,6 +226,14 @@ def test_several_frames_are_told(tmp_path: Path, form: str) -> None:
     assert found.train_x.reshape(2, -1, 20)[:, 0].tolist() == GREY[[0, 2]].reshape(2, 20).tolist()
 
 
+def test_all_that_is_to_be_said_of_a_picture_is_said(tmp_path: Path) -> None:
+    pages = [Image.fromarray(COLOUR[number]).convert("CMYK") for number in range(2)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    content = (tmp_path / "pages.tif").read_bytes()
+    found = read_images(folder(tmp_path / "set", {"a/1.tif": content, "b/1.png": encoded(COLOUR[1])}))
+    assert found.notices == ("only the first of several frames is taken: a/1.tif", "CMYK is turned into RGB: a/1.tif")
+
+
 def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pillow would have Ghostscript run what is in an EPS, whatever the file is called."""
     programs, marker = tmp_path / "bin", tmp_path / "marker"
