@@ -364,10 +364,11 @@ class _TextFile:
 def _content(path: Path, encoding: str | None) -> tuple[bytes, Limit]:
     """The content of a text file, or of the one file in a zip archive, in UTF-8 without a byte order mark, and what counts it."""
     found: dict[str, bytes] = {}
-    for stream in members(path) if path.suffix.lower() == ".zip" else [open_file(path)]:
-        if not re.search(r"(^|/)(\.|__MACOSX/)|/$", stream.member):
-            found[stream.member] = b"" if found else stream.read()
-        stream.close()
+    packed = path.suffix.lower() == ".zip"
+    for stream in members(path) if packed else [open_file(path)]:
+        with stream:
+            if not (packed and re.search(r"(^|/)(\.|__MACOSX/)|/$", stream.member)):
+                found[stream.member] = b"" if found else stream.read()
     if len(found) != 1:
         raise DataError(f"{path}: holds {len(found):,} files; a single one is expected")
     content = bytes(next(iter(found.values())))

@@ -223,7 +223,7 @@ def test_the_name_tells_what_a_file_is(name: str) -> None:
     assert not is_table(name)
 
 
-@pytest.mark.parametrize("name", ["some.csv", "SOME.CSV", "a.b.csv", "some.tsv", "some.tab"])
+@pytest.mark.parametrize("name", ["some.csv", "SOME.CSV", "a.b.csv", "some.tsv", "some.tab", ".some.csv"])
 def test_names_that_are_read(tmp_path: Path, name: str) -> None:
     assert len(read_table(written(tmp_path, "a\ty\n1\t2\n", name)).features) == 2
 
