@@ -115,7 +115,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
         for name in (name for name in names if name is not None):
             if name not in file.names:
                 headless = 2 * sum(number(other) is not None for other in file.names) >= len(file.names)
-                hint = "; if this is no header: read: {header: none}" if headless else ""
+                blanks = r"; where blanks stand between cells: read: {sep: \s+}" if len(file.names) == 1 else ""
+                hint = "; if this is no header: read: {header: none}" if headless else blanks
                 said = f"{key}: no" if key else "no"
                 raise DataError(f"{path}: {said} column {name}{did_you_mean(name, file.names)}", columns + hint)
             if name == own.target and key not in asked:
@@ -264,7 +265,9 @@ class _TextFile:
         for line, count, _, _ in rows:
             if count != width:
                 reason = f"line {line} has {counted(count, 'field')}, and the header has {width:,}"
-                raise self.error(reason, "where cells are cut otherwise: read: {sep: …}")
+                raise self.error(
+                    reason, "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"
+                )
             lines.append(line)
         if not lines:
             raise self.error("has a header and no rows")
