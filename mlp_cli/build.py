@@ -19,7 +19,7 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.features import features
 from mlp_cli.data.load import load
-from mlp_cli.data.own import Own
+from mlp_cli.data.own import PLAIN, Own, Read
 from mlp_cli.data.synthetic import synthetic
 from mlp_cli.data.targets import UNSCALED, fit_targets
 from mlp_cli.data.transforms import fit
@@ -64,6 +64,7 @@ def load_data(config: Config) -> Dataset:
             drop=wanted.drop or (),
             categorical=wanted.categorical or (),
             missing=wanted.missing or "error",
+            read=PLAIN if wanted.read is None else Read(**wanted.read.options()),
         ),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )

@@ -23,7 +23,7 @@ GOES_WITH: dict[str, str | None] = {
     **dict.fromkeys(("subset", "rows", "test_rows", "class_count", "noise", "turns", "data_seed")),
     "labels": "the path of a .npy file of inputs",
     "test_path": "a path of your own data",
-    **dict.fromkeys(("target", "drop", "categorical", "missing"), _TABLES),
+    **dict.fromkeys(("target", "drop", "categorical", "missing", "read"), _TABLES),
 }
 """Options that only some sets take (see `usual_options`): with which paths they go; None where some of the known sets take them."""
 
@@ -49,6 +49,10 @@ def _plain_path(value: Any) -> str:
     return str(PurePosixPath(value))
 
 
+def _as_text(value: Any) -> Any:
+    return str(value) if type(value) in (int, float) else value
+
+
 def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(value)) < len(value):
         raise wrong(f"has {next(item for item in value if value.count(item) > 1)} twice")
@@ -58,9 +62,12 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 Share = Annotated[float, Range(gt=0, lt=1)]
 Amount = Annotated[Annotated[int, Range(ge=0, le=MOST)] | Share, BeforeValidator(_not_one)]
 FilePath = Annotated[str, BeforeValidator(_plain_path)]
-Text = Annotated[str, Field(min_length=1), BeforeValidator(lambda value: str(value) if type(value) is int else value, str | int)]
+Text = Annotated[str, Field(min_length=1), BeforeValidator(_as_text, str | int)]
 Texts = Annotated[tuple[Text, ...], Strict(False), AfterValidator(_distinct)]
 Two = Annotated[Texts, Field(min_length=2)]
+Words = Annotated[
+    tuple[Annotated[str, BeforeValidator(_as_text, str | int | float)], ...], Strict(False), AfterValidator(_distinct)
+]
 Name = Annotated[str, OneOf(*catalogue.names())]
 Scale = Annotated[str, OneOf(*SCALES, 256), AfterValidator(str)]
 
@@ -70,6 +77,36 @@ def _as_it_is_written(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": ["name"]}, {"required": ["path"]}]
     for key in FOLLOWING:
         del schema["properties"][key]["default"]
+
+
+class Reading(Options):
+    """How the text of a table is cut into cells, as `pandas.read_csv` does it."""
+
+    sep: Annotated[str | None, Doc("What stands between cells: a character, or \\s+ for blanks; by default what suits.")] = None
+    decimal: Annotated[Literal[".", ","], Doc("The decimal point.")] = "."
+    thousands: Annotated[Literal[",", ".", " ", "'", "_"] | None, Doc("What groups thousands.")] = None
+    header: Annotated[
+        Annotated[int, Range(ge=0, le=MOST)] | Literal["infer", "none"] | None,
+        Doc("The row of names, from 0; none: there is none."),
+    ] = "infer"
+    na_values: Annotated[Words, Doc("Further cells that stand for a missing value.")] = ()
+    keep_default_na: Annotated[bool, Doc("Whether NA, None, null and their like stand for a missing value.")] = True
+    encoding: Annotated[str | None, Doc("How the text is encoded, such as cp1252; by default UTF-8.")] = None
+
+    @field_validator("sep", "thousands", "header", "encoding")
+    @classmethod
+    def _can_be_used(cls, value: Any, info: ValidationInfo) -> Any:
+        key = info.field_name
+        if key == "sep" and value is not None and not re.fullmatch(r"[^\w\r\n\"'.+-]|\\s\+", value):
+            raise wrong('must be one character that stands in no cell, such as ";", or \\s+ for blanks')
+        if key == "thousands" and value is not None and value == info.data.get("decimal"):
+            raise wrong("is the decimal point as well; set decimal")
+        if key == "encoding" and value is not None:
+            try:
+                "".encode(value)
+            except (LookupError, ValueError):
+                raise wrong("is no encoding that Python knows; write utf-8, utf-16, cp1252 or another") from None
+        return "none" if key == "header" and value is None else value
 
 
 class Dataset(Options):
@@ -96,7 +133,11 @@ class Dataset(Options):
     target_scale: Annotated[
         Literal["standard", "log", "none"], Doc("How the targets of a quantity are scaled, fitted on the training part.")
     ] = "standard"
-    missing: Annotated[Literal["error", "mean"] | None, Doc("Gaps in a table are an error, or the mean fills them.")] = None
+    missing: Annotated[
+        Literal["error", "mean", "drop"] | None,
+        Doc("Gaps in a table are an error, the mean fills them, or their rows are left out."),
+    ] = None
+    read: Annotated[Reading | None, Doc("How the text of a table is cut into cells.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
@@ -135,6 +176,18 @@ class Dataset(Options):
             raise wrong(f"goes with {GOES_WITH[key]} alone")
         takers = [other for other in catalogue.names() if key in usual_options(other, None, "")]
         raise wrong(f"{name or 'a set given by path'} does not take it; {key} is an option of {either(takers, 'and')}")
+
+    @field_validator("read")
+    @classmethod
+    def _says_something(cls, read: Reading | None) -> Reading | None:
+        return None if read == Reading() else read
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _is_no_path(cls, rows: Any) -> Any:
+        if isinstance(rows, str) and re.search(r"[./\\]", rows.strip(".0123456789")):
+            raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {rows}")
+        return rows
 
     @field_validator("validation", "test")
     @classmethod

@@ -177,6 +177,9 @@ def _unknown_key(case: _Case) -> str:
         return f"unknown key; belongs at the top level; write {key}{'=' if override else ': '}{value}"
     sections = {name: models_in(field.rebuild_annotation()) for name, field in fields.items()}
     models, chosen = sections.get(section, {}), _name_in(document.value(path[:-1]))
+    for part in path[1:-1]:
+        fitting = [model.model_fields[part] for model in models.values() if part in model.model_fields]
+        models = models_in(fitting[0].rebuild_annotation()) if fitting else models
     if takers := _takers(models, word):
         return f"unknown key; {chosen} does not take it; {either(takers)} does"
     owners = {name: takers for name in sections if (takers := _takers(sections[name], word)) and word != "name"}

@@ -15,7 +15,7 @@ from typing_extensions import Doc
 
 from mlp_cli.config import resolved
 from mlp_cli.config.components import Choice, Component, Options, PerLayer, Switch, follows, options_model, plain, wrong
-from mlp_cli.config.dataset import FOLLOWING, Dataset, usual
+from mlp_cli.config.dataset import FOLLOWING, Dataset, Reading, usual
 from mlp_cli.data import catalogue
 from mlp_cli.data.features import features as known_features
 from mlp_cli.nn.activations import activations
@@ -31,6 +31,7 @@ FOLLOWS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "weight_decay": lambda config: float(optimizers[config["optimizer"]["name"]].default_weight_decay),
     "evaluate": lambda config: "last" if config["early_stopping"] is None else "best",
     **{f"dataset.{key}": partial(lambda key, config: usual(key, config["dataset"]), key) for key in FOLLOWING},
+    **{f"dataset.read.{key}": partial(lambda default, config: default, default) for key, default in plain(Reading()).items()},
 }
 """Defaults that follow from other keys, by dotted key: functions of a config as plain values, with components as mappings."""
 

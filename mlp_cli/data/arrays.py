@@ -45,7 +45,7 @@ _IDX_NAME = r"((?:train|t10k|test)-(?:images|labels))[-.]idx\d-ubyte"
 _NPY_NAME = r"([^.].*)\.npy"
 _MOST_DIMENSIONS = 4
 _ROWS = 4096
-_FEW = 3
+FEW_ROWS = 3
 
 
 def part_of(word: str) -> str | None:
@@ -175,8 +175,8 @@ def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
     if len(known) < 2:
         raise DataError(f"{where}: all its labels are {known[0]:g}: there is nothing to tell apart")
     notices = raw.notices
-    if 2 * (few := int((counts < _FEW).sum())) > len(known):
-        notices += (f"{few:,} of its {len(known):,} classes have fewer than {_FEW} rows; {quantities}",)
+    if 2 * (few := int((counts < FEW_ROWS).sum())) > len(known):
+        notices += (f"{few:,} of its {len(known):,} classes have fewer than {FEW_ROWS} rows; {quantities}",)
     return replace(
         raw,
         classes=tuple(f"{int(value)}" for value in known),

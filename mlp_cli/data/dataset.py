@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlp_cli.data.table_encoding import TableEncoding
+    from mlp_cli.data.encoding import TableEncoding
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
@@ -24,6 +24,8 @@ class RawSet:
     train_y, test_y: (N,) int64 class numbers 0 … K − 1, or float64 targets (regression). A reader gives labels as the file has them.
     shape: of one row before it was flattened, so that its product is D: (height, width) for an image, (D,) for a table.
     classes: K names, in the order of the class numbers; empty for regression, and where a reader found no names.
+    groups, order: (N,) of the training rows, where a config asks for a split by them: int64 numbers of groups, whose rows stay in one
+    part; int64 or float64 sort keys of time.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
     notices: what a user should be told about how the set was found and read.
     sha256: over the arrays (see `arrays_sha256`). source: where it came from, in words.
@@ -36,6 +38,8 @@ class RawSet:
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     official_validation: int | None = None
+    groups: Array | None = None
+    order: Array | None = None
     notices: tuple[str, ...] = ()
     name: str = ""
     task: Task = "classification"

@@ -12,12 +12,11 @@ import numpy as np
 
 from mlp_cli.data import catalogue
 from mlp_cli.data.dataset import Dataset, Part, RawSet, Task
+from mlp_cli.data.encoding import TableEncoding, kept_classes, read_own_table, renumbered
 from mlp_cli.data.known import load_known
 from mlp_cli.data.own import Own, is_table, load_own
-from mlp_cli.data.own_table import kept_classes, read_own_table, renumbered
 from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, draw, last, rows_of, splits
 from mlp_cli.data.synthetic import synthetic
-from mlp_cli.data.table_encoding import TableEncoding
 from mlp_cli.errors import UsageError
 from mlp_cli.rng import Purpose, stream
 
@@ -155,7 +154,7 @@ def usual_options(name: str | None, path: str | None, split: str) -> Mapping[str
         "scale": "standard" if table else "unit",
         "test_path": None,
         **({"labels": None} if path is not None and ".npy" in path else {}),
-        **({"target": None, "drop": [], "categorical": [], "missing": "error"} if table else {}),
+        **({"target": None, "drop": [], "categorical": [], "missing": "error", "read": None} if table else {}),
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 # Each of these modules enters the formats that it reads.
-from mlp_cli.data import arrays, cache, cifar, images, read_table  # noqa: F401
+from mlp_cli.data import arrays, cache, cifar, images  # noqa: F401
 from mlp_cli.data.arrays import assemble, read_npy, with_classes
 from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
@@ -21,6 +21,28 @@ from mlp_cli.errors import DataError, RunError, cause_of
 _STAMPED = 64
 _RULES = "rules 2"
 """By what rules files become a set; another number here means that no set made by older ones is taken from the cache."""
+_TABLES = (".csv", ".tsv", ".tab", ".parquet")
+
+
+@dataclass(frozen=True)
+class Read:
+    """How the text of a table is cut into cells. The names and meanings are those of `pandas.read_csv`.
+
+    sep: one character, or \\s+ for blanks and tabs; None for what suits. header: the row with the columns' names, from 0, not counting
+    blank lines; none: there is none, and the columns are 0, 1, …; infer: row 0, which must not hold numbers only. Cells that stand
+    for a missing value: the empty one, na_values, and with keep_default_na pandas's own and `?`. encoding: None is UTF-8.
+    """
+
+    sep: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    header: int | str = "infer"
+    na_values: tuple[str, ...] = ()
+    keep_default_na: bool = True
+    encoding: str | None = None
+
+
+PLAIN = Read()
 
 
 @dataclass(frozen=True)
@@ -28,7 +50,8 @@ class Own:
     """What a config says of a set given by path, besides the path.
 
     labels: the .npy file that belongs to a .npy file of inputs. test_path, validation_path: rows to test and to validate with.
-    target, drop, categorical, missing (error or mean): for tables, see `read_table` and `fit_encoding`.
+    The rest is for tables, see `read_table` and `fit_encoding`. missing: error, mean or drop. groups: the column whose equal values
+    stay in one part. order: the column of numbers or dates by which rows are sorted in time. Neither is an input.
     """
 
     labels: str | None = None
@@ -38,12 +61,15 @@ class Own:
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     missing: str = "error"
+    groups: str | None = None
+    order: str | None = None
+    read: Read = PLAIN
 
 
 def is_table(path: str | Path) -> bool:
     """Whether a path is that of a table, by its name."""
     name = str(path).lower()
-    return name.endswith(read_table.SUFFIXES) or re.sub(r"\.(gz|xz|zip)$", "", name).endswith(read_table.SUFFIXES[:-1])
+    return name.endswith(_TABLES) or re.sub(r"\.(gz|xz|zip)$", "", name).endswith(_TABLES[:-1])
 
 
 def resolved(path: str | Path) -> Path:

@@ -21,7 +21,7 @@ from small_sets import Answer, arrays_in, make_idx_set
 
 from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
-from mlp_cli.data.table_encoding import TableEncoding
+from mlp_cli.data.encoding import TableEncoding
 from mlp_cli.errors import MlpError
 
 Mlp = Callable[..., Answer]
@@ -211,7 +211,19 @@ def write_csv_zip(root: Path) -> str:
     return "{path: houses.csv.zip, target: kind, drop: [id, price], categorical: [code], test_path: test.csv, validation: 15}"
 
 
+def write_other_csv(root: Path) -> str:
+    """As a spreadsheet of another country writes it, without a header, and with a gap."""
+    for name, count in (("houses.csv", 91), ("test.csv", 30)):
+        rows = [[number, row["size"], row["colour"], row["kind"]] for number, row in enumerate(table(count, 1))]
+        rows[7][1] = "" if name == "houses.csv" else rows[7][1]
+        lines = [";".join(str(cell).replace(".", ",").replace("red", "größer") for cell in row) for row in rows]
+        (root / name).write_text("\n".join(lines), encoding="cp1252")
+    reading = 'read: {decimal: ",", header: none, encoding: cp1252}'
+    return f"{{path: houses.csv, target: 3, drop: [0], missing: drop, {reading}, test_path: test.csv, validation: 15}}"
+
+
 WRITERS = [
+    write_other_csv,
     write_packed_npz, write_floats, write_mat, write_kaggle_folder, write_csv_zip,
     write_idx, write_npz, write_npy_folder, write_npy, write_classic_pickle, write_course_pickle, write_cifar,
     write_image_folder, write_image_archive, write_image_zip, write_csv, write_tsv,

@@ -549,10 +549,49 @@ BAD = [
     ),
     (
         "missing",
-        "dataset: {path: a.csv, target: y, missing: drop}\n",
+        "dataset: {path: a.csv, target: y, missing: fill}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.missing: drop    must be error or mean",
+            "  line 1   dataset.missing: fill    must be error, mean or drop",
+        ],
+    ),
+    (
+        "read",
+        "dataset:\n  path: a.csv\n  target: y\n  read:\n    sep: ab\n    thousands: .\n    encoding: utf-99\n    header: no\n    skip: 1\n",
+        [
+            "my.yaml: 5 problems",
+            '  line 5   dataset.read.sep: ab             must be one character that stands in no cell, such as ";", or \\s+ for blanks',
+            "  line 6   dataset.read.thousands: .        is the decimal point as well; set decimal",
+            "  line 7   dataset.read.encoding: utf-99    is no encoding that Python knows; write utf-8, utf-16, cp1252 or another",
+            "  line 8   dataset.read.header: no          must be a whole number, at least 0, or infer or none",
+            "  line 9   dataset.read.skip: 1             unknown key; known: sep, decimal, thousands, header, na_values, keep_default_na, encoding",
+        ],
+    ),
+    (
+        "read_decimal",
+        "dataset: {path: a.csv, target: y, read: {decimal: ';', keep_default_na: 0, na_values: x, header: -1}}\n",
+        [
+            "my.yaml: 4 problems",
+            "  line 1   dataset.read.decimal: ';'          must be . or ,",
+            "  line 1   dataset.read.header: -1            must be at least 0, or infer or none",
+            "  line 1   dataset.read.na_values: x          must be a list; write [x]",
+            "  line 1   dataset.read.keep_default_na: 0    must be true or false; write false",
+        ],
+    ),
+    (
+        "read_of_no_table",
+        "dataset: {path: a.npz, read: {sep: ';'}}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.read: {sep: ';'}    goes with the path of a table (.csv, .tsv or .parquet) alone",
+        ],
+    ),
+    (
+        "test_rows_in_a_file",
+        "dataset: {path: a.csv, target: y, test: t.csv}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.test: t.csv    must be a number of rows; a file with the test rows goes in test_path: t.csv",
         ],
     ),
     (

@@ -127,7 +127,7 @@ def test_an_option_that_few_sets_take_goes_with_one_of_them() -> None:
         ("emnist", {"subset": "balanced"}),
         (
             {"path": "a.csv", "target": "y"},
-            {"scale": "standard", "validation": 0.1, "drop": (), "missing": "error", "labels": None},
+            {"scale": "standard", "validation": 0.1, "drop": (), "missing": "error", "labels": None, "read": None},
         ),
         ({"path": "a.npz"}, {"scale": "unit", "validation": 0.1, "drop": None}),
         ({"path": "a.npz", "split": "official"}, {"validation": None}),
@@ -138,3 +138,19 @@ def test_an_option_that_few_sets_take_goes_with_one_of_them() -> None:
 def test_what_a_set_is_by_itself(dataset: Any, expected: dict[str, Any]) -> None:
     found = config_from_mapping({"dataset": dataset}).dataset
     assert {key: getattr(found, key) for key in expected} == expected
+
+
+def test_how_a_table_is_read_counts_as_far_as_it_is_said() -> None:
+    """The hash is that of a config that says nothing, where all of it is at its default, so that later options change none."""
+
+    def hashed(read: dict[str, Any] | None) -> str:
+        return config_from_mapping({"dataset": {"path": "a.csv", "target": "y", "read": read}}).hash()
+
+    plain, said = hashed(None), hashed({"sep": ";"})
+    assert hashed({}) == plain == hashed({"decimal": ".", "na_values": []}) and said != plain
+    assert hashed({"sep": ";", "header": "infer", "encoding": None}) == said
+    assert hashed({"header": None}) == hashed({"header": "none"}) != plain
+    found = config_from_mapping(
+        {"dataset": {"path": "a.csv", "target": "y", "read": {"na_values": [-99, "x", 1.5]}}}
+    ).dataset.read
+    assert found is not None and found.na_values == ("-99", "x", "1.5")

@@ -1,7 +1,7 @@
 """Parquet: the same tables as in .csv, and the same care with faults; most of it runs only where pyarrow is installed."""
 
-import importlib.util
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from needs import need
 
-from mlp_cli.data.read_table import read_table
-from mlp_cli.data.table_encoding import fit_encoding, read_target
+from mlp_cli.data.encoding import fit_encoding, read_target
+from mlp_cli.data.own import Own
+from mlp_cli.data.tables import read_table
 from mlp_cli.errors import DataError, MlpError, UsageError
 
 needs_pyarrow = pytest.mark.usefixtures("pyarrow")
@@ -29,12 +30,12 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 def test_parquet_without_pyarrow_gives_the_pip_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UsageError, match="parquet files need pyarrow, which is not installed") as caught:
-        read_table(written(tmp_path, b"PAR1"))
+        read_table(written(tmp_path, b"PAR1"), Own())
     assert caught.value.hint == "pip install 'mlp-cli[parquet]'"
     with pytest.raises(DataError, match="not a parquet file: does not start with PAR1"):
-        read_table(written(tmp_path, b"something else"))
+        read_table(written(tmp_path, b"something else"), Own())
 
 
 @needs_pyarrow
@@ -46,7 +47,7 @@ def test_parquet_is_read_as_the_same_table_in_csv_is(tmp_path: Path) -> None:
     )
     frame.to_parquet(tmp_path / "some.parquet")
     frame.to_csv(tmp_path / "some.csv", index=False)
-    parquet, text = (read_table(tmp_path / f"some{suffix}", "y") for suffix in (".parquet", ".csv"))
+    parquet, text = (read_table(tmp_path / f"some{suffix}", Own(target="y")) for suffix in (".parquet", ".csv"))
     assert parquet.sha256() == text.sha256()
     rows = np.arange(3)
     matrices = [fit_encoding(table, rows, "mean").apply(table).tolist() for table in (parquet, text)]
@@ -58,8 +59,8 @@ def test_parquet_is_read_as_the_same_table_in_csv_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": [[1], [2]], "y": [0, 1]}, "column a holds values of type ndarray"),
-        ({"a": [b"1", b"2"], "y": [0, 1]}, "column a holds values of type bytes"),
+        ({"a": [[1], [2]], "y": [0, 1]}, "column a holds neither numbers nor texts"),
+        ({"a": [b"1", b"2"], "y": [0, 1]}, "column a holds neither numbers nor texts"),
         ({"a": [1.0, float("inf")], "y": [0, 1]}, "column a holds inf in row 2, which is not finite"),
         ({"a": [], "y": []}, "has no rows"),
         ({"a": [1], "z": [2]}, "target: no column y"),
@@ -70,7 +71,7 @@ def test_faults_of_parquet(tmp_path: Path, columns: dict[str, list[Any]], messag
 
     pandas.DataFrame(columns).to_parquet(tmp_path / "some.parquet")
     with pytest.raises(DataError, match=message):
-        read_table(tmp_path / "some.parquet", "y")
+        read_table(tmp_path / "some.parquet", Own(target="y"))
 
 
 @needs_pyarrow
@@ -87,6 +88,6 @@ def test_damaged_parquet_is_a_data_error_and_nothing_else(tmp_path: Path) -> Non
             del content[generator.randrange(len(content)) :]
         path = written(tmp_path, bytes(content))
         try:
-            read_target(read_table(path, "y"))
+            read_target(read_table(path, Own(target="y")))
         except MlpError as error:
             assert isinstance(error, DataError) and "\n" not in error.message

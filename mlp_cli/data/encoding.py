@@ -1,0 +1,337 @@
+"""A table of the user's own as a set: its target, and its columns as numbers, both by what the training rows hold."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mlp_cli.data.arrays import FEW_ROWS, MOST_CLASSES
+from mlp_cli.data.dataset import Array, RawSet, Task
+from mlp_cli.data.own import Own, is_table, resolved, set_name, text_of
+from mlp_cli.data.tables import KEEP, Table, decide, number, quoted, read_table
+from mlp_cli.errors import DataError
+from mlp_cli.text import listed
+
+MOST_CATEGORIES = 1_000
+"""So many different texts one column may hold; more are dates, names or numbers of rows, and no categories."""
+LARGEST_MATRIX = 4 << 30
+"""Bytes that an encoded table may take."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """How one column enters the matrix. categories: one matrix column each; None for a column of numbers, which is one as it is.
+
+    fill: what stands in for a missing value, a number or a category; None where a missing value is an error.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None
+    fill: float | str | None
+
+    def names(self) -> list[str]:
+        """What its columns of the matrix are: the column's name, or name=category."""
+        return [self.name] if self.categories is None else [f"{self.name}={category}" for category in self.categories]
+
+    def values(self, table: Table) -> Array:
+        """The column's numbers (N,), gaps filled; of texts the places of their categories, −1 for none."""
+        column = table.frame[self.name]
+        if self.categories is None:
+            return column.to_numpy() if self.fill is None else column.fillna(self.fill).to_numpy()
+        places = column.cat.set_categories(self.categories).cat.codes.to_numpy(np.intp, copy=True)
+        if self.fill is not None:
+            places[column.isna()] = self.categories.index(str(self.fill))
+        return places
+
+
+@dataclass(frozen=True)
+class TableEncoding:
+    """From columns to a matrix, made by `fit_encoding`; plain values, so that a model's file can hold them.
+
+    A category that the training rows lack gives zeros in all columns of its feature, and a notice.
+    """
+
+    features: tuple[Feature, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """What each of the D columns of the matrix is: a column's name, or name=category."""
+        return tuple(name for feature in self.features for name in feature.names())
+
+    def apply(self, table: Table, dtype: DTypeLike = np.float64) -> Array:
+        """The matrix (N, D), a new array. The table must have been read for this encoding, or be the one it was fitted on.
+
+        Errors: DataError for a missing value that is not to be filled, and a matrix beyond all memory.
+        """
+        refuse_missing(table, [feature.name for feature in self.features if feature.fill is None])
+        widths = [len(feature.names()) for feature in self.features]
+        size = len(table) * sum(widths) * np.dtype(dtype).itemsize
+        if size > LARGEST_MATRIX:
+            widest = self.features[int(np.argmax(widths))].name
+            raise table.error(
+                f"its {len(table):,} rows would take {size / 2**30:.1f} GiB once encoded",
+                f"column {widest} alone has {max(widths):,} categories; drop the widest columns, or use fewer rows",
+            )
+        matrix = np.empty((len(table), sum(widths)), dtype=dtype)
+        for feature, width, end in zip(self.features, widths, np.cumsum(widths), strict=True):
+            values = feature.values(table)[:, None]
+            matrix[:, end - width : end] = values if feature.categories is None else values == np.arange(width)
+        return matrix
+
+    def notices(self, table: Table) -> tuple[str, ...]:
+        """What a user should be told about categories that the training rows lack."""
+        found = []
+        for feature in self.features:
+            column = table.frame[feature.name]
+            new = column.notna() & (feature.values(table) < 0)
+            if feature.categories is not None and new.any():
+                lacks = f"{table.where(new)}, which the training rows lack: encoded as none of its {len(feature.categories):,} categories"
+                found.append(f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {lacks}")
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"features": [asdict(feature) for feature in self.features]}
+
+    @staticmethod
+    def from_dict(stored: Any) -> TableEncoding:
+        """What `to_dict` gave, also after JSON. Errors: DataError where it is something else."""
+        from pydantic import TypeAdapter
+
+        with suppress(ValueError):
+            found: TableEncoding = TypeAdapter(TableEncoding).validate_python(stored)
+            filled = (one for one in found.features if one.fill is not None)
+            if all(isinstance(one.fill, float) if one.categories is None else one.fill in one.categories for one in filled):
+                return found
+        raise DataError("not the encoding of a table")
+
+
+def fit_encoding(table: Table, rows: NDArray[np.intp], missing: str = "error") -> TableEncoding:
+    """The encoding of all feature columns, its categories and fillings taken from the given (training) rows alone.
+
+    missing: `mean` fills gaps with the column's mean, for texts with the most frequent one (of equally frequent ones the first in
+    order); else a table with a gap anywhere is refused. Errors: DataError that names the column, the place and the count.
+    """
+    if missing != "mean":
+        refuse_missing(table, table.features)
+    features = []
+    for name in table.features:
+        values, texts = table.values(name)[rows], table.texts(name)
+        known = values[~np.isnan(values)] if texts is None else values[values >= 0]
+        if not len(known):
+            raise table.error(f"column {name} has no value in any training row", f"drop it: drop: [{name}]")
+        if texts is None:
+            # Divided before summing, which cannot overflow.
+            features.append(Feature(name, None, float(np.sum(known / len(known))) if missing == "mean" else None))
+            continue
+        counts = np.bincount(known, minlength=len(texts))
+        categories = tuple(texts[place] for place in np.flatnonzero(counts))
+        if len(categories) > MOST_CATEGORIES:
+            raise table.error(
+                f"column {name} has {len(categories):,} different texts, such as {quoted(categories[0])}; "
+                f"as categories at most {MOST_CATEGORIES:,} are taken",
+                f"drop it (drop: [{name}]), or turn its dates or names into numbers or groups",
+            )
+        features.append(Feature(name, categories, texts[int(np.argmax(counts))] if missing == "mean" else None))
+    return TableEncoding(tuple(features))
+
+
+def refuse_missing(table: Table, names: Sequence[str]) -> None:
+    """Errors: DataError where one of these columns has a gap."""
+    gaps = [name for name in names if table.frame[name].hasnans]
+    if gaps:
+        others = (
+            f"; so have {len(gaps) - 1:,} other columns" if len(gaps) > 2 else f"; so has column {gaps[1]}" if gaps[1:] else ""
+        )
+        hint = "missing: drop leaves such rows out" + ("; missing: mean fills gaps" if gaps[0] in table.features else "")
+        if word := table.words.get(gaps[0]):
+            hint += f"; where {word} is a value: {KEEP}"
+        raise table.error(f"column {gaps[0]} has no value {table.where(table.frame[gaps[0]].isna())}{others}", hint)
+
+
+class Target(NamedTuple):
+    """What is to be predicted. classes: K names for y (N,) int64 from 0 to K − 1; empty for regression with y (N,) float64."""
+
+    task: Task
+    classes: tuple[str, ...]
+    y: Array
+    notices: tuple[str, ...] = ()
+
+
+def read_target(table: Table, task: Task | None = None, classes: Sequence[str] | None = None) -> Target:
+    """The table's target as class numbers or quantities.
+
+    task: regression where the loss asks for it. Else texts and whole numbers are classes, whatever type they are stored in, and
+    other numbers are quantities. classes: the names from training, for a table of test rows; else the different values, numbers in
+    their order, texts in theirs. Errors: DataError for a missing value, which is never filled, for one class only, too many or
+    unknown ones, and for a quantity that is no number or not finite.
+    """
+    name, quantity = str(table.own.target), "if it is a quantity, set loss: mse"
+    refuse_missing(table, [name])
+    if task == "regression":
+        return Target(task, (), decide(table, name, "numbers")[0].to_numpy())
+    texts = table.frame[name].cat.remove_unused_categories()
+    column, notice = decide(table, name) if classes is None else (texts, "")
+    numbers = column.dtype.kind == "f"
+    if numbers and (column % 1 != 0).any():
+        return Target("regression", (), column.to_numpy())
+    called = [_class(text, table) if numbers or text not in (classes or (text,)) else text for text in texts.cat.categories]
+    known = classes or sorted(set(called), key=int if numbers else None)
+    position = {text: place for place, text in enumerate(known)}
+    y = np.array([position.get(text, -1) for text in called], dtype=np.int64)[texts.cat.codes]
+    if (y < 0).any():
+        reason = f"target {name} has {quoted(texts[y < 0].iloc[0])} {table.where(y < 0)}, which is no class of training"
+        raise table.error(reason, f"known: {listed(known, 20)}")
+    if classes is None and len(known) > MOST_CLASSES:
+        raise table.error(f"target {name} has {len(known):,} different values; at most {MOST_CLASSES:,} are classes", quantity)
+    if len(known) < 2:
+        raise table.error(f"target {name} has one class only, {quoted(known[0])}: there is nothing to tell apart")
+    few = int((np.bincount(y) < FEW_ROWS).sum())
+    told = f"{table.path}: {few:,} of the {len(known):,} classes of {name} have fewer than {FEW_ROWS} rows; {quantity}"
+    return Target(
+        "classification", tuple(known), y, tuple(filter(None, (notice, told if numbers and 2 * few > len(known) else "")))
+    )
+
+
+def _class(text: str, table: Table) -> str:
+    """The name of a class that is a whole number, however it is written: 1 for 1.0; other texts as they are."""
+    value = number(text, table.own.read)
+    if value is None or value % 1 != 0:
+        return text
+    return str(int(text)) if text.lstrip("+-").isdecimal() else f"{value + 0:.0f}"
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """The tables of a set by part, and the set as far as it is known before the split.
+
+    whole: its x are the columns' values and category numbers, which tell equal rows; `encode` gives the real ones. The rows of a
+    validation table, if there is one, come last in the training arrays, and `official_validation` counts them.
+    """
+
+    whole: RawSet
+    tables: dict[str, Table]
+
+    def encode(self, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding]:
+        """The set with its inputs as matrices, by an encoding fitted on the given training rows. Errors: DataError."""
+        train = self.tables["train"]
+        encoding = fit_encoding(train, rows, train.own.missing)
+        matrices = {part: encoding.apply(table) for part, table in self.tables.items()}
+        x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
+        told = [notice for table in self.tables.values() for notice in encoding.notices(table)]
+        notices = (*self.whole.notices, *told)
+        return replace(self.whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
+
+
+def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Sequence[str] | None) -> OwnTable:
+    """Reads the tables of a set. task: regression where the config's loss asks for it. classes: those to keep, in this order; None: all.
+
+    The rows' groups and their order in time are those of a table that is split; None where the validation part has its own.
+    Errors: DataError with the file, the column and the line.
+    """
+    tables, targets = dict[str, Table](), dict[str, Target]()
+    like, wanted, known = None, own, None
+    for part, given in (("train", path), ("validation", own.validation_path), ("test", own.test_path)):
+        if given is None:
+            continue
+        file = resolved(given)
+        if file.is_dir() or not is_table(file):
+            raise DataError(f"{file}: not a table, and {Path(path).name} is one by its name", "give all parts in the same format")
+        table = read_table(file, wanted, like)
+        if own.target is None:
+            raise DataError(f"{file}: which column is to be predicted?", f"add target: COLUMN; columns: {listed(table.features)}")
+        tables[part] = _without_gaps(table)
+        targets[part] = read_target(tables[part], task, known)
+        if like is None:
+            like = TableEncoding(tuple(Feature(name, table.texts(name), None) for name in table.features))
+            wanted = replace(own, drop=(), categorical=(), groups=None, order=None)
+            task, known = targets[part].task, targets[part].classes or None
+    target, name = targets["train"], set_name(resolved(path))
+    if classes is not None:
+        kept = kept_classes(target.classes, classes, name)
+        for part, its in targets.items():
+            rows, y = renumbered(its.y, kept, len(target.classes))
+            tables[part], targets[part] = tables[part].kept(rows), its._replace(y=y)
+    table = tables["train"]
+    split = own.validation_path is None
+    refuse_missing(table, [column for column in (own.groups, own.order) if column is not None])
+    parts = [part for part in ("train", "validation") if part in tables]
+    x = np.concatenate([np.column_stack([tables[part].values(name) for name in table.features]) for part in parts])
+    sums = [one.sha256() for one in tables.values()]
+    whole = RawSet(
+        name=name,
+        task=target.task,
+        shape=x.shape[1:],
+        classes=target.classes if classes is None else tuple(classes),
+        train_x=x.astype(np.float64),
+        train_y=np.concatenate([targets[part].y for part in parts]),
+        test_x=np.empty((0, x.shape[1])) if "test" in tables else None,
+        test_y=targets["test"].y if "test" in tables else None,
+        official_validation=None if split else len(tables["validation"]),
+        groups=None if own.groups is None or not split else table.values(own.groups).astype(np.int64),
+        order=None if own.order is None or not split else _order(table, own.order),
+        notices=tuple(notice for part, one in tables.items() for notice in (*one.notices, *targets[part].notices)),
+        sha256=sums[0] if len(sums) == 1 else hashlib.sha256(" ".join(sums).encode()).hexdigest(),
+        source=f"file {text_of(resolved(path))}",
+    )
+    return OwnTable(whole, tables)
+
+
+def _without_gaps(table: Table) -> Table:
+    """With `missing: drop` the rows that have a value in every column, and a notice. Errors: DataError where none is left."""
+    gaps = table.frame.isna().any(axis=1).to_numpy()
+    if table.own.missing != "drop" or not gaps.any():
+        return table
+    if gaps.all():
+        raise table.error("every row has a gap, and missing: drop leaves none", "leave out the columns with most gaps: drop: […]")
+    told = f"{table.path}: {gaps.sum():,} of {len(table):,} rows have gaps and are left out"
+    return replace(table.kept(~gaps), notices=(*table.notices, told))
+
+
+def _order(table: Table, name: str) -> Array:
+    """Sort keys of a column of numbers or dates, (N,) int64 or float64. Errors: DataError for others, and for dates of two readings."""
+    import pandas
+
+    column = table.frame[name].cat.remove_unused_categories()
+    texts = list(column.cat.categories)
+    numbers = [number(text, table.own.read) for text in texts]
+    readings: list[Array] = []
+    if None not in numbers:
+        exact = all(text.lstrip("+-").isdecimal() and abs(int(text)) < 1 << 63 for text in texts)
+        readings.append(np.array([int(text) for text in texts] if exact else numbers))
+    for first in (False, True) if None in numbers else ():
+        with warnings.catch_warnings(), suppress(ValueError, OverflowError):
+            # Of the order of day and month, which is looked at here.
+            warnings.simplefilter("ignore")
+            dates = pandas.to_datetime(pandas.Series(texts, dtype=object), dayfirst=first, utc=True)
+            readings.append(dates.to_numpy("datetime64[us]").astype(np.int64))
+    if not readings or (readings[0].argsort() != readings[-1].argsort()).any():
+        fault = "can be read in two ways" if readings else "are neither numbers nor dates"
+        raise table.error(f"order: cells of column {name}, such as {quoted(texts[0])}, {fault}", "write dates as 2024-12-31")
+    return readings[0][column.cat.codes]
+
+
+def kept_classes(known: Sequence[str], wanted: Sequence[str], name: str) -> list[int]:
+    """The numbers of the wanted classes. Errors: DataError for one that the set lacks, and for a set without classes."""
+    if not known:
+        raise DataError(f"classes: {name} has none, its target is a quantity", "remove classes")
+    missing = [text for text in wanted if text not in known]
+    if missing:
+        raise DataError(f"classes: {name} has no class {missing[0]}", f"its classes: {listed(known, 20)}")
+    return [list(known).index(text) for text in wanted]
+
+
+def renumbered(y: Array, kept: Sequence[int], count: int) -> tuple[NDArray[np.intp], Array]:
+    """The rows whose class number is in `kept`, of `count` classes, and their new numbers: places in `kept`."""
+    place = np.full(count, -1, dtype=np.int64)
+    place[list(kept)] = np.arange(len(kept))
+    new = place[y]
+    rows = np.flatnonzero(new >= 0)
+    return rows, new[rows]
