@@ -78,7 +78,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[str]], str, dict[str, Any]]:
         gap = draw(st.sampled_from(["", "NA", "?", "-99"]))
         table.append([gap if share and draw(st.floats(0, 1)) < share else cell for cell in cells])
     names = [*(f"c{place}" for place in range(len(table) - 1)), "y"]
-    if draw(st.integers(0, 9)) == 0:
+    if draw(st.integers(1, 20)) == 13:
         names[0] = draw(st.sampled_from(["", "y", "0", "c1", "a b;c"]))
     some = st.lists(often(st.sampled_from(names[:-1]), st.sampled_from(names)), max_size=2, unique=True)
     reading: dict[str, Any] = {
@@ -183,4 +183,4 @@ def test_a_thousand_random_tables(tmp_path_factory: pytest.TempPathFactory) -> N
         sound.append(check(tmp_path_factory.getbasetemp(), *case))
 
     run()
-    assert len(sound) >= 1_000 and sum(sound) > 200, "many random configs are wrong, and many have to be sound"
+    assert len(sound) >= 1_000 and sum(sound) > 150, "many random configs are wrong, and many have to be sound"
