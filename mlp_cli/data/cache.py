@@ -29,9 +29,11 @@ from mlp_cli import files
 from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
 from mlp_cli.errors import RunError
 
-FORMAT = 1
+FORMAT = 2
 LOCK_PATIENCE = 600.0
 _STALE = 24 * 3600.0
+_NOTED = ("name", "task", "shape", "classes", "official_validation", "notices", "sha256", "source")
+"""The fields of a set that meta.json has."""
 
 
 def cache_folder() -> Path:
@@ -68,20 +70,8 @@ def open_ready(key: str, origin: list[str]) -> RawSet | None:
             # A cache that may be read but not written is as good; it is then hashed at every start.
             with contextlib.suppress(RunError):
                 files.write_text(folder / "meta.json", files.strict_json(meta | {"arrays": found}))
-        return RawSet(
-            name=meta["name"],
-            task=meta["task"],
-            shape=tuple(meta["shape"]),
-            classes=tuple(meta["classes"]),
-            train_x=arrays["train_x"],
-            train_y=arrays["train_y"],
-            test_x=arrays.get("test_x"),
-            test_y=arrays.get("test_y"),
-            official_validation=meta["official_validation"],
-            sha256=meta["sha256"],
-            source=meta["source"],
-            notices=tuple(meta.get("notices", ())),
-        )
+        fields: dict[str, Any] = {key: tuple(meta[key]) if isinstance(meta[key], list) else meta[key] for key in _NOTED}
+        return RawSet(**fields | arrays)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
 
@@ -135,19 +125,9 @@ def _fill(folder: Path, origin: list[str], whole: RawSet) -> None:
     arrays = whole.arrays()
     for name, array in arrays.items():
         _save(folder / f"{name}.npy", array)
-    meta = {
-        "format": FORMAT,
-        "name": whole.name,
-        "task": whole.task,
-        "shape": list(whole.shape),
-        "classes": list(whole.classes),
-        "official_validation": whole.official_validation,
-        "sha256": whole.sha256,
-        "source": whole.source,
-        "notices": list(whole.notices),
-        "origin": origin,
-        "arrays": {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays},
-    }
+    stamps = {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays}
+    noted = {key: getattr(whole, key) for key in _NOTED}
+    meta = {"format": FORMAT, **noted, "origin": origin, "arrays": stamps}
     files.write_text(folder / "meta.json", files.strict_json(meta))
 
 

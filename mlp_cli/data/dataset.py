@@ -1,4 +1,4 @@
-"""What the rest of the program sees of data: a whole set as it lies in the cache, and the same set cut into parts."""
+"""What the rest of the program sees of data: a set before it is split, and the same set cut into parts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlp_cli.text import counted, listed, one_line
 
 if TYPE_CHECKING:
     from mlp_cli.data.table_encoding import TableEncoding
@@ -25,6 +27,7 @@ class RawSet:
     shape: of one row before it was flattened, so that its product is D: (height, width) for an image, (D,) for a table.
     classes: K names, in the order of the class numbers; empty for regression, and where a reader found no names.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
+    groups, order: (N,) of the training rows, for `split: group` and `split: time`: int64 codes of a group; int64 or float64 sort keys.
     notices: what a user should be told about how the set was found and read.
     sha256: over the arrays (see `arrays_sha256`). source: where it came from, in words.
     """
@@ -36,6 +39,8 @@ class RawSet:
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     official_validation: int | None = None
+    groups: Array | None = None
+    order: Array | None = None
     notices: tuple[str, ...] = ()
     name: str = ""
     task: Task = "classification"
@@ -69,6 +74,7 @@ class Part:
 class Dataset:
     """A set cut into parts, as a run uses it. The fields are as in `RawSet`; sha256 covers the whole set, whatever the split.
 
+    scale: the scaling that fits, a name in `transforms.SCALES`. divides: whether `unit` and `256` divide the values.
     encoding: how a table's columns became the D inputs, fitted on the training rows; None for other sets.
     target: the name of the column that is predicted; None for sets that are no tables.
     """
@@ -82,6 +88,8 @@ class Dataset:
     test: Part | None
     sha256: str
     source: str
+    scale: str
+    divides: bool
     notices: tuple[str, ...] = ()
     encoding: TableEncoding | None = None
     target: str | None = None
@@ -92,6 +100,29 @@ class Dataset:
         if self.task == "classification":
             return len(self.classes)
         return 1 if self.train.y.ndim == 1 else self.train.y.shape[1]
+
+    def parts(self) -> dict[str, Part]:
+        """The parts that are there, by what they are called."""
+        named = {"training": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def summary(self) -> str:
+        """What a run is given, in one line: `48 training, 10 test rows; 2 classes: cat, dog; 784 inputs, scaled to 0–1`."""
+        rows = ", ".join(f"{len(part):,} {name}" for name, part in self.parts().items())
+        names = listed([one_line(name, 20) for name in self.classes], 5)
+        what = f"{len(self.classes)} classes: {names}" if self.classes else f"a quantity, {one_line(self.target or 'the target')}"
+        scaled = _SCALED[self.scale] if self.divides or self.scale not in ("unit", "256") else "within 0–1 as they are"
+        return f"{rows} rows; {what}; {counted(self.train.x.shape[1], 'input')}, {scaled}"
+
+
+_SCALED = {
+    "unit": "scaled to 0–1",
+    "256": "divided by 256",
+    "standard": "each scaled to mean 0 and deviation 1",
+    "standard_channel": "each channel scaled to mean 0 and deviation 1",
+    "minmax": "each scaled to 0–1",
+    "none": "not scaled",
+}
 
 
 def arrays_sha256(arrays: dict[str, Array]) -> str:

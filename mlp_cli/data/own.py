@@ -27,6 +27,7 @@ class Own:
 
     labels: the .npy file that belongs to a .npy file of inputs. test_path, validation_path: rows to test and to validate with.
     target, drop, categorical, missing (error or mean): for tables, see `read_table` and `fit_encoding`.
+    groups, order: columns of a table that are no inputs, see `RawSet`.
     """
 
     labels: str | None = None
@@ -36,6 +37,8 @@ class Own:
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     missing: str = "error"
+    groups: str | None = None
+    order: str | None = None
 
 
 def is_table(path: str | Path) -> bool:

@@ -108,9 +108,10 @@ def test_the_model_file_alone_gives_the_test_score(mlp: Mlp, small_config: Path,
 def test_what_a_person_sees_in_a_pipe(mlp: Mlp, small_config: Path) -> None:
     lines = mlp("train", small_config, "--no-plots").out.splitlines()
     assert lines[0].startswith("run results/small-")
-    assert [line.split("  ")[0] for line in lines[1:4]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    assert lines[4].startswith("test accuracy") and "loss" in lines[4]
-    assert [line.split("  ")[0] for line in lines[5:]] == [
+    assert lines[1] == "data  500 training, 100 validation, 120 test rows; 4 classes: 0, 1, 2, 3; 36 inputs, scaled to 0–1"
+    assert [line.split("  ")[0] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert lines[5].startswith("test accuracy") and "loss" in lines[5]
+    assert [line.split("  ")[0] for line in lines[6:]] == [
         "validation accuracy",
         "training accuracy",
         "best epoch",

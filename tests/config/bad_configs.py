@@ -440,7 +440,7 @@ BAD = [
         "dataset: {name: mnist, split: random}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.split: random    must be stratified, last, official, vu, ece421 or ece421_handout",
+            "  line 1   dataset.split: random    must be stratified, last, official, group, time, vu, ece421 or ece421_handout",
         ],
     ),
     (
@@ -600,7 +600,7 @@ BAD = [
         "dataset: {name: notmnist, split: ece421, test: 5}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.test: 5    does not go with split: ece421; remove test, or write split: stratified or last",
+            "  line 1   dataset.test: 5    does not go with split: ece421; remove test, or write split: stratified, last, group or time",
         ],
     ),
     (

@@ -21,8 +21,8 @@ from tiny import Tiny
 
 from mlp_cli import files
 from mlp_cli.data import cache, sources
-from mlp_cli.data.inventory import fetch
 from mlp_cli.data.load import load, load_whole
+from mlp_cli.data.sources import fetch
 from mlp_cli.errors import RunError
 
 tiny, walls = support.tiny, support.walls

@@ -12,7 +12,7 @@ from tiny import Tiny
 
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.data.formats import FORMATS
-from mlp_cli.data.load import default_validation, load
+from mlp_cli.data.load import load, usual_options
 from mlp_cli.errors import DataError, UsageError
 
 tiny, walls = support.tiny, support.walls
@@ -87,7 +87,7 @@ def test_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     dataset = load(path=folder)
     assert (dataset.name, dataset.shape, dataset.classes) == ("my", (6, 6), ("0", "1", "2", "3"))
     assert [len(part) for part in rows(dataset).values()] == [36, 4, 10], "a tenth is set aside"
-    assert default_validation(None) == 0.1 and default_validation("mnist") == 5000
+    assert usual_options("mnist", None, "stratified")["validation"] == 5000
     monkeypatch.chdir(tmp_path)
     assert load(path="my.shapes").sha256 == dataset.sha256
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -37,11 +37,20 @@ def test_scalings_by_hand(scale: str | int, expected: list[list[float]]) -> None
 
 
 def test_channels_by_hand() -> None:
-    # Two channels of two pixels: 0 10 4 30 (mean 11, variance 133) and 7 2 7 6 (mean 5.5, variance 4.25).
-    affine = fit("standard_channel", TRAIN, np.float64, shape=(2, 1, 2))
+    # Three channels of two pixels: 0 10 4 30 (mean 11, variance 133), 7 2 7 6 (mean 5.5, variance 4.25) and 1 3 3 1 (2, 1).
+    planes = np.array([[0, 10, 7, 2, 1, 3], [255] * 6, [4, 30, 7, 6, 3, 1]], np.uint8)
     first, second = 133**0.5, 4.25**0.5
-    expected = [[-11 / first, -1 / first, 1.5 / second, -3.5 / second]]
-    np.testing.assert_allclose(applied(affine, RAW[:1]), expected, rtol=1e-14)
+    expected = [-11 / first, -1 / first, 1.5 / second, -3.5 / second, -1, 1]
+    for raw in (planes, planes.astype(np.float32), planes.astype(np.float64)):
+        affine = fit("standard_channel", Part(raw, TRAIN.y, TRAIN.index), np.float64, shape=(3, 1, 2))
+        np.testing.assert_allclose(applied(affine, raw[:1]), [expected], rtol=1e-13)
+        # The same pixels with the channels last.
+        order = [0, 2, 4, 1, 3, 5]
+        affine = fit("standard_channel", Part(raw[:, order], TRAIN.y, TRAIN.index), np.float64, shape=(2, 1, 3))
+        np.testing.assert_allclose(applied(affine, raw[:1, order]), [np.array(expected)[order]], rtol=1e-13)
+    for shape in ((2, 3, 2), (1, 2, 3)):
+        with pytest.raises(UsageError, match="have their channels nowhere or twice"):
+            fit("standard_channel", Part(raw, TRAIN.y, TRAIN.index), np.float64, shape=shape)
     # One channel: mean of 0 10 7 2 4 30 7 6 is 8.25, of the squares 1154 / 8.
     affine = fit("standard_channel", TRAIN, np.float64, shape=(2, 2))
     assert affine.scale.shape == affine.shift.shape == ()
@@ -79,11 +88,15 @@ def test_every_scale_in_every_type(scale: str, dtype: type, raw_dtype: type) -> 
     raw = RAW.astype(raw_dtype)
     before = raw.copy()
     affine = fit(scale, Part(raw, TRAIN.y, TRAIN.index), dtype)
-    assert affine.scale.dtype == affine.shift.dtype == dtype
-    assert affine.scale.shape in ((), (4,)) and affine.shift.shape == affine.scale.shape
+    centred = raw_dtype is not np.uint8 and scale not in ("unit", "256", "none")
+    assert affine.scale.dtype == (np.float64 if centred else dtype) and affine.shift.dtype == dtype
+    assert affine.scale.shape in ((), (4,))
     out = np.full((3, 4), 99, dtype)
     affine.apply(raw, out)
     expected = before.astype(np.float64) * affine.scale.astype(np.float64) + affine.shift.astype(np.float64)
+    if centred:
+        assert affine.centre is not None and affine.centre.dtype == np.float64
+        expected = (before.astype(np.float64) - affine.centre) * affine.scale
     np.testing.assert_allclose(out, expected, rtol=1e-5 if dtype is np.float32 else 1e-14, atol=1e-5)
     assert np.isfinite(out).all() and (raw == before).all()
 
