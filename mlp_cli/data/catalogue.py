@@ -18,19 +18,12 @@ PATH_VALIDATION = 0.1
 
 @dataclass(frozen=True)
 class File:
-    """One file of a distribution.
-
-    role: the array that it holds (train_x, train_y, test_x or test_y), or `archive` for a file that holds all of them.
-    names: its spellings without .gz or .xz, the official one first; that with a dot is what a tool gives that restores the name in a .gz.
-    bytes, sha256: of the uncompressed content, which decide whether a copy is good; 0 and None where nobody publishes them.
-    packed_bytes, packed_sha256: of the file as mirrors serve it, the official name with `packing`. The hash stands in for sha256.
-    """
+    """One file of a distribution."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     role: str
     names: tuple[str, ...]
     packed_bytes: int
-    bytes: int = 0
     sha256: str | None = None
     packed_sha256: str | None = None
     packing: str = ".gz"
@@ -43,7 +36,7 @@ class File:
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a distribution that carries the files; `folder` is where they lie in its archive, None: the archive is read itself."""
+    """A package of a distribution that carries the files."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     client: Literal["npm", "apt"]
@@ -57,17 +50,9 @@ class Package:
 
 @dataclass(frozen=True)
 class Entry:
-    """A set by name, or one of the subsets that go by one name.
+    """A set by name, or one of the subsets that go by one name; `catalogue.yaml` says what the fields mean.
 
-    shape: of one row. train, test: rows of each. validation: how many training rows (or what share) are set aside unless the config
-    says else. official_validation: see `RawSet`. held_out: how many rows are set aside for testing unless the config says else, for a
-    set without a test part of its own. scale: the scaling unless the config says else.
-    form: as what it comes; see `sources`. `generated`: made on the spot. `installed`: with a Python package.
-    npz: the name of the one file in which Keras, or somebody else, keeps it. folders: where libraries keep the files below a data
-    folder, which is looked into itself as well. system: folders below the system's share folders. mirrors: addresses to which a
-    file's packed name is added, best first. source: home page or paper.
-    subset: this one's name among the subsets. subsets: of a set that comes in several; its other fields are those of the first, the
-    default one. auto: the first subset of which files are at hand is taken where the config names none.
+    subset: this one's name among the subsets. subsets: of a set that comes in several, whose other fields are those of the first.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

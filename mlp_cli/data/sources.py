@@ -19,14 +19,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from mlp_cli import files
 from mlp_cli.data import cache, catalogue
-from mlp_cli.data.arrays import assemble, idx_header, parse_idx, read_npz
+from mlp_cli.data.arrays import assemble, idx_header, parse_idx, read_idx, read_npz
 from mlp_cli.data.catalogue import Entry, File, Package
 from mlp_cli.data.cifar import TEST_SHA256, TRAIN_SHA256, content_sha256, find_batches, read_cifar
 from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
@@ -244,14 +244,13 @@ def copies(file: File, folder: Path) -> list[Path]:
 
 
 def seems_here(entry: Entry, root: Path) -> Path | None:
-    """A place below a data folder that very probably holds the set: all names are there and the smallest file is the right one."""
+    """A place below a data folder that very probably holds the set: its smallest file is the right one."""
+    smallest = min(entry.files, key=lambda file: file.packed_bytes)
     for place in places(entry, root):
         if place.is_file() or entry.form != "idx":
             return place
-        smallest = min(entry.files, key=lambda file: file.bytes)
-        for path in copies(smallest, place) if all(copies(file, place) for file in entry.files) else ():
-            with suppress(DataError):
-                _content(entry, smallest, path)
+        with suppress(DataError):
+            if _good_copy(entry, smallest, place, []) is not None:
                 return place
     return None
 
@@ -260,61 +259,64 @@ def _read_idx(entry: Entry, folder: Path, complaints: list[str]) -> Found:
     missing = [file.names[0] for file in entry.files if not copies(file, folder)]
     if missing:
         raise DataError(f"{folder}: lacks {', '.join(missing)}")
-    arrays: dict[str, Array] = {}
     problems: list[str] = []
     # The smallest first: the labels tell sets that share their names apart, in no time.
-    for file in sorted(entry.files, key=lambda file: file.bytes):
-        for path in copies(file, folder):
-            try:
-                arrays[file.role] = parse_idx(_content(entry, file, path), str(path))
-                break
-            except _OtherSet:
-                raise
-            except DataError as error:
-                problems.append(error.message)
+    ordered = sorted(entry.files, key=lambda file: file.packed_bytes)
+    arrays = {file.role: array for file in ordered if (array := _good_copy(entry, file, folder, problems)) is not None}
     if len(arrays) < len(entry.files):
         raise DataError("; ".join(problems))
     complaints += problems
     return Found(arrays)
 
 
-def _content(entry: Entry, file: File, path: Path) -> Any:
-    """The content of a copy of a file, checked; an archive is checked alone. Errors: DataError where it is not the official one."""
-    if file.sha256 is None:
-        if not path.name.endswith(file.packing):
-            raise DataError(
-                f"{path}: cannot be checked, since only {file.packed_name} has a published hash; "
-                f"dataset: {{path: {path.parent}}} takes it as it is"
-            )
-        with reading(str(path)):
-            _check(entry, path, np.memmap(path, np.uint8, "r"), file.packed_bytes, str(file.packed_sha256))
-    if not file.bytes:
-        return b""
-    with open_file(path) as stream:
-        content = stream.read(file.bytes + 1)
-    if file.sha256 is not None:
-        _check(entry, path, content, file.bytes, file.sha256)
-    return content
+def _good_copy(entry: Entry, file: File, folder: Path, problems: list[str]) -> Array | None:
+    """The array in the first good copy of a file, if there is one; adds to `problems` what is wrong with others."""
+    for path in copies(file, folder):
+        try:
+            _check_packed(file, path)
+            array = read_idx(path)
+            _check_array(entry, file, array, path)
+            return array
+        except _OtherSet:
+            raise
+        except DataError as error:
+            problems.append(error.message)
+    return None
 
 
-def _check(entry: Entry, path: Path, content: Any, size: int, wanted: str) -> None:
-    sha256 = hashlib.sha256(content).hexdigest()
-    if owner := catalogue.owner_of(sha256) if sha256 != wanted else None:
-        raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
-    if sha256 != wanted:
-        found = f"{len(content):,} bytes, SHA-256 {sha256[:12]}…" if len(content) <= size else f"more than {size:,} bytes"
-        raise DataError(f"{path}: not the official file: its content has {found}; {size:,} bytes, {wanted[:12]}… are expected")
+def _check_packed(file: File, path: Path) -> None:
+    """Errors: DataError where a file of which only the packed form has a published hash is not that one, byte by byte."""
+    if file.packed_sha256 is None:
+        return
+    if not path.name.endswith(file.packing):
+        raise DataError(
+            f"{path}: cannot be checked, since only {file.packed_name} has a published hash; "
+            f"dataset: {{path: {path.parent}}} takes it as it is"
+        )
+    with reading(str(path)):
+        content = np.memmap(path, np.uint8, "r")
+    sha256 = hashlib.sha256(content.data).hexdigest()
+    if sha256 != file.packed_sha256:
+        told = f"{file.packed_bytes:,} bytes, SHA-256 {file.packed_sha256[:12]}… are expected"
+        raise DataError(f"{path}: not the official file: it has {len(content):,} bytes, SHA-256 {sha256[:12]}…; {told}")
+
+
+def _check_array(entry: Entry, file: File, array: Array, path: Path) -> None:
+    """Errors: DataError where the array is not that of the official IDX file: its header and values do not give the hash."""
+    digest = hashlib.sha256(idx_header(array) if array.dtype == np.uint8 else b"")
+    digest.update(array.data)
+    sha256 = digest.hexdigest()
+    if file.sha256 not in (None, sha256):
+        if owner := catalogue.owner_of(sha256):
+            raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
+        told = f"its {file.role} {array.shape} has SHA-256 {sha256[:12]}…, {str(file.sha256)[:12]}… is expected"
+        raise DataError(f"{path}: not the official file of {entry.name}: {told}")
 
 
 def _read_keras(entry: Entry, path: Path, complaints: list[str]) -> Found:
     found = read_npz(path)
     for file in entry.files:
-        # The array with the header that it would have as IDX must give the official file.
-        array = found.arrays.get(file.role, np.empty(0, np.uint8))
-        digest = hashlib.sha256(idx_header(array) if array.dtype == np.uint8 else b"")
-        digest.update(array.data)
-        if digest.hexdigest() != file.sha256:
-            raise DataError(f"{path}: its array for {file.role} does not have the values of {entry.name}")
+        _check_array(entry, file, found.arrays.get(file.role, np.empty(0, np.uint8)), path)
     return found
 
 
@@ -331,7 +333,7 @@ def _read_cifar10(entry: Entry, place: Path, complaints: list[str]) -> Found:
 
 def _read_emnist(entry: Entry, place: Path, complaints: list[str]) -> Found:
     """One subset out of the archive of all. The images lie on their side in it, as its authors say, and are turned upright."""
-    _content(entry, entry.files[0], place)
+    _check_packed(entry.files[0], place)
     wanted = {
         f"emnist-{entry.subset}-{part}-{end}-ubyte.gz": f"{part}_{kind}"
         for part in ("train", "test")
@@ -350,14 +352,17 @@ def _read_emnist(entry: Entry, place: Path, complaints: list[str]) -> Found:
 
 
 def _read_archive(entry: Entry, place: Path, complaints: list[str]) -> Found:
-    _content(entry, entry.files[0], place)
+    _check_packed(entry.files[0], place)
     return read_npz(place) if entry.form == "npz" else read_images(place)
 
 
 def _read_digits(entry: Entry, place: Path, complaints: list[str]) -> Found:
     """Rows of 64 whole values from 0 to 16 and a label, in the order of scikit-learn's load_digits. It has no test part: the rows
     after the first 1,500 are it."""
-    table = bytes(_content(entry, entry.files[0], place))
+    with open_file(place) as stream:
+        table = bytes(stream.read())
+    if hashlib.sha256(table).hexdigest() != entry.files[0].sha256:
+        raise DataError(f"{place}: not the official file of {entry.name}")
     values = np.array([line.split(b",") for line in table.split()], dtype=np.uint8)
     arrays: dict[str, Array] = {}
     for part, rows in (("train", values[: entry.train]), ("test", values[entry.train :])):
@@ -415,8 +420,12 @@ def _retrieve(entry: Entry, file: File, mirror: str, room: Path, progress: bool)
             what = f"HTTP status {status}" if status else f"no connection ({_cause(error)})"
             broken_off = status >= 500 or "Connection broken" in str(error)
             raise (DataError if broken_off else Absent)(f"{name}: {what}") from error
+    problems: list[str] = []
     try:
-        _content(entry, file, path)
+        if file.role == "archive":
+            _check_packed(file, path)
+        elif _good_copy(entry, file, room, problems) is None:
+            raise DataError("; ".join(problems))
     except DataError:
         path.unlink()
         raise
@@ -452,11 +461,10 @@ def unpack(entry: Entry, package: Package, room: Path) -> Path:
             archive = folder / "data.tar"
             with open(archive, "wb") as out:
                 _run([programs[1], "--fsys-tarfile", _only(folder, "*.deb", "apt-get download").name], folder, out)
-        wanted = {f"{package.folder}/{name}{suffix}": file for file in entry.files for name in file.names for suffix in _SUFFIXES}
+        wanted = {f"{package.folder}/{name}{suffix}" for file in entry.files for name in file.names for suffix in _SUFFIXES}
         for member in members(archive) if package.folder else ():
-            if file := wanted.get(member.member.removeprefix("./")):
-                # One that is longer is then refused as not the official file.
-                (folder / Path(member.member).name).write_bytes(member.read(file.bytes + 1_000))
+            if member.member.removeprefix("./") in wanted:
+                (folder / Path(member.member).name).write_bytes(member.read())
     return folder
 
 

@@ -116,7 +116,7 @@ def test_a_bar_only_if_asked(tiny: Tiny, serve: Serve, tmp_path: Path, capfd: py
     [
         ("404", "HTTP status 404", Absent, 1),
         ("500", "HTTP status 500", DataError, 2),
-        ("wrong", r"not the official file: its content has .* are expected", DataError, 2),
+        ("wrong", "not an IDX file", DataError, 2),
         ("short", r"truncated: its packed data ends too early", DataError, 2),
         ("broken", r"no connection \(incompleteread", DataError, 2),
         ("html", "not a gzip file; starts with <!DOCTYPE: an HTML page", DataError, 2),

@@ -80,17 +80,18 @@ def test_an_archive_must_be_the_official_one(data: Path) -> None:
     emnist_zip(data / "gzip.zip", 1)
     with pytest.raises(
         DataError,
-        match=r"gzip.zip: not the official file: its content has [\d,]+ bytes, .*561,753,746 bytes, fb9bb67e3377… are expected",
+        match=r"gzip.zip: not the official file: it has [\d,]+ bytes, .*; 561,753,746 bytes, SHA-256 fb9bb67e3377… are expected",
     ):
         load("emnist")
     (data / "notMNIST.npz").write_bytes(bytes(14698714))
-    with pytest.raises(DataError, match="not the official file: its content has 14,698,714 bytes, SHA-256 "):
+    with pytest.raises(DataError, match="not the official file: it has 14,698,714 bytes, SHA-256 "):
         load("notmnist", subset="course")
 
 
 def test_kmnist_is_checked_packed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = support.make_tiny("tiny", 4)
-    files = tuple(dataclasses.replace(file, sha256=None) for file in tiny.entry.files)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in tiny.packed().items()}
+    files = tuple(dataclasses.replace(file, sha256=None, packed_sha256=sums[f"{file.names[0]}.gz"]) for file in tiny.entry.files)
     monkeypatch.setitem(
         catalogue.ENTRIES, "kmnist", dataclasses.replace(tiny.entry, name="kmnist", folders=("KMNIST",), files=files)
     )
@@ -145,10 +146,7 @@ def test_the_sample_of_notmnist_as_idx_and_npz(data: Path, monkeypatch: pytest.M
     y = (np.arange(40) % 10).astype(np.uint8)
     contents = {"train_x": support.idx_bytes(x), "train_y": support.idx_bytes(y)}
     sample = catalogue.entry("notmnist", "sample")
-    files = tuple(
-        dataclasses.replace(file, bytes=len(contents[file.role]), sha256=hashlib.sha256(contents[file.role]).hexdigest())
-        for file in sample.files
-    )
+    files = tuple(dataclasses.replace(file, sha256=hashlib.sha256(contents[file.role]).hexdigest()) for file in sample.files)
     sample = dataclasses.replace(sample, train=40, files=files)
     monkeypatch.setitem(catalogue.ENTRIES, "notmnist", dataclasses.replace(catalogue.ENTRIES["notmnist"], subsets=(sample,)))
     (data / "notmnist").mkdir()

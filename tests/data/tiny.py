@@ -69,7 +69,7 @@ def make_tiny(name: str, seed: int) -> Tiny:
     for model in catalogue.ENTRIES["mnist"].files:
         content, gz = contents[model.role], pack(contents[model.role], ".gz")
         sums = [hashlib.sha256(data).hexdigest() for data in (content, gz)]
-        files.append(File(model.role, model.names, len(gz), len(content), sums[0], sums[1]))
+        files.append(File(model.role, model.names, len(gz), sums[0]))
     entry = dataclasses.replace(
         catalogue.ENTRIES["mnist"],
         name=name,
