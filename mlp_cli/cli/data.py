@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, load_one, notify, print_json, quiet_option
+from mlp_cli.cli.options import debug_option, json_option, load_one, notify, print_json, printable, quiet_option
 
 if TYPE_CHECKING:
     from mlp_cli.data.catalogue import Entry
-    from mlp_cli.data.dataset import Dataset
+    from mlp_cli.data.dataset import Column, Dataset
 
 
 @click.group()
@@ -77,17 +78,30 @@ def show(name: str, subset: str | None, target: str | None, out: Path | None, qu
     counts = _draw(dataset, written)
     if as_json:
         per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}
+        columns = [asdict(column) for column in dataset.columns]
         known = {"name": dataset.name, "task": dataset.task, "shape": dataset.shape, "classes": dataset.classes}
-        print_json({**known, "counts": per_class, "data": dataset.summary(), "file": str(written)})
+        print_json({**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written)})
     elif not quiet:
         width = max([len(label) for label in dataset.classes] or [0])
         click.echo(f"{dataset.name}, {dataset.task}, shape {' × '.join(map(str, dataset.shape))}")
-        click.echo(f"data  {dataset.summary()}")
+        click.echo(printable(f"data  {dataset.summary()}"))
+        for column in dataset.columns:
+            click.echo(printable(f"column {column.name}: {_told(column)}"))
         if counts:
             click.echo(f"{'class':{max(width, 5)}}" + "".join(f"{part:>12}" for part in counts))
         for index, label in enumerate(dataset.classes):
             click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>12,}" for values in counts.values()))
         click.echo(f"wrote {written}")
+
+
+def _told(column: Column) -> str:
+    """`numbers from 1 to 5, 2 missing`, or `3 categories: a, b, c`."""
+    from mlp_cli.text import counted, listed
+
+    what = f"numbers from {column.least:.6g} to {column.most:.6g}" if column.least is not None else "no value at all"
+    if column.categories is not None:
+        what = f"{counted(len(column.categories), 'category', 'categories')}: {listed(column.categories, 8)}"
+    return what + (f"; {column.missing:,} missing" if column.missing else "")
 
 
 def _load(name: str, subset: str | None, target: str | None) -> Dataset:

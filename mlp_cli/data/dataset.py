@@ -71,11 +71,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Column:
+    """What is in a column of a table. categories: its texts, None for numbers from `least` to `most`; missing: rows without a value."""
+
+    name: str
+    categories: tuple[str, ...] | None
+    least: float | None
+    most: float | None
+    missing: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A set cut into parts, as a run uses it. The fields are as in `RawSet`; sha256 covers the whole set, whatever the split.
 
     scale: the scaling that fits, a name in `transforms.SCALES`. divides: whether `unit` and `256` divide the values.
-    encoding: how a table's columns became the D inputs, fitted on the training rows; None for other sets.
+    columns: those of a table's training file that are inputs. encoding: how they became the D inputs, fitted on the training rows;
+    None for other sets.
     target: the name of the column that is predicted; None for sets that are no tables.
     """
 
@@ -91,6 +103,7 @@ class Dataset:
     scale: str
     divides: bool
     notices: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     encoding: TableEncoding | None = None
     target: str | None = None
 
@@ -118,9 +131,9 @@ class Dataset:
 _SCALED = {
     "unit": "scaled to 0–1",
     "256": "divided by 256",
-    "standard": "each scaled to mean 0 and deviation 1",
-    "standard_channel": "each channel scaled to mean 0 and deviation 1",
-    "minmax": "each scaled to 0–1",
+    "standard": "scaled to mean 0 and deviation 1",
+    "standard_channel": "channels scaled to mean 0 and deviation 1",
+    "minmax": "least to 0 and greatest to 1",
     "none": "not scaled",
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data import catalogue, sources
-from mlp_cli.data.dataset import Array, Dataset, Part, RawSet, Task
+from mlp_cli.data.dataset import Array, Column, Dataset, Part, RawSet, Task
 from mlp_cli.data.own import Own, is_table, load_own
 from mlp_cli.data.own_table import kept_classes, read_own_table, renumbered
 from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, cut, draw, rows_of
@@ -73,9 +73,11 @@ def load(
     """
     own = own or Own()
     encode: Callable[[Index], tuple[RawSet, TableEncoding]] | None = None
+    columns: tuple[Column, ...] = ()
     if path is not None and name is None and is_table(path):
         table = read_own_table(path, own, task, classes)
         whole, encode = table.whole, table.encode
+        columns = tuple(_column(column.name, column.values, column.texts) for column in table.train.columns)
     else:
         whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
         if classes is not None:
@@ -109,10 +111,20 @@ def load(
         source=whole.source,
         scale=scale,
         divides=divides,
+        columns=columns,
         encoding=encoding,
         target=own.target,
     )
     return replace(dataset, notices=(*whole.notices, *notices, *told, *_lone_classes(dataset)))
+
+
+def _column(name: str, values: Array, texts: tuple[str, ...] | None) -> Column:
+    """A column from its numbers, NaN where missing, or the numbers of its texts, −1 where missing."""
+    if texts is not None:
+        return Column(name, texts, None, None, int((values < 0).sum()))
+    known = values[~np.isnan(values)]
+    least, most = (float(known.min()), float(known.max())) if len(known) else (None, None)
+    return Column(name, None, least, most, len(values) - len(known))
 
 
 def _split(

@@ -100,7 +100,7 @@ def choose_scale(scale: str | None, whole: RawSet, known: bool) -> tuple[str, bo
     within = least >= 0 and most <= 1
     divides = least >= 0 and 128 <= most <= 255 and all((rows == np.round(rows)).all() for rows in _rows_of(arrays))
     scale = scale or ("unit" if within or divides else "standard")
-    if scale in _DIVISORS and max(-least, most) > np.finfo(np.float32).max:
+    if scale in _DIVISORS and max(-least, most) > float(np.finfo(np.float32).max):
         raise DataError(f"scale: {scale}: {whole.name} has inputs from {least:g} to {most:g}, which float32 cannot hold", _OTHERS)
     if scale in ("unit", "256") and not (within or divides):
         raise UsageError(f"scale: {scale} divides bytes, and the inputs of {whole.name} go from {least:g} to {most:g}", _OTHERS)

@@ -188,3 +188,103 @@ def test_a_test_part_is_set_aside() -> None:
     assert np.bincount(whole.train_y[test]).tolist() == [5, 5] and sorted([*train, *validation, *test]) == [*range(60)]
     with pytest.raises(UsageError, match="validation: 30 and test: 30 together leave no row to train on"):
         cut("stratified", whole, 30, 0, 30)
+
+
+def set_of_groups(groups: list[int], order: list[float] | None = None) -> RawSet:
+    whole = whole_of([0, 1] * (len(groups) // 2))
+    return replace(whole, groups=np.array(groups), order=None if order is None else np.array(order))
+
+
+@given(groups=st.lists(st.integers(0, 12), min_size=20, max_size=120), seed=st.integers(0, 2**32 - 1))
+def test_a_group_is_in_one_part(groups: list[int], seed: int) -> None:
+    whole = set_of_groups([7 * number for number in groups])
+    whole = replace(whole, train_x=np.zeros((len(groups), 1)), train_y=np.arange(len(groups)) % 2)
+    try:
+        rows = cut("group", whole, 0.2, seed, 0.2)
+    except UsageError as error:
+        # No part can be had of so few groups, or of groups so large.
+        assert "part of some empty" in str(error)
+        return
+    parts = [rows.train, rows.validation, rows.test]
+    assert sorted(np.concatenate(parts)) == list(range(len(groups)))
+    kept = [set(whole.groups[part]) for part in parts]
+    assert not (kept[0] & kept[1] or kept[0] & kept[2] or kept[1] & kept[2])
+    asked = [len(groups) - 2 * len(rows.validation), round(len(groups) / 5), round(len(groups) / 5)]
+    assert all(len(part) for part in parts) and (rows.notices or abs(len(rows.test) - asked[2]) <= max(1, 0.1 * asked[2]))
+
+
+def test_groups_that_fit_give_the_parts_asked_for() -> None:
+    # 20 groups of five rows: two of them validate, four test.
+    whole = set_of_groups([row // 5 for row in range(100)])
+    rows = cut("group", whole, 10, 0, 20)
+    assert rows.test is not None and [len(part) for part in (rows.train, rows.validation, rows.test)] == [70, 10, 20]
+    assert rows.notices == ()
+    assert cut("group", whole, 10, 0).test is None
+    # Five groups of 20: none fits into ten rows, yet each part gets one.
+    for seed in range(20):
+        rows = cut("group", set_of_groups([row // 20 for row in range(100)]), 10, seed, 20)
+        assert [len(rows.train), len(rows.validation), len(rows.test)] == [60, 20, 20]
+        assert rows.notices == (
+            "the training part has 60 rows, 70 were asked for: rows that belong together stay together",
+            "the validation part has 20 rows, 10 were asked for: rows that belong together stay together",
+        )
+    with pytest.raises(UsageError, match=r"split: group leaves the .* part of some empty"):
+        cut("group", set_of_groups([0] * 50 + [1] * 50), 10, 0, 10)
+    with pytest.raises(UsageError, match="split: group, but nothing says which rows of some belong together"):
+        cut("group", whole_of([0, 1] * 10), 2, 0)
+
+
+def test_the_earliest_rows_train_and_the_latest_test() -> None:
+    times = [5, 1, 4, 2, 3, 10, 9, 8, 7, 6]
+    rows = cut("time", set_of_groups([0] * 10, times), 2, 0, 3)
+    assert rows.test is not None
+    assert [sorted(times[row] for row in part) for part in (rows.train, rows.validation, rows.test)] == [
+        [1, 2, 3, 4, 5],
+        [6, 7],
+        [8, 9, 10],
+    ]
+    assert all((np.diff(part) > 0).all() for part in (rows.train, rows.validation, rows.test))
+    with pytest.raises(UsageError, match="split: time, but nothing says in which order the rows of some come"):
+        cut("time", whole_of([0, 1] * 10), 2, 0)
+
+
+def test_equal_times_stay_together() -> None:
+    # Asked: 6, 2 and 2 rows. The cut after six rows falls into three rows of time 2 and moves behind them, by one row.
+    times = [1, 1, 1, 1, 2, 2, 2, 3, 4, 4]
+    rows = cut("time", set_of_groups([0] * 10, times), 2, 0, 2)
+    assert rows.test is not None and rows.notices == ()
+    assert [rows.train.tolist(), rows.validation.tolist(), rows.test.tolist()] == [[0, 1, 2, 3, 4, 5, 6], [7], [8, 9]]
+    with pytest.raises(UsageError, match="split: time leaves the test part of some empty, where 2 rows were asked for"):
+        cut("time", set_of_groups([0] * 10, [1] * 4 + [2] * 6), 2, 0, 2)
+
+
+def test_where_most_rows_are_equal_they_are_split_one_by_one() -> None:
+    # 100 rows with four different contents: 25 equal rows each, more than fit into 10 or 20.
+    whole = replace(whole_of([0, 1] * 50), train_x=np.arange(100)[:, None] % 4)
+    rows = cut("stratified", whole, 10, 0, 0.2)
+    assert rows.test is not None and [len(part) for part in (rows.train, rows.validation, rows.test)] == [70, 10, 20]
+    assert rows.notices == (
+        "96 of 100 rows equal another one, too many to keep equal rows in one part: rows are split one by one",
+    )
+    # 160 of 200 rows are equal.
+    x = np.maximum(np.arange(200) - 159, 0)[:, None]
+    rows = cut("stratified", replace(whole_of([0, 1] * 100), train_x=x), 20, 0, 40)
+    assert rows.test is not None and [len(part) for part in (rows.train, rows.validation, rows.test)] == [140, 20, 40]
+    assert "159 of 200 rows" in rows.notices[0]
+
+
+def test_a_part_that_differs_from_what_was_asked_is_told() -> None:
+    # Eight rows of one content, of 40: they do not fit into five validation rows, and are too few to split them one by one.
+    x = np.maximum(np.arange(40) - 7, 0)[:, None]
+    whole = replace(whole_of([0] * 40), train_x=x)
+    sizes = {len(cut("stratified", whole, 5, seed, 10).validation) for seed in range(30)}
+    assert sizes == {5}
+    rows = cut("stratified", replace(whole, train_x=np.repeat(np.arange(20), 2)[:, None]), 5, 0, 5)
+    assert rows.test is not None and {len(rows.validation), len(rows.test)} <= {4, 5, 6}
+    assert rows.notices == (), "one row is no difference"
+
+
+def test_an_official_part_without_rows_is_refused() -> None:
+    for official in (0, 5):
+        with pytest.raises(UsageError, match="part of some has no row of the classes that are kept"):
+            cut("official", whole_of([0, 1, 0, 1, 0], official=official), None, 0)
