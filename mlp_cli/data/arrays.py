@@ -10,8 +10,8 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 from mlp_cli.data.dataset import Array, RawSet, Task
 from mlp_cli.data.formats import Found, named_files, reads
 from mlp_cli.data.safe_pickle import load_pickle
-from mlp_cli.data.streams import Limit, Stream, members, open_file, printable
+from mlp_cli.data.streams import Limit, Stream, members, open_file, printable, some
 from mlp_cli.errors import DataError
 
 PARTS = ("train", "validation", "test")
@@ -29,7 +29,7 @@ MOST_CLASSES = 1_000
 """So many different labels may stand for classes; more are quantities."""
 
 _PART_OF = {"train": "train", "training": "train", "test": "test", "testing": "test", "t10k": "test"}
-_PART_OF |= dict.fromkeys(("validation", "valid", "val"), "validation")
+_PART_OF |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _KIND_OF = dict.fromkeys(("x", "images", "image", "imgs", "data", "features", "inputs"), "x")
 _KIND_OF |= dict.fromkeys(("y", "labels", "label", "targets", "target"), "y")
 _KEY = re.compile(
@@ -44,19 +44,18 @@ _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f
 _IDX_NAME = r"((?:train|t10k|test)-(?:images|labels))[-.]idx\d-ubyte"
 _NPY_NAME = r"([^.].*)\.npy"
 _MOST_DIMENSIONS = 4
-_MOST_HEADER = 10_000
 _ROWS = 4096
 _FEW = 3
 
 
 def part_of(word: str) -> str | None:
-    """`train`, `validation` or `test` for a word that means it, such as `t10k`, or has it in it: `seg_train`, `testSet`."""
-    found = {_PART_OF.get(piece.lower()) for piece in re.findall(r"[A-Z]?[a-z]+\d*k?|[A-Z]+", word)} - {None}
+    """`train`, `validation` or `test` for a word that means it, such as `t10k`, or has it in it: `seg_train`, `test2017`."""
+    found = {_PART_OF.get(piece.lower()) for piece in re.findall(r"t10k|[A-Z]?[a-z]+|[A-Z]+", word)} - {None}
     return found.pop() if len(found) == 1 else None
 
 
 def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Role (train_x, train_y, validation_x … test_y) → key, and notices; keys that mean nothing are left out.
+    """Role (train_x, train_y, validation_x … test_y) → key, and notices of the keys that are passed over.
 
     `images`, `X_train`, `train-labels`, `testImages` and the like are understood. Errors: DataError that lists the keys, where two
     mean the same, where the training part cannot be told or a pair is not whole.
@@ -72,15 +71,16 @@ def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, 
         if role in roles:
             raise DataError(f"{where}: {roles[role]} and {key} could both be {role}; {told}", _KEYS_HINT)
         roles[role] = key
-    notices: tuple[str, ...] = ()
+    unused = [key for key in keys if key not in roles.values()]
+    notices = [f"arrays whose names tell no role are passed over: {some(unused)}"] if unused else []
     for part in PARTS:
         inputs, labels = f"{part}_x" in roles, f"{part}_y" in roles
         if part == "test" and inputs and not labels:
-            notices = (f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over",)
+            notices.append(f"{roles.pop('test_x')} has no labels (no y_test is there) and is passed over")
         elif inputs != labels or (part == "train" and not inputs):
             what = "labels" if inputs else "inputs"
             raise DataError(f"{where}: no array can be told to be the {what} of the {part} part; {told}", _KEYS_HINT)
-    return roles, notices
+    return roles, tuple(notices)
 
 
 def assemble(found: Found, where: str) -> RawSet:
@@ -104,15 +104,16 @@ def assemble(found: Found, where: str) -> RawSet:
             )
     dtype_x, dtype_y = np.result_type(*x.values()), np.result_type(*y.values())
     x, y = ({part: array.astype(dtype, copy=False) for part, array in one.items()} for one, dtype in ((x, dtype_x), (y, dtype_y)))
-    own = "validation" in x
+    if validation := len(y.get("validation", ())):
+        x["train"], y["train"] = (np.concatenate((one["train"], one["validation"])) for one in (x, y))
     return RawSet(
-        train_x=np.concatenate((x["train"], x["validation"])) if own else x["train"],
-        train_y=np.concatenate((y["train"], y["validation"])) if own else y["train"],
+        train_x=x["train"],
+        train_y=y["train"],
         test_x=x.get("test"),
         test_y=y.get("test"),
         shape=shapes["train"],
         classes=found.classes,
-        official_validation=len(y["validation"]) if own else None,
+        official_validation=validation or None,
         notices=found.notices,
     )
 
@@ -201,9 +202,23 @@ def read_npy_folder(path: Path) -> Found:
             f"{path}: a .npy file holds one array, and the labels are missing",
             "add labels: FILE.npy, or give a folder with x.npy and y.npy",
         )
-    files = named_files(path, _NPY_NAME)
-    roles, notices = choose(files, str(path))
-    return Found({role: read_npy(files[key]) for role, key in roles.items()}, notices=notices)
+    return _read_named(path, _NPY_NAME, read_npy)
+
+
+@reads("idx", "a folder of IDX files", files=lambda path: list(named_files(path, _IDX_NAME).values()))
+def read_idx_folder(path: Path) -> Found:
+    """The set in a folder of IDX files named as those of MNIST are. Errors: DataError."""
+    if len(files := named_files(path, _IDX_NAME)) % 2:
+        needed = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
+        raise DataError(f"{path}: a file is missing; it has {', '.join(files)}", f"needed are {needed}; .gz and .xz will do")
+    return _read_named(path, _IDX_NAME, read_idx)
+
+
+def _read_named(folder: Path, pattern: str, read: Callable[[Path], Array]) -> Found:
+    """The set in the files of a folder whose names tell their roles."""
+    files = named_files(folder, pattern)
+    roles, notices = choose(files, str(folder))
+    return Found({role: read(files[key]) for role, key in roles.items()}, notices=notices)
 
 
 def read_npy(path: Path) -> Array:
@@ -217,22 +232,17 @@ def _parse_npy(stream: Stream) -> Array:
         with warnings.catch_warnings():
             # NumPy warns of long integers of Python 2, Python of odd literals.
             warnings.simplefilter("ignore")
-            version = np.lib.format.read_magic(stream)
-            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read_header(stream, max_header_size=_MOST_HEADER)
+            array = np.lib.format.read_array(stream, allow_pickle=False)
     except DataError:
         raise
     # A damaged header makes the library raise whatever it likes, MemoryError and RecursionError among it.
     except Exception as error:
-        raise stream.error(f"not a usable .npy file ({printable(str(error).lower())})") from error
-    if dtype.hasobject:
-        raise stream.error("holds Python objects, which can run code when read", "save it again as an array of numbers")
-    if len(shape) > 2 * _MOST_DIMENSIONS or any(type(size) is not int or size < 0 for size in shape):
-        raise stream.error(f"not a usable .npy file: it declares the shape {shape}")
-    content = stream.read_exactly(math.prod(shape) * dtype.itemsize)
+        if "allow_pickle" in str(error):
+            raise stream.error("holds Python objects, which can run code when read", "save it as an array of numbers") from error
+        reason = printable(str(error).lower() or type(error).__name__)
+        raise stream.error(f"not a usable .npy file ({reason})") from error
     stream.check_end()
-    array = np.ndarray(shape, dtype, content, order="F" if fortran else "C")
-    return np.ascontiguousarray(array, dtype.newbyteorder("=")).reshape(shape)
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
 
 
 @reads("npz", ".npz", ".npz")
@@ -260,7 +270,7 @@ def read_mat(path: Path) -> Found:
         if order is None or head.startswith(b"MATLAB 7.3"):
             raise stream.error("a MATLAB file of version 5 to 7 is expected, not 7.3 or another", "save it with the option -v7")
         try:
-            variables = dict(islice(_matlab_variables(memoryview(stream.read()), order, stream.limit), _MATLAB_MOST))
+            variables = dict(_matlab_variables(memoryview(stream.read()), order, stream.limit, _MATLAB_MOST))
             roles, notices = choose(variables, str(path))
             arrays = {role: _matlab_array(order, *variables[key]) for role, key in roles.items()}
         except (ValueError, LookupError, RecursionError, struct.error, zlib.error) as error:
@@ -289,14 +299,16 @@ def _matlab_elements(content: memoryview, order: str) -> Iterator[tuple[int, mem
         at = at + 8 if code >> 16 else start + size + (-size % 8 if code != _MATLAB_PACKED else 0)
 
 
-def _matlab_variables(content: memoryview, order: str, limit: Limit) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Name, and what `_matlab_array` needs, of the variables that are real numbers; others are passed over."""
-    for code, element in _matlab_elements(content, order):
+def _matlab_variables(content: memoryview, order: str, limit: Limit, most: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Name, and what `_matlab_array` needs, of the variables that are real numbers; others are passed over. most: of them all."""
+    for number, (code, element) in enumerate(_matlab_elements(content, order)):
+        if number == most or code not in (_MATLAB_MATRIX, _MATLAB_PACKED):
+            raise ValueError(f"more than {most:,} variables" if number == most else f"an element of type {code}")
         if code == _MATLAB_PACKED:
             unpacked = zlib.decompressobj().decompress(element, limit.most - limit.used + 1)
             limit.take(len(unpacked))
-            yield from _matlab_variables(memoryview(unpacked), order, limit)
-        elif code == _MATLAB_MATRIX:
+            yield from _matlab_variables(memoryview(unpacked), order, limit, 1)
+        else:
             (_, flags), (_, sizes), (_, name), *data = islice(_matlab_elements(element, order), 4)
             (flag,) = struct.unpack_from(f"{order}I", flags)
             if flag & 0xFF in _MATLAB_CLASSES and not flag & 0x800 and data:
@@ -306,6 +318,8 @@ def _matlab_variables(content: memoryview, order: str, limit: Limit) -> Iterator
 
 def _matlab_array(order: str, dtype: str, shape: list[int], code: int, values: memoryview) -> Array:
     """The array of a class; its values may be stored as a smaller type."""
+    if code not in _MATLAB_TYPES:
+        raise ValueError(f"values of type {code}")
     return np.frombuffer(values, order + _MATLAB_TYPES[code]).astype(dtype).reshape(shape, order="F")
 
 
@@ -317,17 +331,9 @@ def _as_images(arrays: dict[str, Array]) -> dict[str, Array]:
     }
 
 
-@dataclass(frozen=True)
-class _Bytes:
-    """What is left of an array of floats all of which are a byte / 256: the bytes, and the type of the floats."""
-
-    content: Array
-    dtype: np.dtype
-
-
-def _shrunk(array: Array) -> object:
-    """The array, or `_Bytes` for rows of floats that all are a byte / 256."""
-    if array.dtype.kind != "f" or array.ndim < 2 or not array.size:
+def _as_bytes(array: Array) -> Array:
+    """The bytes of rows of floats that all are a byte / 256; any other array as it is."""
+    if array.dtype.kind != "f" or array.ndim < 2:
         return array
     content = np.empty(array.shape, dtype=np.uint8)
     for at in range(0, len(array), _ROWS):
@@ -339,7 +345,7 @@ def _shrunk(array: Array) -> object:
         np.copyto(content[at : at + _ROWS], scaled, casting="unsafe")
         if not np.array_equal(content[at : at + _ROWS], scaled):
             return array
-    return _Bytes(content, array.dtype)
+    return content
 
 
 @reads("pickle", "pickles of arrays such as mnist.pkl.gz", ".pkl", ".pickle")
@@ -353,20 +359,17 @@ def read_pickle(path: Path) -> Found:
     Errors: DataError.
     """
     with open_file(path) as stream:
-        value = load_pickle(stream, _shrunk)
+        value = load_pickle(stream)
     notices: tuple[str, ...] = ()
     if isinstance(value, dict):
         roles, notices = choose([key for key, item in value.items() if _is_array(item)], str(path))
         items = {role: value[key] for role, key in roles.items()}
     else:
         items = _pairs(value, path)
-    as_bytes = all(isinstance(item, _Bytes) for role, item in items.items() if role.endswith("_x"))
-    arrays = {}
-    for role, item in items.items():
-        if isinstance(item, _Bytes):
-            item = item.content if as_bytes and role.endswith("_x") else (item.content / 256).astype(item.dtype)
-        arrays[role] = np.asarray(item)
-    if as_bytes:
+    arrays = {role: np.asarray(item) for role, item in items.items()}
+    as_bytes = {role: _as_bytes(array) for role, array in arrays.items() if role.endswith("_x")}
+    if all(array is not arrays[role] for role, array in as_bytes.items()):
+        arrays |= as_bytes
         told = "its values are a byte / 256 and are kept as bytes"
         notices += (f"{told}; `scale: 256` gives the file's own values, `scale: unit` divides by 255",)
     return Found(_as_images(arrays), notices=notices)
@@ -389,25 +392,7 @@ def _pairs(value: object, path: Path) -> dict[str, object]:
 def _is_array(item: object) -> bool:
     """Whether it is an array, or a list of numbers, which is as good."""
     numbers = isinstance(item, list) and bool(item) and all(type(number) in (int, float, bool) for number in item)
-    return numbers or isinstance(item, np.ndarray | _Bytes)
-
-
-def find_idx(folder: Path) -> dict[str, Path]:
-    """The IDX files of a folder by role, train_x, train_y, test_x or test_y."""
-    files = named_files(folder, _IDX_NAME)
-    return {f"{part_of(key)}_{_KIND_OF[key.split('-')[1]]}": file for key, file in files.items()}
-
-
-@reads("idx", "a folder of IDX files", files=lambda path: list(find_idx(path).values()))
-def read_idx_folder(path: Path) -> Found:
-    """The set in a folder of IDX files named as those of MNIST are. Errors: DataError."""
-    found = find_idx(path)
-    names = {"train_x": "train-images-idx3-ubyte", "train_y": "train-labels-idx1-ubyte"}
-    if "test_y" in found or "test_x" in found:
-        names |= {"test_x": "t10k-images-idx3-ubyte", "test_y": "t10k-labels-idx1-ubyte"}
-    if missing := [name for role, name in names.items() if role not in found]:
-        raise DataError(f"{path}: lacks {', '.join(missing)}", f"needed are {', '.join(names.values())}; .gz and .xz will do")
-    return Found({role: read_idx(file) for role, file in found.items()})
+    return numbers or isinstance(item, np.ndarray)
 
 
 def read_idx(path: Path) -> Array:

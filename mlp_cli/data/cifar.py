@@ -36,7 +36,6 @@ _BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 _LABELS = ("train_lables", "test_lables")
 """As the npm package spells them."""
 _NAME = rf"((?:{'|'.join(_BATCHES + _LABELS)})(?:\.bin|\.png|\.json|))"
-_VERSIONS = ((".bin",), ("",), (".png", ".json"))
 _VALUES = 3072
 _PIXELS = 1024
 _MOST_ROWS = 20_000
@@ -56,7 +55,7 @@ def find_batches(path: Path) -> list[Path]:
             return [path] if any(_match(member.member) for member in islice(found, _PEEKED)) else []
     for folder in (path / name for name in _FOLDERS):
         files = named_files(folder, _NAME)
-        for version in _VERSIONS:
+        for version in ((".bin",), ("",), (".png", ".json")):
             if chosen := [file for name, file in files.items() if os.path.splitext(name)[1] in version]:
                 return chosen
     return [path / name for name in _ARCHIVES if (path / name).is_file()][:1]
@@ -81,15 +80,11 @@ def read_cifar(path: Path) -> Found:
             if match := _match(stream.member):
                 stem, end = os.path.splitext(match[1])
                 rows, labels = _READERS[end](stream)
-                if stem in (y if rows is None else x):
-                    raise stream.error("there are two of this file")
-                if labels is not None and (labels.min() < 0 or labels.max() >= len(CLASSES)):
-                    raise stream.error(f"holds a label that is not 0 to {len(CLASSES) - 1}")
-                x |= {} if rows is None else {stem: rows}
-                y |= {} if labels is None else {stem: labels}
-    labelled = (_LABELS[:1], _LABELS[1:]) if x and not set(x) & set(y) else (_BATCHES[:-1], _BATCHES[-1:])
-    missing = [stem for stem in _BATCHES if stem not in x] + [stem for stems in labelled for stem in stems if stem not in y]
-    if missing:
+                for found, array in ((x, rows), (y, labels)):
+                    if array is not None and found.setdefault(stem, array) is not array:
+                        raise stream.error("there are two of this file")
+    labelled = _LABELS if set(x) - set(y) else _BATCHES
+    if missing := [stem for stem in _BATCHES if stem not in x] + [stem for stem in labelled if stem not in y]:
         raise DataError(f"{path}: lacks {', '.join(dict.fromkeys(missing))}", _HINT)
     counts = [len(x[stem]) for stem in _BATCHES]
     if len(set(counts[:-1])) > 1:
@@ -100,12 +95,9 @@ def read_cifar(path: Path) -> Found:
     # One batch after the other leaves the memory, so that no more than one is there twice.
     for place, stem in zip(np.split(train_x, 5), _BATCHES, strict=False):
         place[:] = x.pop(stem).reshape(place.shape)
-    test_x = x["test_batch"].reshape(-1, *SHAPE)
-    train_y, test_y = (np.concatenate([y[stem] for stem in stems]) for stems in labelled)
-    for part, rows, labels in (("train", train_x, train_y), ("test", test_x, test_y)):
-        if len(rows) != len(labels):
-            raise DataError(f"{path}: has {len(rows):,} images to {part}, but {len(labels):,} labels")
-    return Found({"train_x": train_x, "train_y": train_y, "test_x": test_x, "test_y": test_y}, CLASSES)
+    arrays = {"train_x": train_x, "train_y": np.concatenate([y[stem] for stem in labelled[:-1]])}
+    arrays |= {"test_x": x["test_batch"].reshape(-1, *SHAPE), "test_y": y[labelled[-1]]}
+    return Found(arrays, CLASSES)
 
 
 def content_sha256(x: Array, y: Array) -> str:
@@ -122,7 +114,7 @@ def _read_binary(stream: Stream) -> tuple[Array, Array]:
     if not len(content) or len(content) % (1 + _VALUES):
         raise stream.error(f"empty or truncated: its size is not a multiple of {1 + _VALUES:,} bytes")
     records = content.reshape(-1, 1 + _VALUES)
-    return records[:, 1:], records[:, 0].astype(np.int64)
+    return records[:, 1:], _labels(stream, records[:, 0])
 
 
 def _read_pickled(stream: Stream) -> tuple[Array, Array]:
@@ -130,16 +122,16 @@ def _read_pickled(stream: Stream) -> tuple[Array, Array]:
     x, y = (value.get("data"), value.get("labels")) if isinstance(value, dict) else (None, None)
     if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != _VALUES or not len(x):
         raise stream.error(f"not a batch of CIFAR-10: it has no array `data` of rows of {_VALUES:,} bytes")
-    labels = _whole_numbers(y)
-    if labels is None or len(labels) != len(x):
-        raise stream.error(f"not a batch of CIFAR-10: it has no list `labels` of {len(x):,} labels")
+    labels = _labels(stream, y)
+    if len(labels) != len(x):
+        raise stream.error(f"not a batch of CIFAR-10: it has {len(x):,} rows of `data`, but {len(labels):,} `labels`")
     return x, labels
 
 
 def _read_sheet(stream: Stream) -> tuple[Array, None]:
     """Each line of a sheet's pixels is an image, pixel after pixel."""
     try:
-        pixels, _ = decode(stream.read(_MOST_BYTES), _PIXELS * _MOST_ROWS)
+        pixels, _ = decode(stream.read(_MOST_BYTES), stream.where, _PIXELS * _MOST_ROWS)
     except Unreadable as error:
         raise stream.error(f"not a sheet of images: {error}") from error
     if pixels.ndim != 3 or pixels.shape[2] != _PIXELS:
@@ -149,12 +141,20 @@ def _read_sheet(stream: Stream) -> tuple[Array, None]:
 
 def _read_labels(stream: Stream) -> tuple[None, Array]:
     try:
-        labels = _whole_numbers(json.loads(stream.read(_MOST_BYTES // 16)))
+        return None, _labels(stream, json.loads(stream.read(_MOST_BYTES // 16)))
     except (ValueError, RecursionError) as error:
         raise stream.error("not a list of labels in JSON") from error
-    if labels is None:
-        raise stream.error(f"not a list of labels 0 to {len(CLASSES) - 1}")
-    return None, labels
+
+
+def _labels(stream: Stream, value: object) -> Array:
+    """Labels, from an array or a list of whole numbers, as int64. Errors: DataError."""
+    if isinstance(value, list) and all(type(label) is int and 0 <= label < 256 for label in value):
+        value = np.array(value, dtype=np.int64)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.ndim != 1 or not len(value):
+        raise stream.error(f"holds no list of labels 0 to {len(CLASSES) - 1}")
+    if value.min() < 0 or value.max() >= len(CLASSES):
+        raise stream.error(f"holds a label that is not 0 to {len(CLASSES) - 1}")
+    return value.astype(np.int64)
 
 
 _READERS: dict[str, Callable[[Stream], tuple[Array | None, Array | None]]] = {
@@ -163,12 +163,3 @@ _READERS: dict[str, Callable[[Stream], tuple[Array | None, Array | None]]] = {
     ".png": _read_sheet,
     ".json": _read_labels,
 }
-
-
-def _whole_numbers(value: object) -> Array | None:
-    """The array that a list of labels is, or an array itself; None for anything else."""
-    if isinstance(value, list) and all(type(label) is int and 0 <= label < 256 for label in value):
-        value = np.array(value, dtype=np.int64)
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.ndim != 1 or not len(value):
-        return None
-    return value.astype(np.int64)

@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ import numpy as np
 from mlp_cli.data.arrays import PARTS, part_of
 from mlp_cli.data.dataset import Array
 from mlp_cli.data.formats import Found, reads
-from mlp_cli.data.streams import Limit, foreign, members, printable
+from mlp_cli.data.streams import Limit, foreign, members, printable, some
 from mlp_cli.errors import DataError
 from mlp_cli.files import read_bytes
 
@@ -36,8 +36,6 @@ _COLOUR = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "CMYK", "YCbCr")
 _MOST_BYTES = 32 << 20
 _MOST_FILES = 2_000_000
 _LAYOUT = f"put the pictures of each class into one folder, named after the class: {', '.join(SUFFIXES)}"
-_NAMED = 3
-_UNREADABLE = "pictures that cannot be read are left out"
 
 Parts = tuple[str, ...]
 
@@ -46,41 +44,36 @@ class Unreadable(Exception):
     """A picture that is damaged, or is none; the text says why."""
 
 
-class Refused(Unreadable):
-    """A picture that asks for more than is given to one, or that cannot be used as it is; the text says why."""
-
-
-def decode(content: bytes, most_pixels: int = MOST_PIXELS) -> tuple[Array, str | None]:
-    """A picture's values as uint8, (height, width) if it is greyscale, else (3, height, width), the red plane first; and a note.
+def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> tuple[Array, list[str]]:
+    """A picture's values as uint8, (height, width) if it is greyscale, else (3, height, width), the red plane first; and notes.
 
     Greyscale are pictures without colour channels, and those with a palette of greys alone. Transparency is dropped, as by
-    torchvision. The note says where the values are not all, or not as, the file has them.
-    Errors: `Refused` for more pixels, and for more than 8 bits a channel; `Unreadable` for whatever else is wrong.
+    torchvision. The notes say where the values are not all, or not as, the file has them.
+    Errors: DataError, which begins with `where`, for a picture that cannot be used as it is; `Unreadable` for whatever else is wrong.
     """
     from PIL import Image
 
     try:
         with warnings.catch_warnings(), _silence() if content[:2] in (b"II", b"MM") else nullcontext():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=_FORMATS)
             width, height = picture.size
             if width * height > most_pixels:
-                raise Refused(f"is {width:,} x {height:,} pixels, more than the limit of {most_pixels:,} in all")
+                raise DataError(f"{where}: is {width:,} x {height:,} pixels, more than the limit of {most_pixels:,} in all")
             if _is_deep(picture):
-                raise Refused("has more than 8 bits a channel; pictures of 8 bits are read")
-            note = "only the first of several frames is taken" if getattr(picture, "is_animated", False) else None
+                raise DataError(f"{where}: has more than 8 bits a channel; pictures of 8 bits are read")
+            notes = ["only the first of several frames is taken"] if getattr(picture, "is_animated", False) else []
             picture.load()
             if picture.mode in _GREY or (picture.mode in ("P", "PA") and _grey_palette(picture)):
-                return np.asarray(picture.convert("L")), note
+                return np.asarray(picture.convert("L")), notes
             if picture.mode not in _COLOUR:
-                raise Refused(f"is of the colour mode {picture.mode}; save it as RGB")
+                raise DataError(f"{where}: is of the colour mode {picture.mode}; save it as RGB")
             if picture.mode == "CMYK":
-                note = "CMYK is turned into RGB"
-            return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), note
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise Refused("has more pixels than Pillow's limit") from error
-    except Refused:
+                notes.append("CMYK is turned into RGB")
+            return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), notes
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{where}: has more pixels than Pillow's limit") from error
+    except DataError:
         raise
     # Whatever a decoder stumbles over: Pillow lets many kinds of exception through.
     except Exception as error:
@@ -106,9 +99,11 @@ def _is_deep(picture: ImageFile) -> bool:
 
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         return max(picture.tag_v2.get(258, (1,))) > 8
-    details = [detail for tile in picture.tile for detail in (tile[3] if isinstance(tile[3], tuple) else (tile[3],))]
-    highest = max([detail for detail in details if isinstance(detail, int)], default=0) if picture.format == "PPM" else 0
-    return picture.mode[0] in "IF" or highest > 255 or any(";16" in str(detail) for detail in details)
+    options = [option for tile in picture.tile for option in (tile[3] if isinstance(tile[3], tuple) else (tile[3],))]
+    highest = max([option for option in options if isinstance(option, int)], default=0) if picture.format == "PPM" else 0
+    # A BMP of 16 bits has 5 or 6 of them for each channel.
+    wide = picture.format == "PNG" and any(";16" in str(option) for option in options)
+    return picture.mode[0] in "IF" or highest > 255 or wide
 
 
 def _grey_palette(picture: ImageFile) -> bool:
@@ -123,34 +118,36 @@ class _Pictures:
     path: Path
     pixels: dict[Parts, Array] = field(default_factory=dict)
     unreadable: set[Parts] = field(default_factory=set)
-    others: list[Parts] = field(default_factory=list)
     folders: set[Parts] = field(default_factory=set)
     told: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def _walk(folder: Path | str, root: str, above: Parts = ()) -> Iterator[tuple[Parts, str | None]]:
-    """Files with their paths, and folders with None, in the order of their names; the path is empty if it leads out of `root`."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        parts = (*above, entry.name)
-        if _hidden(entry.name):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield parts, None
-            yield from _walk(entry.path, root, parts)
-        elif entry.is_symlink() and not (entry.is_file() and Path(os.path.realpath(entry.path)).is_relative_to(root)):
-            yield parts, ""
-        elif entry.is_file():
-            yield parts, entry.path
+def _walk(root: Path) -> Iterator[tuple[Parts, str]]:
+    """All that is not hidden in a folder, as parts below it and as a path, in the order of their names; links are not followed."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for folder, folders, files in os.walk(root, onerror=stop):
+        folders[:] = sorted(name for name in folders if not _hidden(name))
+        above = Path(folder).relative_to(root).parts
+        for name in sorted(folders + files):
+            if not _hidden(name):
+                yield (*above, name), os.path.join(folder, name)
 
 
 def _entries(found: _Pictures) -> Iterator[tuple[Parts, Callable[[], bytes] | None]]:
     """Files with how to read them, and folders with None."""
     if found.path.is_dir():
-        for parts, file in _walk(found.path, os.path.realpath(found.path)):
-            if file == "":
+        root = os.path.realpath(found.path)
+        for parts, path in _walk(found.path):
+            file = Path(path)
+            if file.is_symlink() and not (file.is_file() and Path(os.path.realpath(path)).is_relative_to(root)):
                 found.told["links that lead out of the folder are not followed"].append("/".join(parts))
-            else:
-                yield parts, None if file is None else partial(read_bytes, Path(file), _MOST_BYTES, DataError)
+            elif file.is_dir():
+                yield parts, None
+            elif file.is_file():
+                yield parts, partial(read_bytes, file, _MOST_BYTES, DataError)
         return
     for member in members(found.path):
         parts = tuple(part for part in member.member.replace("\\", "/").split("/") if part not in ("", "."))
@@ -171,30 +168,30 @@ def _read(path: Path) -> _Pictures:
         if read is None:
             continue
         if not parts[-1].lower().endswith(SUFFIXES):
-            found.others.append(parts)
+            found.told["files that are no pictures by their names are passed over"].append("/".join(parts))
             continue
-        where, content = printable("/".join(parts)), read()
+        where, content = f"{path}: {printable('/'.join(parts))}", read()
         if len(content) > _MOST_BYTES:
-            raise DataError(f"{path}: {where}: has more than the limit of {_MOST_BYTES:,} bytes")
+            raise DataError(f"{where}: has more than the limit of {_MOST_BYTES:,} bytes")
         if parts in found.pixels or parts in found.unreadable:
-            raise DataError(f"{path}: {where}: is there twice")
+            raise DataError(f"{where}: is there twice")
         try:
-            pixels, note = decode(content)
-        except Refused as error:
-            raise DataError(f"{path}: {where}: {error}") from error
+            pixels, notes = decode(content, where)
         except Unreadable as error:
             found.unreadable.add(parts)
-            found.told[_UNREADABLE].append(f"{where} ({foreign(content[:512]) or error})")
+            found.told["pictures that cannot be read are left out"].append(
+                f"{'/'.join(parts)} ({foreign(content[:512]) or error})"
+            )
             continue
-        if note:
-            found.told[note].append(where)
+        for note in notes:
+            found.told[note].append("/".join(parts))
         limit.take(pixels.size)
         found.pixels[parts] = pixels
         first, expected = next(iter(found.pixels.items()))
         if pixels.shape[-2:] != expected.shape[-2:]:
             (height, width), (rows, columns) = pixels.shape[-2:], expected.shape[-2:]
             raise DataError(
-                f"{path}: {where} is {width} x {height} pixels, {printable('/'.join(first))} is {columns} x {rows}: one size is needed",
+                f"{where} is {width} x {height} pixels, {printable('/'.join(first))} is {columns} x {rows}: one size is needed",
                 "scale or crop the pictures to one size first",
             )
     return found
@@ -204,14 +201,9 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _some(names: Iterable[str]) -> str:
-    found = sorted(map(printable, names))
-    return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else "")
-
-
 def _files(path: Path) -> list[Path]:
-    files = _walk(path, os.path.realpath(path)) if path.is_dir() else ()
-    return [Path(file) for _, file in files if file and file.lower().endswith(SUFFIXES)]
+    inside = _walk(path) if path.is_dir() else ()
+    return [Path(file) for _, file in inside if file.lower().endswith(SUFFIXES) and os.path.isfile(file)]
 
 
 @reads(
@@ -230,8 +222,8 @@ def read_images(path: Path) -> Found:
     """
     found = _read(path)
     if not found.pixels:
-        why = f"; none can be read: {_some(found.told[_UNREADABLE])}" if found.unreadable else ""
-        raise DataError(f"{path}: holds no pictures{why}", _LAYOUT)
+        why = "; ".join(f"{what}: {some(where)}" for what, where in found.told.items())
+        raise DataError(f"{path}: holds no pictures that can be used{why and f' ({why})'}", _LAYOUT)
     places = _places(found)
     classes = _classes(found, places)
     number = {name: at for at, name in enumerate(classes)}
@@ -244,7 +236,7 @@ def read_images(path: Path) -> Found:
             arrays[f"{part}_y"] = np.array([label for label, _ in rows])
             for row, (_, key) in zip(arrays[f"{part}_x"], rows, strict=True):
                 row[:] = found.pixels.pop(key)
-    return Found(arrays, tuple(map(printable, classes)), tuple(_notices(found, places)))
+    return Found(arrays, tuple(map(printable, classes)), _notices(found, places))
 
 
 Place = tuple[str, str, Parts]
@@ -254,42 +246,40 @@ Place = tuple[str, str, Parts]
 def _places(found: _Pictures) -> dict[Parts, Place]:
     """The place of every picture, the unreadable ones included. Errors: DataError for folders that make no sense."""
     keys = [*found.pixels, *found.unreadable]
-    start = _first_difference(keys, 0)
-    deep = max(map(len, keys)) > start + 2
-    for depth in (start, start + 1):
-        words = {key[depth] for key in keys if len(key) > depth + 1}
-        parts = {word: part for word in words if (part := part_of(word))}
-        one_each = len(words) == len(set(parts.values()))
-        # A class may be called train_station, say, and have folders in it.
-        sure = one_each if depth > start else one_each or len(set(parts.values())) > 1 or "train" in map(str.lower, words)
-        if not deep or "train" not in parts.values() or not sure:
-            continue
-        if not one_each:
-            names = {"train": "path", "validation": "validation", "test": "test_path"}
-            root = found.path.joinpath(*keys[0][:start])
-            hint = " and ".join(f"{names[part]}: {root / word}" for word, part in sorted(parts.items(), reverse=True))
-            raise DataError(
-                f"{found.path}: of its folders {_some(words)} not each is one part of the set",
-                f"give the parts by {'' if found.path.is_dir() else 'unpacking it, then '}{hint}",
-            )
-        _refuse_stray(found, keys, start + 3)
-        inside = {word: _first_difference([key for key in keys if key[depth] == word], depth + 1) for word in words}
-        at = {word: start if depth > start else inside[word] for word in words}
-        return {key: (parts[key[depth]], key[at[key[depth]]], key[: at[key[depth]] + 1]) for key in keys}
-    _refuse_stray(found, keys, start + 2)
-    return {key: ("train", key[start], key[: start + 1]) for key in keys}
+    start = _fork(keys, 0)
+    (parts, outside), (inner, inside) = _parts(keys, start), _parts(keys, start + 1)
+    known = set(parts.values()) - {None}
+    # Classes may be called train_station and bus_station, and have folders in them.
+    sure = outside or len(known) > 1 or "train" in map(str.lower, parts)
+    deep = "train" in known and sure and max(map(len, keys)) > start + 2
+    if deep and not outside:
+        options = {"train": "path", "validation": "validation", "test": "test_path"}
+        root = found.path.joinpath(*keys[0][:start])
+        hint = " and ".join(f"{options[part]}: {root / word}" for word, part in sorted(parts.items(), reverse=True) if part)
+        raise DataError(
+            f"{found.path}: of its folders {some(parts)} not each is one part of the set",
+            f"give the parts by {'' if found.path.is_dir() else 'unpacking it, then '}{hint}",
+        )
+    if stray := ["/".join(key) for key in keys if len(key) < start + 2 + deep]:
+        raise DataError(f"{found.path}: {some(stray)} lies in no class's folder", _LAYOUT)
+    if deep:
+        at = {word: _fork([key for key in keys if key[start] == word], start + 1) for word in parts}
+        return {key: (parts[key[start]] or "", key[at[key[start]]], key[: at[key[start]] + 1]) for key in keys}
+    inside = inside and all(len(key) > start + 2 for key in keys)
+    return {key: (inner[key[start + 1]] or "" if inside else "train", key[start], key[: start + 1]) for key in keys}
 
 
-def _first_difference(keys: list[Parts], start: int) -> int:
+def _parts(keys: list[Parts], depth: int) -> tuple[dict[str, str | None], bool]:
+    """The part that each folder at a depth means, if any, and whether each is another one, the training part among them."""
+    parts = {key[depth]: part_of(key[depth]) for key in keys if len(key) > depth + 1}
+    return parts, "train" in parts.values() and len(set(parts.values()) - {None}) == len(parts)
+
+
+def _fork(keys: list[Parts], start: int) -> int:
     """The first place, from `start` on, at which paths differ or the folder of a class must be."""
     while len({key[start] for key in keys}) == 1 and max(map(len, keys)) > start + 2 and min(map(len, keys)) > start + 1:
         start += 1
     return start
-
-
-def _refuse_stray(found: _Pictures, keys: list[Parts], depth: int) -> None:
-    if stray := [key for key in keys if len(key) < depth]:
-        raise DataError(f"{found.path}: {_some(map('/'.join, stray))} lies in no class's folder", _LAYOUT)
 
 
 def _classes(found: _Pictures, places: dict[Parts, Place]) -> list[str]:
@@ -305,15 +295,12 @@ def _classes(found: _Pictures, places: dict[Parts, Place]) -> list[str]:
     return sorted(names, key=lambda name: (int(name) if numbers else 0, name))
 
 
-def _notices(found: _Pictures, places: dict[Parts, Place]) -> list[str]:
+def _notices(found: _Pictures, places: dict[Parts, Place]) -> tuple[str, ...]:
     used = {place[2] for place in places.values()}
     beside = {folder[:-1] for folder in used}
-    for folder in (folder for folder in found.folders - used if folder[:-1] in beside):
-        inside = {os.path.splitext(other[-1])[1] or other[-1] for other in found.others if other[: len(folder)] == folder}
-        found.told["no class is made of folders without a picture"].append(f"{'/'.join(folder)} ({_some(inside) or 'empty'})")
+    empty = ["/".join(folder) for folder in found.folders - used if folder[:-1] in beside]
     inner = {frozenset(folder[-1] for folder in found.folders if folder[:-1] == one) for one in used}
+    told = {"no class is made of folders without a picture": empty, **found.told}
     if len(inner) == 1 < len(used) and (names := inner.pop()):
-        found.told[f"each of the classes' folders has the folders {_some(names)} in it"] += map("/".join, used)
-    if found.others:
-        found.told["files that are no pictures by their names are passed over"] += map("/".join, found.others)
-    return [f"{what}: {_some(where)}" for what, where in found.told.items() if where]
+        told[f"each of the classes' folders has the folders {some(names)} in it"] = ["/".join(folder) for folder in used]
+    return tuple(f"{what}: {some(where)}" for what, where in told.items() if where)

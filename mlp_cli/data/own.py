@@ -15,10 +15,12 @@ from mlp_cli.data import arrays, cache, cifar, images, read_table  # noqa: F401
 from mlp_cli.data.arrays import assemble, read_npy, with_classes
 from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
-from mlp_cli.data.streams import reading
+from mlp_cli.data.streams import reading, some
 from mlp_cli.errors import DataError, RunError, cause_of
 
 _STAMPED = 64
+_RULES = "rules 2"
+"""By what rules files become a set; another number here means that no set made by older ones is taken from the cache."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def load_own(path: str | Path, own: Own, task: Task | None) -> tuple[RawSet, Run
     told = [task or "", *others]
 
     def origin() -> list[str]:
-        return [text_of(main), *told, *(line for one in (main, *others.values()) for line in _stamps(one))]
+        return [_RULES, text_of(main), *told, *(line for one in (main, *others.values()) for line in _stamps(one))]
 
     before = origin()
 
@@ -93,12 +95,10 @@ def load_own(path: str | Path, own: Own, task: Task | None) -> tuple[RawSet, Run
         source = f"{'folder' if main.is_dir() else 'file'} {text_of(main)}"
         return replace(raw, name=set_name(main), sha256=arrays_sha256(raw.arrays()), source=source)
 
-    key = hashlib.blake2b(os.fsencode(main), digest_size=8).hexdigest()
-    if any(told):
-        more = repr((told, list(map(str, others.values())))).encode("utf-8", "surrogateescape")
-        key += f"-{hashlib.blake2b(more, digest_size=4).hexdigest()}"
+    given = repr([*map(os.fsencode, (main, *others.values())), *told]).encode()
     plain = re.sub(r"[^\w-]", "_", set_name(main), flags=re.ASCII)[:60]
-    return cache.cached(f"path-{plain}-{key}", before, make, tell_again=True)
+    key = f"path-{plain}-{hashlib.blake2b(given, digest_size=8).hexdigest()}"
+    return cache.cached(key, before, make, tell_again=True)
 
 
 def set_name(path: Path) -> str:
@@ -144,10 +144,21 @@ def _with_part(found: Found, role: str, more: Found, where: Path) -> Found:
             f"the file under {role}_path has a {others[0]} part as well",
             f"give a file with a single part, as x and y, under {'test_path' if role == 'test' else 'validation'}",
         )
-    y = more.arrays["train_y"]
-    if found.classes and more.classes:
-        if unknown := [name for name in more.classes if name not in found.classes]:
-            raise DataError(f"the {role} part has the class {unknown[0]}, which {where} lacks")
-        y = np.array([found.classes.index(name) for name in more.classes])[y]
-    both = found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}
-    return Found(both, found.classes, (*found.notices, *more.notices))
+    part = assemble(more, f"the file under {role}_path")
+    y, names, notices = part.train_y, list(part.classes), (*found.notices, *more.notices)
+    if found.classes or names:
+        number = {name: at for at, name in enumerate(found.classes)} or {name: int(name) for name in names if name.isdecimal()}
+        if not names:
+            labels, y = np.unique(y, return_inverse=True)
+            names = [f"{label:g}" for label in labels]
+            if not set(names) & set(number):
+                number = {f"{at}": at for at in number.values()}
+                notices += (f"the labels of the {role} part are taken as numbers of the classes: 0 is {found.classes[0]}",)
+        if not number.keys() >= set(names):
+            known = found.classes or [f"{label:g}" for label in np.unique(found.arrays["train_y"])]
+            raise DataError(
+                f"the {role} part has the classes {some(names)}, and {where} has {some(known)}",
+                "call the classes alike in both, or number them alike",
+            )
+        y = np.array([number[name] for name in names])[y]
+    return Found(found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}, found.classes, notices)

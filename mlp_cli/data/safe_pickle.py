@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import pickle
 import re
-import struct
 import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ import numpy as np
 
 from mlp_cli.data.dataset import Array
 from mlp_cli.data.streams import Stream, printable
+from mlp_cli.errors import DataError
 
 MOST_READS = 1_000_000
 """Reads that a pickle may take, one or two an instruction; a batch of CIFAR-10 takes 60,000."""
@@ -32,34 +32,36 @@ _LEFT_OUT = (
     *(pickle.EXT1 + pickle.EXT2 + pickle.EXT4 + pickle.NEXT_BUFFER + pickle.READONLY_BUFFER),
     *(pickle.EMPTY_SET + pickle.ADDITEMS + pickle.FROZENSET),
 )
-_NONSENSE = (
-    *(pickle.UnpicklingError, EOFError, struct.error, LookupError, TypeError, ValueError, AttributeError, OverflowError),
-    *(AssertionError, RecursionError),
-)
 
 
-def load_pickle(stream: Stream, shrink: Callable[[Array], object] = lambda array: array) -> object:
+def load_pickle(stream: Stream) -> object:
     """The value in a pickle of any protocol: None, bool, int, float, str, bytes, list, tuple, dict, and arrays of numbers.
 
     Texts that Python 2 wrote come as bytes; keys of dicts come as str, always. Arrays are in native byte order and C order, perhaps
-    read-only. shrink: called with each array as soon as it is read, may give something smaller to stand in its place.
-    Errors: DataError for everything that is not such a pickle, and for one that asks for anything else.
+    read-only. Errors: DataError for everything that is not such a pickle, and for one that asks for anything else.
     """
     try:
         with warnings.catch_warnings():
             # Python 2 wrote escapes that Python 3 warns of.
             warnings.simplefilter("ignore")
-            value: object = _Reader(stream, shrink).load()
-    except _NONSENSE as error:
+            value: object = _Reader(stream).load()
+    except DataError:
+        raise
+    # Nonsense makes the library stumble in many ways.
+    except Exception as error:
         raise stream.error(f"not a pickle of plain data ({type(error).__name__})", _AGAIN) from error
     stream.check_end()
     return value
 
 
 class _Array:
-    """Stands for a NumPy array; `value` is the array as soon as its state is there."""
+    """Stands for a NumPy array, as `ndarray` and `_reconstruct` would make it; `value` is the array once its state is there."""
 
-    value: object = None
+    value: Array | None = None
+
+    def __init__(self, kind: object = None, shape: object = (0,), code: object = None) -> None:
+        if shape != (0,):
+            raise TypeError
 
 
 class _Dtype:
@@ -112,23 +114,22 @@ class _Reader(pickle._Unpickler):
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, stream: Stream, shrink: Callable[[Array], object]) -> None:
+    def __init__(self, stream: Stream) -> None:
         super().__init__(_Steps(stream), encoding="bytes")
         self.memo = _Memo()
         self.stream = stream
-        self.shrink = shrink
         self.made = 0
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name stands for; nothing is imported."""
         wanted = f"{module}.{name}".replace("numpy._core.", "numpy.core.", 1).replace("__builtin__.", "builtins.", 1)
         found = {
-            "numpy.core.multiarray._reconstruct": _new_array,
+            "numpy.core.multiarray._reconstruct": _Array,
             "numpy.ndarray": _Array,
             "numpy.dtype": _Dtype,
             "numpy.core.numeric._frombuffer": self._from_buffer,
             "_codecs.encode": self._latin1,
-            "builtins.bytes": _no_bytes,
+            "builtins.bytes": lambda: b"",
         }.get(wanted)
         if found is None:
             raise self.stream.error(f"asks for {printable(wanted)}, which is not let in", _AGAIN)
@@ -153,17 +154,16 @@ class _Reader(pickle._Unpickler):
         self.stack.append(_Dict())
 
     def load_dict(self) -> None:
-        """A dict of the items above the mark."""
-        items = self.pop_mark()
-        self.stack.append(_Dict())
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            self.stack[-1][key] = value
+        """A dict of the items above the mark. There are none: Python puts them in afterwards."""
+        if self.pop_mark():
+            raise TypeError
+        self.load_empty_dict()
 
     dispatch |= {pickle.BUILD[0]: load_build, pickle.EMPTY_DICT[0]: load_empty_dict, pickle.DICT[0]: load_dict}
     # The standard library would allocate as many bytes as are declared.
     dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]
 
-    def _array(self, content: Any, dtype: Any, shape: Any, fortran: bool) -> object:
+    def _array(self, content: Any, dtype: Any, shape: Any, fortran: bool) -> Array:
         if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype) or not isinstance(shape, tuple):
             raise TypeError
         if len(shape) > _MOST_DIMENSIONS or not all(type(size) is int and 0 <= size < 1 << 48 for size in shape):
@@ -178,9 +178,9 @@ class _Reader(pickle._Unpickler):
         self._account(size)
         flat = np.frombuffer(content, plain)
         array = flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
-        return self.shrink(np.ascontiguousarray(array, plain.newbyteorder("=")).reshape(shape))
+        return np.ascontiguousarray(array, plain.newbyteorder("=")).reshape(shape)
 
-    def _from_buffer(self, content: Any, dtype: Any, shape: Any, order: Any) -> object:
+    def _from_buffer(self, content: Any, dtype: Any, shape: Any, order: Any) -> Array:
         """The form that protocol 5 gives to an array."""
         return self._array(content, dtype, shape, _text(order) == "F")
 
@@ -197,16 +197,6 @@ class _Reader(pickle._Unpickler):
         # Bytes that come as text count twice, as bytes and in their array.
         if self.made > 2 * self.stream.limit.used:
             raise self.stream.error("makes more data than it holds")
-
-
-def _new_array(kind: object, shape: object, code: object) -> _Array:
-    if kind is not _Array or shape != (0,):
-        raise TypeError
-    return _Array()
-
-
-def _no_bytes() -> bytes:
-    return b""
 
 
 def _text(value: object) -> str:

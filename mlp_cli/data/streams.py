@@ -16,7 +16,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -33,7 +33,9 @@ _ZIP_LIST = 32 << 20
 _PIECE = 1 << 20
 _BUFFER = 1 << 14
 _PACKED = 1 << 17
+_ENDS = 1000
 _NAME = 120
+_NAMED = 3
 _TARS = (".tar", ".tgz", ".txz")
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _DAMAGE = (
@@ -61,24 +63,21 @@ class Limit:
         """Counts bytes. Errors: DataError where they are too many."""
         self.used += count
         if self.used > self.most:
-            raise DataError(f"{self.where}: holds more than {self}", "use a part of it")
-
-    def __str__(self) -> str:
-        told = "the most that is read out of one file" if self.most == LIMIT else "half of the memory that is free"
-        return f"{self.most:,} bytes, {told}"
+            told = "the most that is read out of one file" if self.most == LIMIT else "half of the memory that is free"
+            raise DataError(f"{self.where}: holds more than {self.most:,} bytes, {told}", "use a part of it")
 
 
 class Stream(io.BufferedReader):
     """A file, or a member of an archive, read once from its start; a context manager.
 
-    where: what messages call it. member: its name; that of a member never becomes a path, that of a folder in an archive ends with a
-    slash. limit: what its bytes count against. packing: gzip, xz or plain.
+    file: where its bytes come from. where: what messages call it. member: its name; that of a member never becomes a path, that of a
+    folder in an archive ends with a slash. limit: what its bytes count against.
     Errors: reading raises DataError, in one line, for whatever can be wrong with a file.
     """
 
-    def __init__(self, file: IO[bytes], where: str, member: str, limit: Limit, packing: str = "plain") -> None:
+    def __init__(self, file: IO[bytes], where: str, member: str, limit: Limit) -> None:
         super().__init__(_Raw(file, where, limit), _BUFFER)
-        self.where, self.member, self.limit, self.packing = where, member, limit, packing
+        self.file, self.where, self.member, self.limit = file, where, member, limit
 
     def read(self, size: int | None = -1, /) -> Any:
         """As of any file; bytes or a bytearray. A large piece grows as it comes, so a size that is merely declared costs nothing."""
@@ -88,15 +87,6 @@ class Stream(io.BufferedReader):
         end = sys.maxsize if size is None or size < 0 else size
         while piece := super().read(min(max(len(content), _BUFFER), _PIECE, end - len(content))):
             content += piece
-        return content
-
-    def read_exactly(self, size: int) -> Any:
-        """The next `size` bytes. Errors: DataError where fewer follow."""
-        if size > self.limit.most:
-            raise self.error(f"declares {size:,} bytes, more than {self.limit}", "use a part of it")
-        content = self.read(size)
-        if len(content) < size:
-            raise self.error(f"truncated: {size:,} bytes are declared, {len(content):,} follow")
         return content
 
     def check_end(self) -> None:
@@ -113,7 +103,7 @@ class _Raw(io.RawIOBase):
     """Reads on in a file, counts, and says in words what goes wrong."""
 
     def __init__(self, file: IO[bytes], where: str, limit: Limit) -> None:
-        self.file, self.where, self.limit = file, where, limit
+        self.file, self.where, self.limit, self.ends = file, where, limit, 0
 
     def readable(self) -> bool:
         return True
@@ -122,6 +112,10 @@ class _Raw(io.RawIOBase):
         with reading(self.where):
             content = self.file.read(min(len(buffer), _PIECE))
         self.limit.take(len(content))
+        # tarfile looks for the end of a member, however far away it is said to be.
+        self.ends += not content
+        if self.ends > _ENDS:
+            raise DataError(f"{self.where}: truncated: it ends before what it declares does")
         buffer[: len(content)] = content
         return len(content)
 
@@ -182,8 +176,8 @@ def open_file(path: Path) -> Stream:
         # Opening a pipe would wait for a writer for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise DataError(f"{where}: not a file")
-        with open(path, "rb") as file:
-            head = file.read(512)
+        with open(path, "rb") as start:
+            head = start.read(512)
     packing = "gzip" if head.startswith(b"\x1f\x8b") else "xz" if head.startswith(b"\xfd7zXZ\0") else "plain"
     reason = foreign(head)
     expected = {".gz": "gzip", ".tgz": "gzip", ".xz": "xz", ".txz": "xz"}.get(path.suffix.lower(), packing)
@@ -193,8 +187,8 @@ def open_file(path: Path) -> Stream:
     if reason:
         raise DataError(f"{where}: {reason}", _HINT)
     with reading(where):
-        content: Any = {"gzip": gzip.GzipFile, "xz": _Xz, "plain": io.FileIO}[packing](path)
-    return Stream(content, where, path.name, Limit(where, packing != "plain"), packing)
+        file: Any = {"gzip": gzip.GzipFile, "xz": _Xz, "plain": io.FileIO}[packing](path)
+    return Stream(file, where, path.name, Limit(where, packing != "plain"))
 
 
 def members(path: Path) -> Generator[Stream, None, None]:
@@ -205,12 +199,7 @@ def members(path: Path) -> Generator[Stream, None, None]:
     Errors: DataError, also for sparse and for encrypted members.
     """
     with open_file(path) as stream:
-        if stream.peek(4).startswith((b"PK\3\4", b"PK\5\6")):
-            yield from _zip_members(stream, path)
-        elif is_tar(path):
-            yield from _tar_members(stream)
-        else:
-            raise stream.error("not a zip archive")
+        yield from _tar_members(stream) if is_tar(path) else _zip_members(stream)
 
 
 def is_tar(path: Path) -> bool:
@@ -218,10 +207,10 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").removesuffix(".xz").endswith(_TARS)
 
 
-def _zip_members(stream: Stream, path: Path) -> Iterator[Stream]:
+def _zip_members(stream: Stream) -> Iterator[Stream]:
     limit = Limit(stream.where)
-    file = open(path, "rb") if stream.packing == "plain" else io.BytesIO(stream.read())  # noqa: SIM115
-    with reading(stream.where), file, zipfile.ZipFile(_ZipFile(file)) as archive:
+    file: Any = stream.file if isinstance(stream.file, io.FileIO) else io.BytesIO(stream.read())
+    with reading(stream.where), _ZipFile(file) as opened, zipfile.ZipFile(opened) as archive:
         infos = archive.infolist()
         if len({info.filename for info in infos}) < len(infos):
             raise zipfile.BadZipFile("two members have the same name")
@@ -233,27 +222,20 @@ def _zip_members(stream: Stream, path: Path) -> Iterator[Stream]:
                 yield member
 
 
-class _ZipFile:
+class _ZipFile(io.BufferedReader):
     """The file of a zip archive. The library reads the list of members in one piece, and makes ten times as much of it."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-
-    def read(self, size: int = -1) -> bytes:
-        if size > _ZIP_LIST:
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _ZIP_LIST:
             raise zipfile.BadZipFile(f"a list of members of {size:,} bytes; use .tar.gz")
-        return self.file.read(size)
+        return super().read(size)
 
 
 def _tar_members(stream: Stream) -> Iterator[Stream]:
     limit = Limit(stream.where)
     with reading(stream.where), tarfile.open(fileobj=stream, mode="r|", tarinfo=_TarHeader) as archive:
         while (info := archive.next()) is not None:
-            # The library would keep them all, and would look for the end of a member for ever, however far away it is said to be.
-            archive.members.clear()  # type: ignore[attr-defined]
-            if not 0 <= archive.offset - archive.fileobj.tell() <= stream.limit.most:
-                raise tarfile.ReadError(f"a member of {info.size:,} bytes is declared")
+            archive.members.clear()  # type: ignore[attr-defined]  # The library would keep them all.
             if info.issparse() or any(key.startswith("GNU.sparse") for key in info.pax_headers):
                 raise tarfile.ReadError("sparse members are not read")
             where = f"{stream.where}: {printable(info.name)}"
@@ -309,3 +291,9 @@ def printable(name: str) -> str:
     """A name from outside, cut to a length and without characters that could upset a terminal or a line of text."""
     name = name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[-_NAME // 2 :]}"
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few of names from outside in their order, and how many there are more."""
+    found = sorted(map(printable, names))
+    return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else "")

@@ -130,6 +130,14 @@ def test_tar_refuses(tmp_path: Path, name: str, packed: bool) -> None:
     refuses(contents, path)
 
 
+@pytest.mark.parametrize("size", [b"77777777777\0", b"\x80" + b"\x7f" * 11])
+def test_an_end_that_is_far_away_is_not_looked_for(tmp_path: Path, size: bytes) -> None:
+    """The library would read nothing, some 10 kB at a time, for as many bytes as are declared."""
+    path = tmp_path / "a.tar"
+    path.write_bytes(block(size=size) + DATA)
+    refuses(lambda path: list(members(path)), path, "truncated: it ends before what it declares does")
+
+
 def test_an_archive_that_just_ends(tmp_path: Path) -> None:
     """Some writers leave out the blocks of zeros at the end."""
     path = tmp_path / "a.tar"
@@ -216,7 +224,7 @@ def test_only_files(tmp_path: Path) -> None:
 def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"hello")
-    refuses(contents, path, "not a zip archive")
+    refuses(contents, path, "damaged or not usable (file is not a zip file)")
     path.write_text("<html>")
     refuses(contents, path, "HTML page")
     refuses(contents, tmp_path / "none.zip", "no such file")

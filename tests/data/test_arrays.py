@@ -224,7 +224,14 @@ X3, Y3 = X[:3], Y[:3]
     ],
 )
 def test_roles(keys: str, roles: dict[str, str]) -> None:
-    assert choose(keys.split(), "f") == (roles, ())
+    found, notices = choose(keys.split(), "f")
+    assert found == roles and len(notices) == ("names" in keys)
+
+
+def test_arrays_that_are_passed_over_are_told() -> None:
+    """A part under another name would else be missing in silence."""
+    _, notices = choose(["x", "y", "x_holdout", "y_holdout", "about", "ids"], "f")
+    assert notices == ("arrays whose names tell no role are passed over: about, ids, x_holdout and 1 more",)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +264,8 @@ def test_inputs_to_test_without_labels_are_told() -> None:
         *(
             ("seg_test", "test"),
             ("testSet", "test"),
+            ("val2017", "validation"),
+            ("dev", "validation"),
             ("cats-train", "train"),
             ("train_test", None),
             ("cat", None),
@@ -481,6 +490,36 @@ def test_what_a_matlab_file_declares_costs_nothing(tmp_path: Path, compressed: b
         path.write_bytes(lie)
         with limits(), contextlib.suppress(DataError):
             read_mat(path)
+
+
+CELL = struct.pack("<8I", 14, 40, 6, 8, 1, 0, 5, 8) + struct.pack("<4I", 0, 0, 1, 0)
+"""A variable of MATLAB that holds nothing, an empty cell array without a name: the cheapest that there is."""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (bytes(80_000), "an element of type 0"),
+        (CELL * 10_001, "more than 10,000 variables"),
+        (struct.pack("<II", 15, len(zlib.compress(CELL * 2))) + zlib.compress(CELL * 2), "more than 1 variables"),
+        (struct.pack("<II", 15, 99) + bytes(99), "unknown compression method"),
+        (CELL, "no array can be told to be the inputs of the train part; it has none"),
+    ],
+)
+def test_elements_of_a_matlab_file(tmp_path: Path, content: bytes, words: str) -> None:
+    path = matlab(tmp_path / "a.mat", {"x": X})
+    path.write_bytes(path.read_bytes()[:128] + content)
+    refuses(read_mat, path, words)
+
+
+@pytest.mark.parametrize("code", [0, 10, 20, 99, 60_000])
+def test_a_type_that_matlab_does_not_have(tmp_path: Path, code: int) -> None:
+    """SciPy looks for it behind its table of types, and the process crashes."""
+    path = matlab(tmp_path / "a.mat", {"x": X.reshape(6, 4) * 1.0, "y": Y})
+    content = path.read_bytes()
+    assert struct.pack("<II", 9, 192) in content
+    path.write_bytes(content.replace(struct.pack("<II", 9, 192), struct.pack("<II", code, 192)))
+    refuses(read_mat, path, f"not a usable MATLAB file (values of type {code})")
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -118,8 +118,11 @@ def test_a_class_that_only_the_test_part_has_is_an_error(tmp_path: Path) -> None
     ("spoil", "message"),
     [
         (lambda folder: [path.unlink() for path in folder.iterdir()], "a folder that holds no data that can be read"),
-        (lambda folder: [path.unlink() for path in folder.glob("train-*")], "lacks train-images-idx3-ubyte, train-labels"),
-        (lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(), "lacks t10k-labels-idx1-ubyte"),
+        (lambda folder: [path.unlink() for path in folder.glob("train-*")], "the inputs of the train part; it has 't10k-images'"),
+        (
+            lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink(),
+            "a file is missing; it has t10k-images, train-images, train-labels",
+        ),
         (lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"<html>"), "an HTML page saved in place of the data"),
         (
             lambda folder: (folder / "train-labels-idx1-ubyte").write_bytes(b"version https://git-lfs.github.com/spec/v1"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mlp_cli.data.arrays import assemble, find_idx, idx_header, read_idx, read_idx_folder
+from mlp_cli.data.arrays import assemble, idx_header, read_idx, read_idx_folder
 from mlp_cli.data.dataset import RawSet
 from mlp_cli.errors import DataError
 
@@ -103,14 +103,38 @@ def test_parts_that_do_not_fit(tmp_path: Path, x: np.ndarray, y: np.ndarray, mes
 
 
 def test_names_of_either_spelling_are_found(tmp_path: Path) -> None:
-    names = ["train-images.idx3-ubyte.gz", "train-labels-idx1-ubyte", "train-labels-idx1-ubyte.gz", "test-images-idx2-ubyte.xz"]
-    for name in [*names, "notes.txt", "t10k-labels-idx1-ubyte.bak"]:
-        (tmp_path / name).write_bytes(b"")
-    assert {role: path.name for role, path in find_idx(tmp_path).items()} == {
-        "train_x": "train-images.idx3-ubyte.gz",
-        "train_y": "train-labels-idx1-ubyte",
-        "test_x": "test-images-idx2-ubyte.xz",
+    x, y = np.arange(24, dtype=np.uint8).reshape(6, 2, 2), np.arange(6, dtype=np.uint8)
+    files = {
+        "train-images.idx3-ubyte.gz": x[:4],
+        "train-labels-idx1-ubyte": y[:4],
+        "test-images-idx2-ubyte.xz": x[4:],
+        "t10k-labels.idx1-ubyte": y[4:],
     }
+    for name, array in files.items():
+        (tmp_path / name).write_bytes(pack(idx_bytes(array), Path(name).suffix if name[-3:] in (".gz", ".xz") else ""))
+    for name in ("train-labels-idx1-ubyte.gz", "notes.txt", "t10k-labels-idx1-ubyte.bak"):
+        (tmp_path / name).write_bytes(b"broken")  # the plain file goes first
+    found = read_idx_folder(tmp_path).arrays
+    assert found["train_x"].tolist() == x[:4].tolist() and found["train_y"].tolist() == y[:4].tolist()
+    assert found["test_x"].tolist() == x[4:].tolist() and found["test_y"].tolist() == y[4:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["train-images-idx3-ubyte"], "a file is missing; it has train-images"),
+        (["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"], "it has t10k-images, train-images"),
+        (["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"], "the inputs of the train part"),
+        (["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"], "the labels of the train part"),
+        ([*(f"{part}-{kind}-idx1-ubyte" for part in ("test", "t10k") for kind in ("images", "labels"))], "could both be test_x"),
+    ],
+)
+def test_incomplete_folders(tmp_path: Path, names: list[str], words: str) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(idx_bytes(np.zeros(3, np.uint8)))
+    with pytest.raises(DataError) as caught:
+        read_idx_folder(tmp_path)
+    assert caught.value.message.startswith(f"{tmp_path}: ") and words in caught.value.message
 
 
 def mutated(content: bytes, generator: np.random.Generator) -> bytes:

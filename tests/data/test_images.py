@@ -184,6 +184,26 @@ def test_more_than_eight_bits_are_refused(tmp_path: Path, name: str) -> None:
     refuses(read_images, folder(tmp_path, {f"a/{name}": DEEP[name], "b/1.png": encoded(GREY[0])}), f"a/{name}", "8 bits")
 
 
+def test_bitmaps_of_sixteen_bits(tmp_path: Path) -> None:
+    """They have 5, 6 and 5 bits for red, green and blue: fewer than 8 a channel, so nothing is cut off."""
+    header = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0) + struct.pack("<3I", 0xF800, 0x07E0, 0x001F)
+    content = b"BM" + struct.pack("<IHHI", 70, 0, 0, 66) + header + struct.pack("<2H", 0xF800, 0x07FF)
+    found = read_images(folder(tmp_path, {"a/1.bmp": content, "b/1.bmp": content}))
+    assert found.shape == (3, 1, 2) and found.train_x[0].tolist() == [255, 0, 0, 255, 0, 255] and found.notices == ()
+
+
+def test_decoders_do_not_write_of_damage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The library behind TIFF writes of what it meets to the standard error, past Python."""
+    content = bytearray(encoded(COLOUR[0], "TIFF", compression="tiff_deflate"))
+    content[content.index(b"\x78") + 20] ^= 0xFF
+    found = read_images(folder(tmp_path, letters() | {"A/bad.tif": bytes(content)}))
+    assert found.notices == ("pictures that cannot be read are left out: A/bad.tif (damaged)",)
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(OSError):
+        Image.open(io.BytesIO(content)).load()
+    assert "ZIPDecode" in capfd.readouterr().err, "it would else"
+
+
 def test_colour_modes_that_cannot_be_kept(tmp_path: Path) -> None:
     out = io.BytesIO()
     Image.fromarray(COLOUR[0], "LAB").save(out, "TIFF")
@@ -204,6 +224,14 @@ def test_several_frames_are_told(tmp_path: Path, form: str) -> None:
     found = read_images(folder(tmp_path, {f"a/1.{form.lower()}": content, "b/1.png": encoded(GREY[2])}))
     assert found.notices == (f"only the first of several frames is taken: a/1.{form.lower()}",)
     assert found.train_x.reshape(2, -1, 20)[:, 0].tolist() == GREY[[0, 2]].reshape(2, 20).tolist()
+
+
+def test_all_that_is_to_be_said_of_a_picture_is_said(tmp_path: Path) -> None:
+    pages = [Image.fromarray(COLOUR[number]).convert("CMYK") for number in range(2)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    content = (tmp_path / "pages.tif").read_bytes()
+    found = read_images(folder(tmp_path / "set", {"a/1.tif": content, "b/1.png": encoded(COLOUR[1])}))
+    assert found.notices == ("only the first of several frames is taken: a/1.tif", "CMYK is turned into RGB: a/1.tif")
 
 
 def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +271,12 @@ def test_other_formats_are_no_pictures(tmp_path: Path) -> None:
 
 def test_pointers_are_named(tmp_path: Path) -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\n"
-    refuses(read_images, folder(tmp_path, {"a/1.png": pointer, "b/1.png": pointer}), "none can be read", "Git LFS pointer")
+    refuses(
+        read_images,
+        folder(tmp_path, {"a/1.png": pointer, "b/1.png": pointer}),
+        "no pictures that can be used",
+        "a/1.png (a Git LFS pointer",
+    )
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -348,19 +381,23 @@ def test_classes_that_are_called_like_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"D/": b""}, "no class is made of folders without a picture: D (empty)"),
-        ({"D/": b"", "E/": b""}, "no class is made of folders without a picture: D (empty), E (empty)"),
-        ({"D/.hidden.png": b"x", "D/": b""}, "no class is made of folders without a picture: D (empty)"),
-        ({"D/1.heic": b"x", "D/2.HEIC": b"x"}, "no class is made of folders without a picture: D (.HEIC, .heic)"),
-        ({"D/sub/labels": b"x"}, "no class is made of folders without a picture: D (labels)"),
+        ({"D/": b""}, "D"),
+        ({"D/": b"", "E/": b""}, "D, E"),
+        ({"D/.hidden.png": b"x", "D/": b""}, "D"),
+        ({"D/1.heic": b"x", "D/2.HEIC": b"x"}, "D"),
+        ({"D/sub/labels": b"x"}, "D"),
     ],
 )
 def test_classes_without_pictures_are_told(tmp_path: Path, maker: str, more: Files, told: str) -> None:
     found = read_images(MAKERS[maker](tmp_path / maker, letters() | more))
-    assert found.classes == ("A", "B", "C") and found.notices[0] == told
+    assert found.classes == ("A", "B", "C")
+    assert found.notices[0] == f"no class is made of folders without a picture: {told}"
+    passed = [name for name in more if ("." in name and "hidden" not in name) or "labels" in name]
+    told_of = f"files that are no pictures by their names are passed over: {', '.join(passed)}"
+    assert found.notices[1:] == ((told_of,) if passed else ())
     parts = {f"train/{name}": content for name, content in (letters() | more).items()} | {"test/A/1.png": encoded(GREY[0])}
     found = read_images(MAKERS[maker](tmp_path / f"b{maker}", parts))
-    assert found.notices[0] == told.replace(": D", ": train/D").replace(", E", ", train/E")
+    assert found.notices[0].endswith(": train/" + told.replace(", ", ", train/"))
 
 
 def test_a_class_of_the_validation_part_alone(tmp_path: Path) -> None:

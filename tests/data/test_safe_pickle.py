@@ -286,11 +286,3 @@ def test_mutants_of_python_2(tmp_path: Path) -> None:
     path = tmp_path / "value.pkl"
     path.write_bytes(python2({b"x": np.eye(3), b"y": [1, 2, 3]}))
     check_mutants(read, path, 0.5)
-
-
-def test_shrink_stands_in(tmp_path: Path) -> None:
-    path = tmp_path / "value.pkl"
-    array = np.zeros(3)
-    path.write_bytes(pickle.dumps([array, array], protocol=2))
-    with open_file(path) as stream:
-        assert load_pickle(stream, lambda array: f"{len(array)} values") == ["3 values", "3 values"]

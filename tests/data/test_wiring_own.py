@@ -72,19 +72,56 @@ def test_parts_from_other_files(tmp_path: Path) -> None:
         load(path=main, own=Own(test_path=str(validation)))
 
 
-def test_picture_classes_are_matched_by_name(tmp_path: Path) -> None:
+def pictures(root: Path, names: str | list[str]) -> Path:
+    """Four pictures of 3 x 3 pixels a class."""
     from PIL import Image
 
-    for part, names in (("main", "abc"), ("more", "cb"), ("odd", "az")):
-        for place, name in enumerate(names):
-            (tmp_path / part / name).mkdir(parents=True)
-            for number in range(4):
-                Image.fromarray(np.full((3, 3), 40 * place + number, np.uint8)).save(tmp_path / part / name / f"{number}.png")
-    dataset = load(path=tmp_path / "main", validation=0, own=Own(test_path=str(tmp_path / "more")))
+    for place, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for number in range(4):
+            Image.fromarray(np.full((3, 3), 40 * place + number, np.uint8)).save(root / name / f"{number}.png")
+    return root
+
+
+def numbered(path: Path, labels: list[float]) -> Path:
+    np.savez(path, x=np.zeros((len(labels), 3, 3), np.uint8), y=np.array(labels))
+    return path
+
+
+def test_picture_classes_are_matched_by_name(tmp_path: Path) -> None:
+    main = pictures(tmp_path / "main", "abc")
+    dataset = load(path=main, validation=0, own=Own(test_path=str(pictures(tmp_path / "more", "cb"))))
     assert dataset.classes == ("a", "b", "c")
     assert dataset.test is not None and dataset.test.y.tolist() == [1] * 4 + [2] * 4
-    with pytest.raises(DataError, match="the test part has the class z, which"):
-        load(path=tmp_path / "main", own=Own(test_path=str(tmp_path / "odd")))
+    with pytest.raises(DataError, match=r"the test part has the classes a, z, and .*main has a, b, c"):
+        load(path=main, own=Own(test_path=str(pictures(tmp_path / "odd", "az"))))
+
+
+def test_numbers_for_classes_that_have_names(tmp_path: Path) -> None:
+    """One part names its classes, the other numbers them: they are matched where that can be meant, and never in silence."""
+    digits, letters = pictures(tmp_path / "digits", ["1", "2", "10"]), pictures(tmp_path / "letters", "abc")
+    numbers = numbered(tmp_path / "numbers.npz", [2, 10, 1, 2])
+    dataset = load(path=digits, validation=0, own=Own(test_path=str(numbers)))
+    assert dataset.classes == ("1", "2", "10") and dataset.test is not None
+    assert dataset.test.y.tolist() == [1, 2, 0, 1] and dataset.notices == ()
+    dataset = load(path=numbers, validation=0, own=Own(test_path=str(digits)))
+    assert dataset.test is not None and dataset.test.y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    dataset = load(path=letters, validation=0, own=Own(test_path=str(numbered(tmp_path / "few.npz", [2.0, 0.0]))))
+    assert dataset.test is not None and dataset.test.y.tolist() == [2, 0]
+    assert dataset.notices == ("the labels of the test part are taken as numbers of the classes: 0 is a",)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 3], [0.5, 1, 2], [-1, 0, 1]])
+def test_numbers_that_no_class_has(tmp_path: Path, labels: list[float]) -> None:
+    numbers, letters = numbered(tmp_path / "numbers.npz", labels), pictures(tmp_path / "letters", "abc")
+    listed = ", ".join(f"{label:g}" for label in labels)
+    for main, other, words in (
+        (letters, numbers, f"the test part has the classes {listed}, and {letters} has a, b, c"),
+        (numbers, letters, f"the test part has the classes a, b, c, and {numbers} has {listed}"),
+    ):
+        with pytest.raises(DataError) as caught:
+            load(path=main, own=Own(test_path=str(other)))
+        assert caught.value.message == words
 
 
 def test_own_validation_rows_are_told_of(tmp_path: Path) -> None:
