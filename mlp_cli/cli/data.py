@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mlp_cli.data.dataset import Column, Dataset
 
 
+_EXAMPLES, _POINTS = 10, 4_000  # rows that are drawn: of each class, and of a set of two features
+
+
 @click.group()
 def data() -> None:
     """The data sets: list them, look at one, fetch one."""
@@ -75,7 +78,8 @@ def show(name: str, subset: str | None, target: str | None, out: Path | None, qu
     for text in dataset.notices:
         notify(text)
     written = out or Path(f"{dataset.name}.png")
-    counts = _draw(dataset, written)
+    counts = dataset.class_counts()
+    _draw(dataset, written)
     if as_json:
         per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}
         columns = [asdict(column) for column in dataset.columns]
@@ -118,26 +122,24 @@ def _load(name: str, subset: str | None, target: str | None) -> Dataset:
     return load(None if own else name, name if own else None, validation=0, test=0, subset=subset, own=options)
 
 
-def _draw(dataset: Dataset, path: Path) -> dict[str, Any]:
-    """Draws the picture. Gives the rows of each class, by part."""
+def _draw(dataset: Dataset, path: Path) -> None:
+    """Draws the first training rows of each class, points for a set of two features, and the distribution of a quantity."""
     import numpy as np
 
-    from mlp_cli.data.load import contact_sheet
     from mlp_cli.plots.data import sheet
     from mlp_cli.plots.regions import histogram, scatter
 
-    found = contact_sheet(dataset)
-    if found.targets is not None:
-        histogram(path, found.targets, dataset.target or "target", title=dataset.name)
-    elif found.points is not None:
-        x, y = found.points
-        detail = ", ".join(f"{int(values.sum()):,} {part} rows" for part, values in found.counts.items())
-        scatter(path, x, y, dataset.classes, title=dataset.name, detail=detail)
+    counts, rows = dataset.class_counts(), dataset.train.index
+    x, y = dataset.train.x, np.asarray(dataset.train.y)
+    if not dataset.classes:
+        histogram(path, y[rows], dataset.target or "target", title=dataset.name)
+    elif dataset.shape == (2,):
+        drawn = rows[np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(np.intp)]
+        detail = ", ".join(f"{int(values.sum()):,} {part} rows" for part, values in counts.items())
+        scatter(path, x[drawn], y[drawn], dataset.classes, title=dataset.name, detail=detail)
     else:
-        labels = np.repeat(np.arange(len(found.examples)), [len(images) for images in found.examples])
-        images = np.concatenate(found.examples)
-        sheet(path, images, labels, dataset.classes, dataset.shape, found.counts, title=dataset.name)
-    return found.counts
+        first = np.concatenate([rows[np.flatnonzero(y[rows] == label)[:_EXAMPLES]] for label in range(len(dataset.classes))])
+        sheet(path, x[first], y[first], dataset.classes, dataset.shape, counts, title=dataset.name)
 
 
 @data.command(epilog="Example: mlp data fetch mnist --from ~/Downloads")

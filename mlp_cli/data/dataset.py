@@ -119,6 +119,11 @@ class Dataset:
         named = {"training": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
 
+    def class_counts(self) -> dict[str, NDArray[np.int64]]:
+        """Rows per class, (K,) int64, by part; none for regression."""
+        parts = {} if self.task == "regression" else self.parts()
+        return {name: np.bincount(part.y[part.index], minlength=len(self.classes)) for name, part in parts.items()}
+
     def summary(self) -> str:
         """What a run is given, in one line: `48 training, 10 test rows; 2 classes: cat, dog; 784 inputs, scaled to 0–1`."""
         rows = ", ".join(f"{len(part):,} {name}" for name, part in self.parts().items())

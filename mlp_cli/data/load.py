@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlp_cli.data import catalogue, sources
 from mlp_cli.data.dataset import Array, Column, Dataset, Part, RawSet, Task
@@ -25,22 +24,6 @@ from mlp_cli.text import counted, listed
 
 HELD_OUT_BY = ("stratified", "last", "group", "time")
 """The splits that can set a test part aside as well."""
-
-_POINTS = 4_000
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """What a contact sheet shows. counts: rows per class, (K,) int64, by part; none for regression.
-
-    examples: for each class an array (n, D) of the set's dtype with its first rows in the training part, n at most as asked for.
-    points: x (n, 2) and y (n,) of training rows, for a set of two features; targets: y (N,) float64 of a regression set; else None.
-    """
-
-    counts: dict[str, NDArray[np.int64]]
-    examples: tuple[Array, ...]
-    points: tuple[Array, Array] | None
-    targets: Array | None
 
 
 def load(
@@ -166,15 +149,9 @@ def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
     return replace(whole, classes=tuple(classes), train_x=whole.train_x[train], train_y=train_y)
 
 
-def _class_counts(dataset: Dataset) -> dict[str, NDArray[np.int64]]:
-    """Rows per class, (K,) int64, by part; none for regression."""
-    parts = {} if dataset.task == "regression" else dataset.parts()
-    return {name: np.bincount(part.y[part.index], minlength=len(dataset.classes)) for name, part in parts.items()}
-
-
 def _lone_classes(dataset: Dataset) -> list[str]:
     """Notices of classes that have rows in one part only, where there are several parts."""
-    counts = _class_counts(dataset)
+    counts = dataset.class_counts()
     parts = sum((found > 0).astype(int) for found in counts.values())
     lone = {part: np.flatnonzero((parts == 1) & (found > 0)) for part, found in counts.items() if len(counts) > 1}
     return [
@@ -242,16 +219,3 @@ def load_whole(
         return whole
     notice = f"{problem.message}; {whole.name} stays in memory and is read from its source again at the next start"
     return replace(whole, notices=(*whole.notices, notice))
-
-
-def contact_sheet(dataset: Dataset, examples: int = 10) -> Sheet:
-    """Class counts and the first `examples` training rows of each class."""
-    train = dataset.train
-    y = np.asarray(train.y)[train.index]
-    drawn = np.linspace(0, len(y) - 1, min(len(y), _POINTS)).astype(np.intp)
-    return Sheet(
-        counts=_class_counts(dataset),
-        examples=tuple(train.x[train.index[np.flatnonzero(y == label)[:examples]]] for label in range(len(dataset.classes))),
-        points=(train.x[train.index[drawn]], y[drawn]) if dataset.shape == (2,) else None,
-        targets=y if dataset.task == "regression" else None,
-    )

