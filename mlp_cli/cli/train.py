@@ -147,7 +147,7 @@ def _show_plan(plan: Plan, threads: int | str | None, as_json: bool, quiet: bool
     elif not quiet:
         click.echo(config.to_yaml().rstrip())
         click.echo(
-            f"\nfolder      {plan.folder}\nparameters  {expected.parameters:,}\n"
+            f"\nfolder      {plan.folder}\ndata        {printable(dataset.summary())}\nparameters  {expected.parameters:,}\n"
             f"memory      about {expected.memory / 2**20:,.0f} MiB for the network, the optimizer and the data\n"
             f"time        about {expected.seconds:,.1f} s with {used} thread{'s' if used > 1 else ''}, plots not counted"
         )
