@@ -24,8 +24,8 @@ _LIMIT = 4 << 30
 def write_model(folder: Path, network: Network, transform: Affine | Projection, dataset: Dataset, config: dict[str, Any]) -> None:
     """Writes W1, b1, W2, b2 …, running statistics, class names, the config, and what becomes of an input before W1.
 
-    That is the scaling (value = raw · scale + shift), then, with features, value · projection + projection_shift; for a table also
-    `encoding`, JSON that `TableEncoding.from_dict` takes.
+    That is the scaling (scale, shift and perhaps centre, see `Affine`), then, with features, value · projection + projection_shift;
+    for a table also `encoding`, JSON that `TableEncoding.from_dict` takes.
     """
     arrays: dict[str, NDArray] = {**network.parameters, **network.state}
     arrays |= {name: np.asarray(value) for name, value in transform.arrays().items()}
