@@ -142,7 +142,7 @@ class Dataset(Options):
         for split, key in (("group", "groups"), ("time", "order")):
             given = getattr(self, key)
             if self.split == split and given is None:
-                raise wrong(f"split: {split} needs {key}: COLUMN, of {_TABLES}")
+                raise wrong(f"split: {split} needs {key}: COLUMN; it goes with {_TABLES}")
             if self.split != split and given is not None:
                 raise wrong(f"{key}: {given} goes with split: {split} alone; add it, or write drop: [{given}]")
         return self

@@ -604,6 +604,32 @@ BAD = [
         ],
     ),
     (
+        "group_without_groups",
+        "dataset: {path: a.csv, target: y, split: group}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: {path: a.csv, target: y, split: group}    split: group needs groups: COLUMN; it goes with the path "
+            "of a table (.csv, .tsv or .parquet)",
+        ],
+    ),
+    (
+        "order_without_time",
+        "dataset: {path: a.csv, target: y, order: day}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: {path: a.csv, target: y, order: day}    order: day goes with split: time alone; add it, or write "
+            "drop: [day]",
+        ],
+    ),
+    (
+        "groups_of_arrays",
+        "dataset: {path: a.npz, split: group, groups: patient}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.groups: patient    goes with the path of a table (.csv, .tsv or .parquet) alone",
+        ],
+    ),
+    (
         "test_twice",
         "dataset: {path: a, test_path: b, test: 5}\n",
         [
