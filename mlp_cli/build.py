@@ -52,6 +52,7 @@ def load_data(config: Config) -> Dataset:
         split=wanted.split,
         split_seed=wanted.split_seed,
         test=wanted.test,
+        scale=wanted.scale,
         limit=wanted.limit,
         subset=wanted.subset,
         options={option.name: getattr(wanted, option.name) for option in options},
@@ -65,6 +66,8 @@ def load_data(config: Config) -> Dataset:
             categorical=wanted.categorical or (),
             missing=wanted.missing or "error",
             read=PLAIN if wanted.read is None else Read(**wanted.read.options()),
+            groups=wanted.groups,
+            order=wanted.order,
         ),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )
@@ -112,7 +115,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     check(config, dataset)
     dtype = np.dtype(config.dtype)
     # Scaling and features are fitted on the training part.
-    transform = fit(config.dataset.scale, dataset.train, config.dtype, dataset.shape)
+    transform = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
     if config.features is not None:
         transform = features.build(config.features.name, **config.features.options()).fit(dataset.train, transform, config.dtype)
     optimizer = optimizers.build(config.optimizer.name, **config.optimizer.options())

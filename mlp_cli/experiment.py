@@ -60,6 +60,7 @@ def run(
     plots: bool = True,
     callbacks: Sequence[Callback] = (),
     notify: Notify = lambda text: None,
+    describe: Notify = lambda text: None,
     command: str | None = None,
     until: int | None = None,
     on_error: Callable[[runs.Record], None] = lambda record: None,
@@ -68,6 +69,7 @@ def run(
 
     threads: BLAS threads, `auto`, or None for what the run used before (1 at first). force: clear the folder first.
     plots: also draw figures. callbacks: hear of the training besides, such as a progress bar. command: for run.json.
+    describe: takes, before anything else is done, what the run is given, in one line.
     until: pause after this epoch as `pruned`; the same call without it goes on.
     on_error: takes the record of a run that an error or a signal ended, before the error goes on.
     Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
@@ -82,6 +84,8 @@ def run(
         if force or before is None or before.status not in _DONE:
             raise
         data = error
+    else:
+        describe(data.summary())
     with runs.Claim(folder) as claim:
 
         def log_and_notify(text: str) -> None:
@@ -118,6 +122,7 @@ def run(
                 claim.clear()
                 record = new_record(plan)
             record.command = command
+            claim.log(f"data  {data.summary()}")
             try:
                 Attempt(plan, claim, data, record, log_and_notify).finish(threads, plots, callbacks, until)
             except BaseException:
@@ -217,6 +222,10 @@ class Attempt(Callback):
             train=len(dataset.train),
             validation=len(dataset.validation or ()),
             test=len(dataset.test or ()),
+            classes=list(dataset.classes),
+            inputs=dataset.train.x.shape[1],
+            scale=dataset.scale,
+            notices=list(dataset.notices),
         )
         if found is not None:
             before = found.head["environment"].items()

@@ -32,9 +32,9 @@ def write_model(
 ) -> None:
     """Writes W1, b1, W2, b2 …, running statistics, class names, the config, and what becomes of an input before W1.
 
-    That is the scaling (value = raw · scale + shift), then, with features, value · projection + projection_shift; for a table also
-    `encoding`, JSON that `TableEncoding.from_dict` takes. A quantity is output · target_scale + target_shift, or the exponential
-    of that where target_log is true.
+    That is the scaling (scale, shift and perhaps centre, see `Affine`), then, with features, value · projection + projection_shift;
+    for a table also `encoding`, JSON that `TableEncoding.from_dict` takes. A quantity is output · target_scale + target_shift, or the
+    exponential of that where target_log is true.
     """
     arrays: dict[str, NDArray] = {**network.parameters, **network.state}
     arrays |= {name: np.asarray(value) for name, value in transform.arrays().items()}

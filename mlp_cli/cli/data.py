@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notify, print_json, quiet_option
+from mlp_cli.cli.options import debug_option, json_option, load_one, notify, print_json, printable, quiet_option
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from mlp_cli.data.catalogue import Entry
+    from mlp_cli.data.dataset import Column, Dataset
 
-    from mlp_cli.data.inventory import Sheet
+
+_EXAMPLES, _POINTS = 10, 4_000  # rows that are drawn: of each class, and of a set of two features
 
 
 @click.group()
@@ -33,14 +34,13 @@ def list_command(as_json: bool) -> None:
 
 def list_datasets(as_json: bool) -> None:
     """Prints the catalogue; also what `mlp show datasets` does."""
-    from mlp_cli.data import catalogue
-    from mlp_cli.data.inventory import describe
+    from mlp_cli.data.catalogue import ENTRIES
+    from mlp_cli.data.sources import state
 
-    descriptions = [describe(name) for name in catalogue.names()]
     if as_json:
-        print_json([asdict(entry) for entry in descriptions])
+        print_json([_as_json(entry) for entry in ENTRIES.values()])
         return
-    for number, entry in enumerate(descriptions):
+    for number, entry in enumerate(ENTRIES.values()):
         shape = " × ".join(map(str, entry.shape))
         test = f"{entry.test:,} test" if entry.test else "no test"
         click.echo(("\n" if number else "") + f"{entry.name}: {entry.title}")
@@ -49,8 +49,16 @@ def list_datasets(as_json: bool) -> None:
         held_out = f", and {entry.held_out:,} for testing," if entry.held_out else ""
         click.echo(f"  validation: {rows} of the training rows{held_out} unless the config says else; scale: {entry.scale}")
         if entry.subsets:
-            click.echo(f"  subsets: {', '.join(entry.subsets)}")
-        click.echo(f"  licence: {entry.licence}\n  source: {entry.source}\n  here: {entry.state}")
+            click.echo(f"  subsets: {', '.join(str(one.subset) for one in entry.subsets)}")
+        click.echo(f"  licence: {entry.licence}\n  source: {entry.source}\n  here: {state(entry)}")
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    from mlp_cli.data.sources import state
+
+    kept = ("name", "title", "train", "test", "validation", "held_out", "shape", "classes", "scale", "licence", "source")
+    shown = {key: getattr(entry, key) for key in kept}
+    return {**shown, "task": "classification", "subsets": [one.subset for one in entry.subsets], "state": state(entry)}
 
 
 @data.command(epilog="Example: mlp data show fashion_mnist")
@@ -62,51 +70,76 @@ def list_datasets(as_json: bool) -> None:
 @json_option
 @debug_option
 def show(name: str, subset: str | None, target: str | None, out: Path | None, quiet: bool, as_json: bool) -> None:
-    """Draw examples of each class of a set, and how many there are, into a PNG. NAME is a known set or the path of your own data."""
-    from mlp_cli.data import catalogue
-    from mlp_cli.data.inventory import contact_sheet
-    from mlp_cli.data.own import Own
+    """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
-    own = name not in catalogue.names() and Path(name).exists()
-    found = contact_sheet(None if own else name, name if own else None, subset=subset, own=Own(target=target, missing="mean"))
-    for text in found.notices:
+    NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it.
+    """
+    dataset = _load(name, subset, target)
+    for text in dataset.notices:
         notify(text)
-    written = out or Path(f"{found.name}.png")
-    _draw(found, written, target)
-    counts = _counts(found)
+    written = out or Path(f"{dataset.name}.png")
+    counts = dataset.class_counts()
+    _draw(dataset, written)
     if as_json:
-        per_class = {part: dict(zip(found.classes, map(int, values), strict=True)) for part, values in counts.items()}
-        shown = {"name": found.name, "task": found.task, "shape": found.shape, "classes": found.classes, "counts": per_class}
-        print_json({**shown, "file": str(written)})
+        per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}
+        columns = [asdict(column) for column in dataset.columns]
+        known = {"name": dataset.name, "task": dataset.task, "shape": dataset.shape, "classes": dataset.classes}
+        print_json({**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written)})
     elif not quiet:
-        width = max([len(label) for label in found.classes] or [0])
-        click.echo(f"{found.name}, {found.task}, shape {' × '.join(map(str, found.shape))}")
+        width = max([len(label) for label in dataset.classes] or [0])
+        click.echo(f"{dataset.name}, {dataset.task}, shape {' × '.join(map(str, dataset.shape))}")
+        click.echo(printable(f"data  {dataset.summary()}"))
+        for column in dataset.columns:
+            click.echo(printable(f"column {column.name}: {_told(column)}"))
         if counts:
-            click.echo(f"{'class':{max(width, 5)}}" + "".join(f"{part:>10}" for part in counts))
-        for index, label in enumerate(found.classes):
-            click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>10,}" for values in counts.values()))
+            click.echo(f"{'class':{max(width, 5)}}" + "".join(f"{part:>12}" for part in counts))
+        for index, label in enumerate(dataset.classes):
+            click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>12,}" for values in counts.values()))
         click.echo(f"wrote {written}")
 
 
-def _counts(found: Sheet) -> dict[str, NDArray[np.int64]]:
-    parts = {"training": found.train_counts, "test": found.test_counts}
-    return {part: values for part, values in parts.items() if values is not None}
+def _told(column: Column) -> str:
+    """`numbers from 1 to 5, 2 missing`, or `3 categories: a, b, c`."""
+    from mlp_cli.text import counted, listed
+
+    what = f"numbers from {column.least:.6g} to {column.most:.6g}" if column.least is not None else "no value at all"
+    if column.categories is not None:
+        what = f"{counted(len(column.categories), 'category', 'categories')}: {listed(column.categories, 8)}"
+    return what + (f"; {column.missing:,} missing" if column.missing else "")
 
 
-def _draw(found: Sheet, path: Path, target: str | None) -> None:
+def _load(name: str, subset: str | None, target: str | None) -> Dataset:
+    """The set that `show` is asked for. A config's is split as it says; any other is left whole."""
+    from mlp_cli.build import load_data
+    from mlp_cli.data.catalogue import names
+    from mlp_cli.data.load import load
+    from mlp_cli.data.own import Own
+
+    if name.lower().endswith((".yaml", ".yml")):
+        return load_data(load_one(Path(name), []))
+    own = name not in names() and Path(name).exists()
+    options = Own(target=target, missing="mean")
+    return load(None if own else name, name if own else None, validation=0, test=0, subset=subset, own=options)
+
+
+def _draw(dataset: Dataset, path: Path) -> None:
+    """Draws the first training rows of each class, points for a set of two features, and the distribution of a quantity."""
     import numpy as np
 
     from mlp_cli.plots.data import sheet
     from mlp_cli.plots.regions import histogram, scatter
 
-    if found.targets is not None:
-        histogram(path, found.targets, target or "target", title=found.name)
-    elif found.points is not None:
-        detail = ", ".join(f"{int(values.sum()):,} {part} rows" for part, values in _counts(found).items())
-        scatter(path, *found.points, found.classes, title=found.name, detail=detail)
+    counts, rows = dataset.class_counts(), dataset.train.index
+    x, y = dataset.train.x, np.asarray(dataset.train.y)
+    if not dataset.classes:
+        histogram(path, y[rows], dataset.target or "target", title=dataset.name)
+    elif dataset.shape == (2,):
+        drawn = rows[np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(np.intp)]
+        detail = ", ".join(f"{int(values.sum()):,} {part} rows" for part, values in counts.items())
+        scatter(path, x[drawn], y[drawn], dataset.classes, title=dataset.name, detail=detail)
     else:
-        labels = np.repeat(np.arange(len(found.examples)), [len(images) for images in found.examples])
-        sheet(path, np.concatenate(found.examples), labels, found.classes, found.shape, _counts(found), title=found.name)
+        first = np.concatenate([rows[np.flatnonzero(y[rows] == label)[:_EXAMPLES]] for label in range(len(dataset.classes))])
+        sheet(path, x[first], y[first], dataset.classes, dataset.shape, counts, title=dataset.name)
 
 
 @data.command(epilog="Example: mlp data fetch mnist --from ~/Downloads")
@@ -118,14 +151,17 @@ def _draw(found: Sheet, path: Path, target: str | None) -> None:
 @debug_option
 def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_json: bool) -> None:
     """Get a set from the first source that has it, check its content and make it ready in the cache."""
-    from mlp_cli.data import inventory
+    from mlp_cli.data import sources
+    from mlp_cli.data.cache import ready_folder
 
-    fetched = inventory.fetch(name, folder, progress=sys.stderr.isatty() and not quiet, subset=subset)
+    entry, whole, already = sources.fetch(name, folder, progress=sys.stderr.isatty() and not quiet, subset=subset)
+    place = str(ready_folder(entry.key))
     if not quiet:
-        for text in fetched.notices:
+        for text in whole.notices:
             notify(text)
     if as_json:
-        print_json({**asdict(fetched), "folder": str(fetched.folder)})
+        told = {"name": entry.name, "source": whole.source, "folder": place, "sha256": whole.sha256}
+        print_json({**told, "already": already, "notices": whole.notices})
     elif not quiet:
-        what = "is ready already" if fetched.already else f"taken from the {fetched.source}"
-        click.echo(f"{fetched.name} {what}; ready in {fetched.folder}")
+        what = "is ready already" if already else f"taken from the {whole.source}"
+        click.echo(f"{entry.name} {what}; ready in {place}")

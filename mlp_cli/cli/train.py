@@ -19,6 +19,7 @@ from mlp_cli.cli.options import (
     on_terminal,
     overrides_argument,
     print_json,
+    printable,
     quiet_option,
     results_option,
     threads_option,
@@ -75,11 +76,13 @@ def train(
         _show_plan(plan, threads, as_json, quiet)
         return 0
     on_bar = on_terminal(as_json)
-    if not (quiet or as_json):
-        click.echo(f"run {plan.folder}", err=on_bar)
     score = SCORE_NAMES[losses[plan.config.loss.name].task]
     lines = PlainProgress(sys.stderr if as_json else sys.stdout, score)
     progress = BarProgress(sys.stderr, score) if on_bar else lines
+
+    def describe(text: str) -> None:
+        click.echo(f"run {plan.folder}\n{printable(f'data  {text}')}", err=on_bar)
+
     outcome = run(
         plan,
         threads=threads,
@@ -87,6 +90,7 @@ def train(
         plots=not no_plots,
         callbacks=[] if quiet else [progress],
         notify=(lambda text: None) if quiet else notify,
+        describe=(lambda text: None) if quiet or as_json else describe,
         command=shlex.join(["mlp", *sys.argv[1:]]),
         on_error=lambda record: print_json(record.plain()) if as_json else None,
     )
@@ -146,7 +150,7 @@ def _show_plan(plan: Plan, threads: int | str | None, as_json: bool, quiet: bool
     elif not quiet:
         click.echo(config.to_yaml().rstrip())
         click.echo(
-            f"\nfolder      {plan.folder}\nparameters  {expected.parameters:,}\n"
+            f"\nfolder      {plan.folder}\ndata        {printable(dataset.summary())}\nparameters  {expected.parameters:,}\n"
             f"memory      about {expected.memory / 2**20:,.0f} MiB for the network, the optimizer and the data\n"
             f"time        about {expected.seconds:,.1f} s with {used} thread{'s' if used > 1 else ''}, plots not counted"
         )

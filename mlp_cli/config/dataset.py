@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 from typing_extensions import Doc
 
 from mlp_cli.config.components import OneOf, Options, wrong
@@ -23,7 +23,7 @@ GOES_WITH: dict[str, str | None] = {
     **dict.fromkeys(("subset", "rows", "test_rows", "class_count", "noise", "turns", "data_seed")),
     "labels": "the path of a .npy file of inputs",
     "test_path": "a path of your own data",
-    **dict.fromkeys(("target", "drop", "categorical", "missing", "read"), _TABLES),
+    **dict.fromkeys(("target", "drop", "categorical", "missing", "groups", "order", "read"), _TABLES),
 }
 """Options that only some sets take (see `usual_options`): with which paths they go; None where some of the known sets take them."""
 
@@ -138,6 +138,8 @@ class Dataset(Options):
         Doc("Gaps in a table are an error, the mean fills them, or their rows are left out."),
     ] = None
     read: Annotated[Reading | None, Doc("How the text of a table is cut into cells.")] = None
+    groups: Annotated[Text | None, Doc("For split: group: the column of a table whose equal values stay in one part.")] = None
+    order: Annotated[Text | None, Doc("For split: time: the column of a table by which the earliest rows train.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
@@ -145,7 +147,9 @@ class Dataset(Options):
         None
     )
     test: Annotated[Amount | None, Doc("Rows set aside for testing where the set has no test part.")] = None
-    scale: Annotated[Scale, Doc("How the inputs are scaled, fitted on the training part.")] = Field(None, validate_default=True)
+    scale: Annotated[Scale | None, Doc("How the inputs are scaled, fitted on the training part; null for what suits them.")] = (
+        Field(None, validate_default=True)
+    )
     limit: Annotated[
         Annotated[Count | Share, BeforeValidator(_not_one)] | None, Doc("Training rows to use, each class in its share.")
     ] = None
@@ -188,6 +192,16 @@ class Dataset(Options):
         if isinstance(rows, str) and re.search(r"[./\\]", rows.strip(".0123456789")):
             raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {rows}")
         return rows
+
+    @model_validator(mode="after")
+    def _has_the_column_of_its_split(self) -> Dataset:
+        for split, key in (("group", "groups"), ("time", "order")):
+            given = getattr(self, key)
+            if self.split == split and given is None:
+                raise wrong(f"split: {split} needs {key}: COLUMN; it goes with {_TABLES}")
+            if self.split != split and given is not None:
+                raise wrong(f"{key}: {given} goes with split: {split} alone; add it, or write drop: [{given}]")
+        return self
 
     @field_validator("validation", "test")
     @classmethod

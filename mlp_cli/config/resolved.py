@@ -22,7 +22,7 @@ FORMAT = 3
 NOT_HASHED = ("name", "checkpoint_every", "log_to")
 """Keys that never change a run's bytes."""
 
-UNSEEDED = ("last", "official", "vu", "ece421", "ece421_handout")
+UNSEEDED = ("last", "official", "time", "vu", "ece421", "ece421_handout")
 """Splits that draw nothing by `dataset.split_seed`."""
 
 _MISSING: Any = object()

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ from mlp_cli import files
 from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
 from mlp_cli.errors import RunError
 
-FORMAT = 1
+FORMAT = 2
 LOCK_PATIENCE = 600.0
 _STALE = 24 * 3600.0
+_NOTED = ("name", "task", "shape", "classes", "official_validation", "notices", "sha256", "source")
+"""The fields of a set that meta.json has."""
 
 
 def cache_folder() -> Path:
@@ -68,20 +71,8 @@ def open_ready(key: str, origin: list[str]) -> RawSet | None:
             # A cache that may be read but not written is as good; it is then hashed at every start.
             with contextlib.suppress(RunError):
                 files.write_text(folder / "meta.json", files.strict_json(meta | {"arrays": found}))
-        return RawSet(
-            name=meta["name"],
-            task=meta["task"],
-            shape=tuple(meta["shape"]),
-            classes=tuple(meta["classes"]),
-            train_x=arrays["train_x"],
-            train_y=arrays["train_y"],
-            test_x=arrays.get("test_x"),
-            test_y=arrays.get("test_y"),
-            official_validation=meta["official_validation"],
-            sha256=meta["sha256"],
-            source=meta["source"],
-            notices=tuple(meta.get("notices", ())),
-        )
+        fields: dict[str, Any] = {key: tuple(meta[key]) if isinstance(meta[key], list) else meta[key] for key in _NOTED}
+        return RawSet(**fields | arrays)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
 
@@ -119,41 +110,22 @@ def store(key: str, origin: list[str], whole: RawSet) -> None:
     """Writes a set's arrays under `key`, in place of what may be there. Errors: RunError where the cache cannot be written."""
     target = ready_folder(key)
     fresh = target.with_name(f".{key}.{secrets.token_hex(4)}.tmp")
+    stamps = {}
     try:
         with files.writing(target):
             fresh.mkdir(parents=True)
-            _fill(fresh, origin, whole)
+            for name, array in whole.arrays().items():
+                path, plain = fresh / f"{name}.npy", np.ascontiguousarray(array)
+                files.write_atomic(path, partial(np.lib.format.write_array, array=plain, version=(1, 0), allow_pickle=False))
+                stamps[name] = _stamp(path.stat())
+            meta = {"format": FORMAT, **{key: getattr(whole, key) for key in _NOTED}, "origin": origin, "arrays": stamps}
+            files.write_text(fresh / "meta.json", files.strict_json(meta))
             _move(fresh, target)
             files.sync_folder(target.parent)
     except RunError as error:
         raise RunError(error.message, "set XDG_CACHE_HOME to a folder that can be written and has room") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _fill(folder: Path, origin: list[str], whole: RawSet) -> None:
-    arrays = whole.arrays()
-    for name, array in arrays.items():
-        _save(folder / f"{name}.npy", array)
-    meta = {
-        "format": FORMAT,
-        "name": whole.name,
-        "task": whole.task,
-        "shape": list(whole.shape),
-        "classes": list(whole.classes),
-        "official_validation": whole.official_validation,
-        "sha256": whole.sha256,
-        "source": whole.source,
-        "notices": list(whole.notices),
-        "origin": origin,
-        "arrays": {name: _stamp((folder / f"{name}.npy").stat()) for name in arrays},
-    }
-    files.write_text(folder / "meta.json", files.strict_json(meta))
-
-
-def _save(path: Path, array: Array) -> None:
-    array = np.ascontiguousarray(array)
-    files.write_atomic(path, lambda handle: np.lib.format.write_array(handle, array, version=(1, 0), allow_pickle=False))
 
 
 def _move(fresh: Path, target: Path) -> None:
@@ -209,26 +181,27 @@ def building(key: str) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             handle = stack.enter_context(open(folder / f".{key}.lock", "wb"))
             deadline = time.monotonic() + LOCK_PATIENCE
-            while not _try_lock(handle.fileno()) and time.monotonic() < deadline:
+            while time.monotonic() < deadline:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
                 time.sleep(0.05)
         yield
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
-    """A new folder for downloads, inside the cache where that can be written, else in the system's temporary folder; removed after."""
+    """A new folder for downloads, inside the cache where that can be written, else in the system's temporary folder; removed after.
+
+    What processes that were killed left behind a day ago or more is removed as well.
+    """
+    folder = cache_folder()
     try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        _sweep(cache_folder())
-        room = tempfile.mkdtemp(prefix=".work-", dir=cache_folder())
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in (*folder.glob(".work-*"), *folder.glob("ready/.*.tmp")):
+            if time.time() - leftover.lstat().st_mtime > _STALE:
+                shutil.rmtree(leftover, ignore_errors=True)
+        room = tempfile.mkdtemp(prefix=".work-", dir=folder)
     except OSError:
         with files.writing(Path(tempfile.gettempdir())):
             room = tempfile.mkdtemp(prefix="mlp-cli-")
@@ -236,11 +209,3 @@ def workspace() -> Iterator[Path]:
         yield Path(room)
     finally:
         shutil.rmtree(room, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Removes what processes that were killed left behind a day ago or more."""
-    for leftover in (*folder.glob(".work-*"), *folder.glob("ready/.*.tmp")):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > _STALE:
-                shutil.rmtree(leftover, ignore_errors=True)

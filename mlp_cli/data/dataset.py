@@ -1,4 +1,4 @@
-"""What the rest of the program sees of data: a whole set as it lies in the cache, and the same set cut into parts."""
+"""What the rest of the program sees of data: a set before it is split, and the same set cut into parts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlp_cli.text import counted, listed, one_line
 
 if TYPE_CHECKING:
     from mlp_cli.data.encoding import TableEncoding
@@ -27,6 +29,7 @@ class RawSet:
     groups, order: (N,) of the training rows, where a config asks for a split by them: int64 numbers of groups, whose rows stay in one
     part; int64 or float64 sort keys of time.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
+    groups, order: (N,) of the training rows, for `split: group` and `split: time`: int64 codes of a group; int64 or float64 sort keys.
     notices: what a user should be told about how the set was found and read.
     sha256: over the arrays (see `arrays_sha256`). source: where it came from, in words.
     """
@@ -70,10 +73,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Column:
+    """What is in a column of a table. categories: its texts, None for numbers from `least` to `most`; missing: rows without a value."""
+
+    name: str
+    categories: tuple[str, ...] | None
+    least: float | None
+    most: float | None
+    missing: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A set cut into parts, as a run uses it. The fields are as in `RawSet`; sha256 covers the whole set, whatever the split.
 
-    encoding: how a table's columns became the D inputs, fitted on the training rows; None for other sets.
+    scale: the scaling that fits, a name in `transforms.SCALES`. divides: whether `unit` and `256` divide the values.
+    columns: those of a table's training file that are inputs. encoding: how they became the D inputs, fitted on the training rows;
+    None for other sets.
     target: the name of the column that is predicted; None for sets that are no tables.
     """
 
@@ -86,7 +102,10 @@ class Dataset:
     test: Part | None
     sha256: str
     source: str
+    scale: str
+    divides: bool
     notices: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     encoding: TableEncoding | None = None
     target: str | None = None
 
@@ -96,6 +115,34 @@ class Dataset:
         if self.task == "classification":
             return len(self.classes)
         return 1 if self.train.y.ndim == 1 else self.train.y.shape[1]
+
+    def parts(self) -> dict[str, Part]:
+        """The parts that are there, by what they are called."""
+        named = {"training": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def class_counts(self) -> dict[str, NDArray[np.int64]]:
+        """Rows per class, (K,) int64, by part; none for regression."""
+        parts = {} if self.task == "regression" else self.parts()
+        return {name: np.bincount(part.y[part.index], minlength=len(self.classes)) for name, part in parts.items()}
+
+    def summary(self) -> str:
+        """What a run is given, in one line: `48 training, 10 test rows; 2 classes: cat, dog; 784 inputs, scaled to 0–1`."""
+        rows = ", ".join(f"{len(part):,} {name}" for name, part in self.parts().items())
+        names = listed([one_line(name, 20) for name in self.classes], 5)
+        what = f"{len(self.classes)} classes: {names}" if self.classes else f"a quantity, {one_line(self.target or 'the target')}"
+        scaled = _SCALED[self.scale] if self.divides or self.scale not in ("unit", "256") else "within 0–1 as they are"
+        return f"{rows} rows; {what}; {counted(self.train.x.shape[1], 'input')}, {scaled}"
+
+
+_SCALED = {
+    "unit": "scaled to 0–1",
+    "256": "divided by 256",
+    "standard": "scaled to mean 0 and deviation 1",
+    "standard_channel": "channels scaled to mean 0 and deviation 1",
+    "minmax": "least to 0 and greatest to 1",
+    "none": "not scaled",
+}
 
 
 def arrays_sha256(arrays: dict[str, Array]) -> str:

@@ -59,7 +59,10 @@ class Pca:
 
     def fit(self, part: Part, scaling: Affine, dtype: DTypeLike) -> Projection:
         """Fitted on a part. Errors: UsageError for more components than there are directions that vary."""
-        mean, covariance = _moments(part, scaling, dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, covariance = _moments(part, scaling, dtype)
+        if not np.isfinite(covariance).all():
+            raise UsageError("features: pca, but the inputs are too large for it as they are scaled", "use scale: standard")
         variance, directions = np.linalg.eigh(covariance)
         variance, directions = variance[::-1], directions[:, ::-1]
         found = int((variance > _LEAST * max(float(variance[0]), np.finfo(np.float64).tiny)).sum())

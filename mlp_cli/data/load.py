@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from mlp_cli.data import catalogue
-from mlp_cli.data.dataset import Dataset, Part, RawSet, Task
+from mlp_cli.data import catalogue, sources
+from mlp_cli.data.dataset import Array, Column, Dataset, Part, RawSet, Task
 from mlp_cli.data.encoding import TableEncoding, kept_classes, read_own_table, renumbered
-from mlp_cli.data.known import load_known
 from mlp_cli.data.own import Own, is_table, load_own
-from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, draw, last, rows_of, splits
+from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, cut, draw, rows_of
 from mlp_cli.data.synthetic import synthetic
+from mlp_cli.data.transforms import choose_scale
 from mlp_cli.errors import UsageError
 from mlp_cli.rng import Purpose, stream
+from mlp_cli.text import counted, listed
 
-HELD_OUT_BY = ("stratified", "last")
+HELD_OUT_BY = ("stratified", "last", "group", "time")
 """The splits that can set a test part aside as well."""
 
 
@@ -32,6 +33,7 @@ def load(
     split: str = "stratified",
     split_seed: int = 0,
     test: Amount | None = None,
+    scale: str | None = None,
     limit: Amount | None = None,
     subset: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -42,28 +44,33 @@ def load(
 ) -> Dataset:
     """The set of that name in the catalogue, or the user's own at `path`, cut into parts.
 
-    validation: training rows to set aside, a count or a share; 0 for none, None for the set's own default (see `default_validation`).
+    validation: training rows to set aside, a count or a share; 0 for none, None for the set's own default (see `usual_options`).
     split: how (a name in `splits`). split_seed: fixes the random ones. test: rows to set aside for testing, for a set without a test
-    part; None for the set's own number. limit: train on so many (or such a share) of the training rows that are left, each class in
-    its share; None for all. subset, options: of a known set. classes: keep the rows of these alone, in this order; None for all.
-    own: further options of a set given by path. task: regression where the loss asks for it: whole numbers are then quantities.
-    progress: whether downloads draw a bar on stderr.
+    part; None for the set's own number. scale: a name in `SCALES`; None for what suits the set. limit: train on so many (or such a
+    share) of the training rows that are left, each class in its share; None for all. subset, options: of a known set.
+    classes: keep the rows of these alone, in this order; None for all. own: further options of a set given by path.
+    task: regression where the loss asks for it: whole numbers are then quantities. progress: whether downloads draw a bar on stderr.
     Arrays are shared by the parts and may be read-only memory maps.
-    Errors: DataError (missing, corrupt), UsageError (unknown name, numbers that do not fit).
+    Errors: DataError (missing, corrupt), UsageError (unknown name, numbers that do not fit, a part that stays empty).
     """
     own = own or Own()
     encode: Callable[[Index], tuple[RawSet, TableEncoding]] | None = None
+    columns: tuple[Column, ...] = ()
     if path is not None and name is None and is_table(path):
         table = read_own_table(path, own, task, classes)
         whole, encode = table.whole, table.encode
+        first = table.tables["train"]
+        columns = tuple(_column(name, first.values(name), first.texts(name)) for name in first.features)
     else:
         whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
         if classes is not None:
             whole = _keep(whole, classes)
     rows = _split(whole, name, validation, split, split_seed, test, own)
+    notices = [*rows.notices]
     if path is not None and whole.official_validation and split == "stratified" and own.validation_path is None:
-        told = f"{whole.name} has a validation part of {whole.official_validation:,} rows of its own; split: official uses it"
-        whole = replace(whole, notices=(*whole.notices, told))
+        notices.append(
+            f"{whole.name} has a validation part of {whole.official_validation:,} rows of its own; split: official uses it"
+        )
     train = rows.train
     if limit is not None:
         count = rows_of("limit", limit, len(train))
@@ -73,7 +80,9 @@ def load(
     encoding = None
     if encode is not None:
         whole, encoding = encode(train)
-    return Dataset(
+    usual = catalogue.entry(name).scale if name is not None else None
+    scale, divides, told = choose_scale(scale or usual, whole, name is not None)
+    dataset = Dataset(
         name=whole.name,
         task=whole.task,
         shape=whole.shape,
@@ -83,10 +92,22 @@ def load(
         test=_test(whole, rows.test),
         sha256=whole.sha256,
         source=whole.source,
-        notices=whole.notices,
+        scale=scale,
+        divides=divides,
+        columns=columns,
         encoding=encoding,
         target=own.target,
     )
+    return replace(dataset, notices=(*whole.notices, *notices, *told, *_lone_classes(dataset)))
+
+
+def _column(name: str, values: Array, texts: tuple[str, ...] | None) -> Column:
+    """A column from its numbers, NaN where missing, or the numbers of its texts, −1 where missing."""
+    if texts is not None:
+        return Column(name, texts, None, None, int((values < 0).sum()))
+    known = values[~np.isnan(values)]
+    least, most = (float(known.min()), float(known.max())) if len(known) else (None, None)
+    return Column(name, None, least, most, len(values) - len(known))
 
 
 def _split(
@@ -99,10 +120,10 @@ def _split(
     if own.validation_path is not None:
         if test:
             raise UsageError(f"test: {test} does not go with a validation part of its own path", "give a test_path")
-        return last(whole, whole.official_validation, split_seed)
+        return cut("official", whole, None, split_seed)
     if validation is None and split != "official" and split not in PRESET_VALIDATION:
-        validation = default_validation(name)
-    return splits[split](whole, validation, split_seed, test)
+        validation = catalogue.PATH_VALIDATION if name is None else catalogue.entry(name).validation
+    return cut(split, whole, validation, split_seed, test)
 
 
 def _test(whole: RawSet, rows: Index | None) -> Part | None:
@@ -110,6 +131,8 @@ def _test(whole: RawSet, rows: Index | None) -> Part | None:
         return Part(whole.train_x, whole.train_y, rows) if len(rows) else None
     if whole.test_x is None or whole.test_y is None:
         return None
+    if not len(whole.test_y):
+        raise UsageError(f"the test part of {whole.name} has no row of the classes {listed(whole.classes, 5)}", "keep others")
     return Part(whole.test_x, whole.test_y, np.arange(len(whole.test_y)))
 
 
@@ -126,16 +149,23 @@ def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
     return replace(whole, classes=tuple(classes), train_x=whole.train_x[train], train_y=train_y)
 
 
-def default_validation(name: str | None) -> Amount:
-    """How many training rows are set aside if the config does not say: the entry's count, or a tenth for a set given by path."""
-    return catalogue.PATH_VALIDATION if name is None else catalogue.entry(name).validation
+def _lone_classes(dataset: Dataset) -> list[str]:
+    """Notices of classes that have rows in one part only, where there are several parts."""
+    counts = dataset.class_counts()
+    parts = sum((found > 0).astype(int) for found in counts.values())
+    lone = {part: np.flatnonzero((parts == 1) & (found > 0)) for part, found in counts.items() if len(counts) > 1}
+    return [
+        f"{counted(len(labels), 'class', 'classes')} with rows in the {part} part alone: {listed(names, 5)}"
+        for part, labels in lone.items()
+        if (names := [dataset.classes[label] for label in labels])
+    ]
 
 
 @lru_cache(maxsize=100)
 def usual_options(name: str | None, path: str | None, split: str) -> Mapping[str, Any]:
     """The options that only some sets take, as far as this one does, and validation, test and scale: each as it is if nobody says.
 
-    Exactly one of `name` and `path`. validation None: only the set's files can tell.
+    Exactly one of `name` and `path`. validation, scale None: only the set's files can tell.
     """
     if name is not None:
         entry = catalogue.entry(name)
@@ -151,10 +181,11 @@ def usual_options(name: str | None, path: str | None, split: str) -> Mapping[str
     return {
         "validation": PRESET_VALIDATION.get(split, None if split == "official" else catalogue.PATH_VALIDATION),
         "test": None,
-        "scale": "standard" if table else "unit",
+        "scale": None,
         "test_path": None,
         **({"labels": None} if path is not None and ".npy" in path else {}),
-        **({"target": None, "drop": [], "categorical": [], "missing": "error", "read": None} if table else {}),
+        **(dict.fromkeys(("target", "groups", "order", "read")) if table else {}),
+        **({"drop": [], "categorical": [], "missing": "error"} if table else {}),
     }
 
 
@@ -174,10 +205,17 @@ def load_whole(
     """
     if (name is None) == (path is None):
         raise UsageError("dataset: give either a name or a path", f"known names: {', '.join(catalogue.names())}")
-    if name is not None:
-        whole, problem = load_known(name, subset, options, progress)
-    else:
+    if name is None:
         whole, problem = load_own(str(path), own or Own(), task)
+    else:
+        entry = sources.entry_of(name, subset)
+        if entry.form == "generated":
+            made: RawSet = synthetic.build(name, **(options or {}))
+            return made
+        whole, problem = sources.ready(entry, progress=progress)
+        if entry.subset is not None and subset is None and catalogue.entry(name).auto:
+            told = f"{name}: this is its subset {entry.subset}, {len(whole.train_y):,} rows; dataset.subset names another"
+            whole = replace(whole, notices=(*whole.notices, told))
     if problem is None:
         return whole
     notice = f"{problem.message}; {whole.name} stays in memory and is read from its source again at the next start"

@@ -1,121 +1,205 @@
 """How a set's training rows are cut into training and validation, and into test where the set has no test part of its own.
 
-A split is fixed by its own seed, never by the run's. It is a function (whole, validation, split_seed, test) -> Rows; its name in a
-config is the function's.
+A split is fixed by its own seed, never by the run's. It is a function (whole, count, held_out, split_seed) -> Rows that sets `count`
+rows aside for validation and `held_out` for testing; its name in a config is the function's. `cut` checks what it is asked for.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mlp_cli.data import course_splits
 from mlp_cli.data.dataset import Array, RawSet
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import Registry
 from mlp_cli.rng import Purpose, stream
 
 Index = NDArray[np.intp]
+Counts = NDArray[np.int64]
 Amount = int | float
 
+_VU_ROWS = 60_000
+_ECE421_SEED = 521
+_NEAR = 0.1
+"""The share by which a part may differ from what was asked without a word; one row always may."""
 
-class Rows(NamedTuple):
-    """Row numbers of the training arrays, ascending; `validation` may be empty. test None: the test rows are the test arrays'."""
+
+@dataclass(frozen=True)
+class Rows:
+    """Row numbers of the training arrays, ascending; `validation` may be empty. test None: the test rows are the test arrays'.
+
+    notices: what a user should be told of the split.
+    """
 
     train: Index
     validation: Index
     test: Index | None = None
+    notices: tuple[str, ...] = ()
 
 
-splits: Registry = Registry("split")
+splits: Registry[Callable[[RawSet, int, int, int], Rows]] = Registry("split")
 
 PRESET_VALIDATION = {"vu": 5_000, "ece421": 6_000, "ece421_handout": 1_000}
 """How many rows the splits of courses set aside for validation."""
 
 
-@splits.register
-def stratified(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
-    """Drawn at random, each class in its share; regression: drawn from all rows alike. With `test`, equal rows stay in one part."""
+def cut(name: str, whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
+    """The split of that name. validation, test: how many rows, or what share of them, to set aside; None is 0, or the split's own.
+
+    Errors: UsageError where the amounts do not fit each other or the split, and where a part that is asked for stays empty.
+    """
     total = len(whole.train_y)
-    if test:
+    own = whole.official_validation if name == "official" else PRESET_VALIDATION.get(name)
+    if own is None and name != "official":
         count, held_out = validation_rows(whole, validation, test)
-        parts = course_splits.stratified_by_content(
-            whole.train_x, whole.train_y, (total - count - held_out, count, held_out), split_seed
-        )
-        return Rows(*parts)
-    count, _ = validation_rows(whole, validation)
-    chosen = draw(whole.train_y, np.arange(total), count, stream(split_seed, Purpose.SPLIT), whole.task == "classification")
-    return Rows(_others(total, chosen), chosen)
-
-
-@splits.register
-def last(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
-    """The last rows of the training part, in the order of the files; test rows, where they are set aside, come last of all."""
-    count, held_out = validation_rows(whole, validation, test)
-    train, chosen, rest = np.split(np.arange(len(whole.train_y)), np.cumsum((len(whole.train_y) - count - held_out, count)))
-    return Rows(train, chosen, rest if test else None)
-
-
-@splits.register
-def official(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
-    """The validation part that the set's own distribution sets aside; `validation` must agree with it or be left out."""
-    count = whole.official_validation
-    if count is None:
-        raise UsageError(f"split: official, but {whole.name} has no validation part of its own", "use split: stratified or last")
-    _refuse_test("official", test)
-    if validation is not None and validation_rows(whole, validation)[0] != count:
-        raise UsageError(
-            f"validation: {validation}, but the official validation part of {whole.name} has {count:,} rows",
-            "leave validation out, or use another split",
-        )
-    return last(whole, count, split_seed)
-
-
-@splits.register
-def vu(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
-    """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
-    _refuse_test("vu", test)
-    _refuse_validation(whole, "vu", validation or None)
-    return Rows(*course_splits.vu(len(whole.train_y), final=validation == 0))
-
-
-@splits.register
-def ece421(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
-    """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them."""
-    _check_preset(whole, "ece421", validation, test)
-    return Rows(*course_splits.ece421(len(whole.train_y)))
-
-
-@splits.register
-def ece421_handout(whole: RawSet, validation: Amount | None, split_seed: int, test: Amount | None = None) -> Rows:
-    """As `ece421`, with the 15,000 and 1,000 rows that its handout prints."""
-    _check_preset(whole, "ece421_handout", validation, test)
-    return Rows(*course_splits.ece421_handout(len(whole.train_y)))
-
-
-def _check_preset(whole: RawSet, name: str, validation: Amount | None, test: Amount | None) -> None:
-    if whole.test_x is not None:
-        raise UsageError(
-            f"split: {name} cuts a test part off, but {whole.name} has one of its own", "use split: stratified or last"
-        )
-    _refuse_test(name, test)
-    _refuse_validation(whole, name, validation)
-
-
-def _refuse_validation(whole: RawSet, name: str, validation: Amount | None) -> None:
-    count = PRESET_VALIDATION[name]
-    if validation is not None and rows_of("validation", validation, len(whole.train_y)) != count:
-        raise UsageError(
-            f"validation: {validation}, but split: {name} sets {count:,} rows aside", "leave validation out, or use another split"
-        )
-
-
-def _refuse_test(name: str, test: Amount | None) -> None:
+        rows = splits[name](whole, count, held_out, split_seed)
+        return replace(rows, notices=(*rows.notices, *_differences(name, whole, rows, count, held_out)))
     if test:
         raise UsageError(f"test: {test} does not go with split: {name}", "leave test out, or use split: stratified or last")
+    if own is None:
+        raise UsageError(f"split: official, but {whole.name} has no validation part of its own", "use split: stratified or last")
+    if name == "official" and own in (0, total):
+        raise UsageError(
+            f"the {'training' if own else 'validation'} part of {whole.name} has no row of the classes that are kept"
+        )
+    final = name == "vu" and validation == 0
+    if validation is not None and not final and rows_of("validation", validation, total) != own:
+        raise UsageError(
+            f"validation: {validation}, but split: {name} of {whole.name} sets {own:,} rows aside",
+            "leave validation out, or use another split",
+        )
+    return splits[name](whole, 0 if final else own, 0, split_seed)
+
+
+def _differences(name: str, whole: RawSet, rows: Rows, count: int, held_out: int) -> list[str]:
+    """What to tell of parts that are not as large as was asked. Errors: UsageError where one is empty."""
+    found = {"training": rows.train, "validation": rows.validation, "test": rows.test}
+    asked = {"training": len(whole.train_y) - count - held_out, "validation": count, "test": held_out}
+    told = []
+    for part, wanted in asked.items():
+        size = len(() if (rows_found := found[part]) is None else rows_found)
+        if wanted and not size:
+            raise UsageError(
+                f"split: {name} leaves the {part} part of {whole.name} empty, where {wanted:,} rows were asked for: "
+                "the rows that have to stay together are too many",
+                "ask for larger parts, or use split: last",
+            )
+        if not _is_near(size, wanted):
+            told.append(f"the {part} part has {size:,} rows, {wanted:,} were asked for: rows that belong together stay together")
+    return told
+
+
+def _is_near(size: int, wanted: int) -> bool:
+    return abs(size - wanted) <= max(1, _NEAR * wanted) and bool(size) == bool(wanted)
+
+
+@splits.register
+def stratified(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """Drawn at random, each class in its share; regression: drawn from all rows alike. With `test`, equal rows stay in one part.
+
+    Where most rows equal another one, and parts of the sizes asked for cannot be had so, a notice says that rows are split one by one.
+    """
+    total = len(whole.train_y)
+    if not held_out:
+        chosen = draw(whole.train_y, np.arange(total), count, stream(split_seed, Purpose.SPLIT), whole.task == "classification")
+        return Rows(np.setdiff1d(np.arange(total), chosen, assume_unique=True), chosen)
+    y = whole.train_y if whole.task == "classification" else np.zeros(total, dtype=np.int64)
+    counts = (total - count - held_out, count, held_out)
+    groups = equal_rows(whole.train_x)
+    parts = together(groups, y[groups], counts, split_seed)
+    equal = int((groups != np.arange(total)).sum())
+    if 2 * equal <= total or all(_is_near(len(part), wanted) for part, wanted in zip(parts, counts, strict=True)):
+        return Rows(parts[0], parts[1], parts[2])
+    told = f"{equal:,} of {total:,} rows equal another one, too many to keep equal rows in one part: rows are split one by one"
+    parts = together(np.arange(total), y, counts, split_seed)
+    return Rows(parts[0], parts[1], parts[2], (told,))
+
+
+@splits.register
+def last(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """The last rows of the training part, in the order of the files; test rows, where they are set aside, come last of all."""
+    train, chosen, rest = np.split(np.arange(len(whole.train_y)), np.cumsum((len(whole.train_y) - count - held_out, count)))
+    return Rows(train, chosen, rest if held_out else None)
+
+
+@splits.register
+def official(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """The validation part that the set's own distribution sets aside; `validation` must agree with it or be left out."""
+    return last(whole, count, 0, split_seed)
+
+
+@splits.register
+def group(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """Drawn at random, with all rows of a group in one part. `groups` names the column that has a row's group."""
+    if whole.groups is None:
+        raise UsageError(f"split: group, but nothing says which rows of {whole.name} belong together", "add groups: COLUMN")
+    total = len(whole.train_y)
+    _, first, inverse = np.unique(whole.groups, return_index=True, return_inverse=True)
+    counts = (total - count - held_out, count, held_out)
+    train, chosen, rest = together(first[inverse], np.zeros(total, dtype=np.int64), counts, split_seed)
+    return Rows(train, chosen, rest if held_out else None)
+
+
+@splits.register
+def time(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """The earliest rows train, the latest test, those between validate; `order` names the column. Equal times stay together."""
+    if whole.order is None:
+        raise UsageError(f"split: time, but nothing says in which order the rows of {whole.name} come", "add order: COLUMN")
+    ranks = np.argsort(whole.order, kind="stable")
+    times = whole.order[ranks]
+    cuts = []
+    for at in (len(ranks) - count - held_out, len(ranks) - held_out):
+        if at < len(ranks):
+            before, after = (int(np.searchsorted(times, times[at], side)) for side in ("left", "right"))
+            at = before if at - before <= after - at else after
+        cuts.append(at)
+    train, chosen, rest = (np.sort(part) for part in np.split(ranks, cuts))
+    return Rows(train, chosen, rest if held_out else None)
+
+
+@splits.register
+def vu(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
+    if len(whole.train_y) != _VU_ROWS:
+        raise UsageError(
+            f"split: vu cuts {_VU_ROWS:,} training rows into 55,000 and 5,000, but there are {len(whole.train_y):,}",
+            "use split: last with a validation count of your own",
+        )
+    return last(whole, count, 0, split_seed)
+
+
+@splits.register
+def ece421(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them."""
+    return _ece421("ece421", whole, 10_000, count)
+
+
+@splits.register
+def ece421_handout(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+    """As `ece421`, with the 15,000 and 1,000 rows that its handout prints."""
+    return _ece421("ece421_handout", whole, 15_000, count)
+
+
+def _ece421(name: str, whole: RawSet, train: int, count: int) -> Rows:
+    rows = len(whole.train_y)
+    hint = "use split: stratified or last"
+    if whole.test_x is not None:
+        raise UsageError(f"split: {name} cuts a test part off, but {whole.name} has one of its own", hint)
+    if rows <= train + count:
+        raise UsageError(
+            f"split: {name} takes {train:,} rows to train, {count:,} to validate and the rest to test, but there are only {rows:,}",
+            hint,
+        )
+    # The program shuffles with NumPy's global generator; one of our own with its seed gives the same order.
+    order = np.arange(rows)
+    np.random.RandomState(_ECE421_SEED).shuffle(order)
+    first, second, third = (np.sort(part) for part in np.split(order, [train, train + count]))
+    return Rows(first, second, third)
 
 
 def rows_of(key: str, amount: Amount, total: int) -> int:
@@ -164,17 +248,74 @@ def draw(y: Array, rows: Index, count: int, generator: Generator, by_class: bool
         return np.sort(order[:count])
     labels = y[order]
     sizes = np.bincount(labels)
-    # Whole numbers throughout, so that no rounding decides between equal remainders.
-    quota, remainder = np.divmod(sizes * count, len(rows))
-    missing = count - int(quota.sum())
-    quota[np.argsort(-remainder, kind="stable")[:missing]] += 1
+    quota = _shares(sizes, (len(rows) - count, count))[1]
     by_label = np.argsort(labels.astype(np.uint16), kind="stable")
     starts = np.cumsum(sizes) - sizes
     place = np.arange(len(rows)) - np.repeat(starts, sizes)
     return np.sort(order[by_label[place < np.repeat(quota, sizes)]])
 
 
-def _others(total: int, chosen: Index) -> Index:
-    keep = np.ones(total, dtype=bool)
-    keep[chosen] = False
-    return np.flatnonzero(keep)
+def equal_rows(x: Array) -> Index:
+    """For each row of x (N, D) the number of the first row with the same bytes, (N,) intp."""
+    first: dict[bytes, int] = {}
+    plain = np.ascontiguousarray(x)
+    return np.array(
+        [first.setdefault(hashlib.blake2b(row.data, digest_size=16).digest(), at) for at, row in enumerate(plain)], dtype=np.intp
+    )
+
+
+def together(groups: Index, strata: Counts, counts: tuple[int, ...], split_seed: int) -> list[Index]:
+    """One part of each size in `counts`, each stratum in its share, with the rows of a group all in one part; ascending.
+
+    groups: (N,) the number of the first row of a row's group. strata: (N,) from 0, equal within a group. counts: N in all.
+    Where groups are so large that the sizes cannot be met, the first part takes what is missing or left.
+    """
+    generator = stream(split_seed, Purpose.SPLIT)
+    wanted = _shares(np.bincount(strata), counts)
+    part = np.full(len(groups), -1)
+    _place_groups(part, groups, strata, wanted, generator)
+    for label in range(wanted.shape[1]):
+        rows = generator.permutation(np.flatnonzero((strata == label) & (part < 0)))
+        for number in range(len(wanted) - 1, 0, -1):
+            count = max(int(wanted[number, label]), 0)
+            part[rows[:count]] = number
+            rows = rows[count:]
+        part[rows] = 0
+    return [np.flatnonzero(part == number) for number in range(len(counts))]
+
+
+def _shares(sizes: Counts, counts: tuple[int, ...]) -> Counts:
+    """How many rows of each class each part gets, (parts, K): shares rounded so that parts and classes both add up."""
+    wanted = np.zeros((len(counts), len(sizes)), dtype=np.int64)
+    left = sizes.astype(np.int64)
+    for number in range(len(counts) - 1, 0, -1):
+        # Whole numbers throughout, so that no rounding decides between equal remainders.
+        share, remainder = np.divmod(left * counts[number], max(left.sum(), 1))
+        missing = counts[number] - int(share.sum())
+        share[np.argsort(-remainder, kind="stable")[:missing]] += 1
+        wanted[number] = share
+        left = left - share
+    wanted[0] = left
+    return wanted
+
+
+def _place_groups(part: Counts, groups: Index, strata: Counts, wanted: Counts, generator: Generator) -> None:
+    """Gives each group of several rows a part at random, by what the parts still want of its stratum, the largest groups first.
+
+    Where none wants so many, the part goes first that has least of what it should have.
+    Writes into `part`, and takes what was placed off `wanted`.
+    """
+    sizes = np.bincount(groups)
+    members = np.argsort(groups, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+    asked = np.maximum(wanted, 1)
+    several = generator.permutation(np.flatnonzero(sizes > 1))
+    for first in several[np.argsort(-sizes[several], kind="stable")]:
+        size, label = int(sizes[first]), strata[first]
+        room = np.where(wanted[:, label] >= size, wanted[:, label], 0)
+        if room.any():
+            number = int(np.searchsorted(np.cumsum(room), generator.integers(room.sum()), side="right"))
+        else:
+            number = int(np.argmax(wanted[:, label] / asked[:, label]))
+        part[members[starts[first] : starts[first] + size]] = number
+        wanted[number, label] -= size

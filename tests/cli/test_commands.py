@@ -143,6 +143,21 @@ def test_gradcheck_finds_a_wrong_gradient(mlp: Mlp, small_config: Path, monkeypa
     assert answer.code == 1 and "WRONG" in answer.out and "differ by more than" in answer.out
 
 
+def test_data_show_of_a_table_and_of_a_config(mlp: Mlp, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("size,colour,gap,y\n1,red,3.5,u\n2,,4,v\n3,blue,,u\n4,red,1,v\n")
+    (tmp_path / "t.yaml").write_text("dataset: {path: t.csv, target: y, missing: mean, split: last, validation: 1}\n")
+    columns = ["column size: numbers from 1 to 4", "column colour: 2 categories: blue, red; 1 missing"]
+    columns += ["column gap: numbers from 1 to 4; 1 missing"]
+    lines = mlp("data", "show", "t.csv", "--target", "y").out.splitlines()
+    assert lines[1] == "data  4 training rows; 2 classes: u, v; 4 inputs, scaled to mean 0 and deviation 1"
+    assert lines[2:5] == columns
+    shown = json.loads(mlp("data", "show", "t.yaml", "--json").out)
+    assert shown["counts"] == {"training": {"u": 2, "v": 1}, "validation": {"u": 0, "v": 1}}
+    assert shown["data"].startswith("3 training, 1 validation rows; ")
+    assert shown["columns"][1] == {"name": "colour", "categories": ["blue", "red"], "least": None, "most": None, "missing": 1}
+    assert shown["columns"][2] == {"name": "gap", "categories": None, "least": 1.0, "most": 4.0, "missing": 1}
+
+
 def test_data_list_show_fetch(mlp: Mlp, idx_set: Path, tmp_path: Path) -> None:
     names = [entry["name"] for entry in json.loads(mlp("data", "list", "--json").out)]
     listed = mlp("data", "list").out

@@ -108,15 +108,43 @@ def test_the_model_file_alone_gives_the_test_score(mlp: Mlp, small_config: Path,
 def test_what_a_person_sees_in_a_pipe(mlp: Mlp, small_config: Path) -> None:
     lines = mlp("train", small_config, "--no-plots").out.splitlines()
     assert lines[0].startswith("run results/small-")
-    assert [line.split("  ")[0] for line in lines[1:4]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    assert lines[4].startswith("test accuracy") and "loss" in lines[4]
-    assert [line.split("  ")[0] for line in lines[5:]] == [
+    assert lines[1] == "data  500 training, 100 validation, 120 test rows; 4 classes: 0, 1, 2, 3; 36 inputs, scaled to 0–1"
+    assert [line.split("  ")[0] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert lines[5].startswith("test accuracy") and "loss" in lines[5]
+    assert [line.split("  ")[0] for line in lines[6:]] == [
         "validation accuracy",
         "training accuracy",
         "best epoch",
         "time",
         "folder",
     ]
+
+
+def test_a_run_records_what_it_was_given(mlp: Mlp, tmp_path: Path) -> None:
+    """Seconds since 1970 as float32: all that tells the classes apart is in the digits that a plain conversion drops."""
+    generator = np.random.default_rng(4)
+    lines = [f"{1_700_000_000 + generator.normal(30 * (row % 2), 5):.6f},98.6,k{row % 2}" for row in range(200)]
+    (tmp_path / "times.csv").write_text("\n".join(["time,temperature,kind", *lines]) + "\n")
+    (tmp_path / "times.yaml").write_text(
+        "dataset: {path: times.csv, target: kind}\nhidden_sizes: [4]\nepochs: 30\nbatch_size: 20\nlearning_rate: 0.05\n"
+    )
+    answer = mlp("train", "times.yaml", "--no-plots", "--json")
+    record = json.loads(answer.out)
+    assert record["metrics"]["train_accuracy"] > 0.97 and record["metrics"]["val_accuracy"] > 0.9
+    data = record["data"]
+    assert data["classes"] == ["k0", "k1"] and (data["inputs"], data["scale"], data["notices"]) == (2, "standard", [])
+    (folder,) = (tmp_path / "results").glob("times-*")
+    line = "data  180 training, 20 validation rows; 2 classes: k0, k1; 2 inputs, scaled to mean 0 and deviation 1"
+    assert (folder / "log.txt").read_text().splitlines()[0].endswith(f" {line}")
+
+
+def test_a_validation_part_without_rows_stops_a_run_before_it_begins(mlp: Mlp, tmp_path: Path) -> None:
+    x, y = np.arange(30.0)[:, None], np.arange(30) % 3
+    np.savez(tmp_path / "set.npz", x_train=x, y_train=y, x_validation=x[::3], y_validation=y[::3])
+    (tmp_path / "c.yaml").write_text("dataset: {path: set.npz, split: official, classes: [1, 2]}\nearly_stopping: true\n")
+    answer = mlp("train", "c.yaml", "--no-plots")
+    assert answer.code == 2 and "the validation part of set has no row of the classes that are kept" in answer.err
+    assert not (tmp_path / "results").exists()
 
 
 def test_json_is_the_record_and_nothing_else(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:

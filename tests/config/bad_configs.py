@@ -440,7 +440,7 @@ BAD = [
         "dataset: {name: mnist, split: random}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.split: random    must be stratified, last, official, vu, ece421 or ece421_handout",
+            "  line 1   dataset.split: random    must be stratified, last, official, group, time, vu, ece421 or ece421_handout",
         ],
     ),
     (
@@ -639,7 +639,33 @@ BAD = [
         "dataset: {name: notmnist, split: ece421, test: 5}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset.test: 5    does not go with split: ece421; remove test, or write split: stratified or last",
+            "  line 1   dataset.test: 5    does not go with split: ece421; remove test, or write split: stratified, last, group or time",
+        ],
+    ),
+    (
+        "group_without_groups",
+        "dataset: {path: a.csv, target: y, split: group}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: {path: a.csv, target: y, split: group}    split: group needs groups: COLUMN; it goes with the path "
+            "of a table (.csv, .tsv or .parquet)",
+        ],
+    ),
+    (
+        "order_without_time",
+        "dataset: {path: a.csv, target: y, order: day}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset: {path: a.csv, target: y, order: day}    order: day goes with split: time alone; add it, or write "
+            "drop: [day]",
+        ],
+    ),
+    (
+        "groups_of_arrays",
+        "dataset: {path: a.npz, split: group, groups: patient}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.groups: patient    goes with the path of a table (.csv, .tsv or .parquet) alone",
         ],
     ),
     (

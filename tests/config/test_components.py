@@ -127,9 +127,9 @@ def test_an_option_that_few_sets_take_goes_with_one_of_them() -> None:
         ("emnist", {"subset": "balanced"}),
         (
             {"path": "a.csv", "target": "y"},
-            {"scale": "standard", "validation": 0.1, "drop": (), "missing": "error", "labels": None, "read": None},
+            {"scale": None, "validation": 0.1, "drop": (), "missing": "error", "labels": None, "read": None},
         ),
-        ({"path": "a.npz"}, {"scale": "unit", "validation": 0.1, "drop": None}),
+        ({"path": "a.npz"}, {"scale": None, "validation": 0.1, "drop": None}),
         ({"path": "a.npz", "split": "official"}, {"validation": None}),
         ({"name": "mnist", "scale": None, "validation": None}, {"scale": "unit", "validation": 5000}),
         ({"name": "mnist", "scale": 256}, {"scale": "256"}),

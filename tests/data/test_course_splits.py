@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data.arrays import read_idx
-from mlp_cli.data.course_splits import ece421, ece421_handout, equal_rows, stratified_by_content, vu
 from mlp_cli.data.dataset import RawSet
-from mlp_cli.data.splits import splits
+from mlp_cli.data.splits import cut, equal_rows, together
 from mlp_cli.errors import UsageError
 
 REAL = Path(os.environ.get("MLP_DATA_DIR") or Path(__file__).parents[2].parent / "shared/data")
@@ -24,14 +23,27 @@ def real(name: str) -> np.ndarray:
     return read_idx(path)
 
 
+def set_of(x: np.ndarray, y: np.ndarray) -> RawSet:
+    return RawSet(name="some", shape=x.shape[1:], train_x=x, train_y=y)
+
+
+def rows(count: int) -> RawSet:
+    return set_of(np.zeros((count, 1), np.uint8), np.arange(count) % 2)
+
+
+def stratified_by_content(x: np.ndarray, y: np.ndarray, counts: tuple[int, ...], seed: int) -> tuple[np.ndarray, ...]:
+    groups = equal_rows(x)
+    return together(groups, y[groups], counts, seed)
+
+
 def test_vu_is_the_first_55000_and_the_last_5000() -> None:
-    train, validation = vu(60_000)
-    assert (len(train), train[0], train[-1]) == (55_000, 0, 54_999)
-    assert (len(validation), validation[0], validation[-1]) == (5_000, 55_000, 59_999)
-    train, validation = vu(60_000, final=True)
-    assert (len(train), len(validation)) == (60_000, 0)
+    found = cut("vu", rows(60_000), None, 0)
+    assert (len(found.train), found.train[0], found.train[-1]) == (55_000, 0, 54_999)
+    assert (len(found.validation), found.validation[0], found.validation[-1]) == (5_000, 55_000, 59_999)
+    final = cut("vu", rows(60_000), 0, 0)
+    assert (len(final.train), len(final.validation)) == (60_000, 0)
     with pytest.raises(UsageError, match="cuts 60,000 training rows into 55,000 and 5,000, but there are 50,000"):
-        vu(50_000)
+        cut("vu", rows(50_000), None, 0)
 
 
 def test_ece421_is_what_its_starter_program_makes() -> None:
@@ -43,18 +55,19 @@ def test_ece421_is_what_its_starter_program_makes() -> None:
     np.random.shuffle(randIndx)  # noqa: NPY002
     np.random.set_state(state)  # noqa: NPY002
     Data = Data[randIndx]
-    for split, cuts in ((ece421, [10_000, 16_000]), (ece421_handout, [15_000, 16_000])):
-        parts = split(18_724)
+    for split, cuts in (("ece421", [10_000, 16_000]), ("ece421_handout", [15_000, 16_000])):
+        found = cut(split, rows(18_724), None, 0)
+        parts = (found.train, found.validation, found.test)
         assert [len(part) for part in parts] == [cuts[0], cuts[1] - cuts[0], 2_724]
         for part, expected in zip(parts, np.split(Data, cuts), strict=True):
             assert part.tolist() == sorted(expected)
 
 
-@pytest.mark.parametrize("split", [ece421, ece421_handout])
-def test_ece421_needs_rows_to_test_with(split: object) -> None:
+@pytest.mark.parametrize("split", ["ece421", "ece421_handout"])
+def test_ece421_needs_rows_to_test_with(split: str) -> None:
     with pytest.raises(UsageError, match="but there are only 16,000"):
-        split(16_000)  # type: ignore[operator]
-    assert len(split(16_001)[2]) == 1  # type: ignore[operator]
+        cut(split, rows(16_000), None, 0)
+    assert len(cut(split, rows(16_001), None, 0).test) == 1
 
 
 @given(
@@ -82,6 +95,7 @@ def test_without_equal_rows_sizes_are_exact_and_classes_shared(sizes: list[int],
     y = np.repeat(np.arange(len(sizes)), sizes)
     x = np.arange(len(y), dtype=np.float64)[:, None]
     counts = tuple(data.draw(st.lists(st.integers(0, len(y) // 3), min_size=1, max_size=3)))
+    counts = (len(y) - sum(counts), *counts)
     parts = stratified_by_content(x, y, counts, seed)
     assert tuple(len(part) for part in parts) == counts
     for part, count in zip(parts, counts, strict=True):
@@ -115,11 +129,10 @@ def test_bytes_decide_what_is_equal() -> None:
     assert equal_rows(x[:, ::-1]).tolist() == [0, 1, 0, 3]
 
 
-def test_float_targets_are_one_class_and_too_many_rows_are_refused() -> None:
-    x, y = np.arange(10.0)[:, None], np.linspace(0, 1, 10)
-    assert [len(part) for part in stratified_by_content(x, y, (6, 3), 0)] == [6, 3]
-    with pytest.raises(UsageError, match=r"a split into 8, 3 rows needs more than the 10 there are"):
-        stratified_by_content(x, y, (8, 3), 0)
+def test_float_targets_are_one_class() -> None:
+    whole = RawSet(name="some", task="regression", shape=(1,), train_x=np.arange(10.0)[:, None], train_y=np.linspace(0, 1, 10))
+    found = cut("stratified", whole, 3, 0, 2)
+    assert (len(found.train), len(found.validation), len(found.test)) == (5, 3, 2)
 
 
 def test_the_official_rows_of_mnist_are_those_of_the_pickle() -> None:
@@ -128,7 +141,7 @@ def test_the_official_rows_of_mnist_are_those_of_the_pickle() -> None:
     whole = RawSet(
         name="mnist", shape=(1,), classes=tuple("0123456789"), train_x=y[:, None], train_y=y, official_validation=10_000
     )
-    rows = splits["official"](whole, None, 0)
+    rows = cut("official", whole, None, 0)
     assert np.bincount(y[rows.train]).tolist() == [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
     assert np.bincount(y[rows.validation]).tolist() == [991, 1064, 990, 1030, 983, 915, 967, 1090, 1009, 961]
     assert y[rows.train[:5]].tolist() == [5, 0, 4, 1, 9] and y[rows.validation[:5]].tolist() == [3, 8, 6, 9, 6]

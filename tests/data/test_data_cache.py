@@ -21,8 +21,8 @@ from tiny import Tiny
 
 from mlp_cli import files
 from mlp_cli.data import cache, sources
-from mlp_cli.data.inventory import fetch
 from mlp_cli.data.load import load, load_whole
+from mlp_cli.data.sources import fetch
 from mlp_cli.errors import RunError
 
 tiny, walls = support.tiny, support.walls
@@ -220,9 +220,9 @@ import sys
 from mlp_cli.data import cache, load
 folder, rounds, locked = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "locked"
 if not locked:
-    def unable(descriptor):
+    def unable(descriptor, how):
         raise OSError("no locks here")
-    cache._try_lock = unable
+    cache.fcntl.flock = unable
     open_ready = cache.open_ready
     tries = iter(range(10**6))
     # Every other look finds nothing, so that all processes build and replace all the time.

@@ -1,6 +1,7 @@
 """From a name or a path to the parts of a run."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from tiny import Tiny
 
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.data.formats import FORMATS
-from mlp_cli.data.load import default_validation, load
+from mlp_cli.data.load import load, usual_options
+from mlp_cli.data.own import Own
 from mlp_cli.errors import DataError, UsageError
 
 tiny, walls = support.tiny, support.walls
@@ -87,7 +89,7 @@ def test_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     dataset = load(path=folder)
     assert (dataset.name, dataset.shape, dataset.classes) == ("my", (6, 6), ("0", "1", "2", "3"))
     assert [len(part) for part in rows(dataset).values()] == [36, 4, 10], "a tenth is set aside"
-    assert default_validation(None) == 0.1 and default_validation("mnist") == 5000
+    assert usual_options("mnist", None, "stratified")["validation"] == 5000
     monkeypatch.chdir(tmp_path)
     assert load(path="my.shapes").sha256 == dataset.sha256
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -178,3 +180,69 @@ def test_files_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(FORMATS, "idx", FORMATS["idx"]._replace(read=slow))
     with pytest.raises(DataError, match="its files changed while they were read"):
         load(path=folder)
+
+
+def test_classes_of_one_part_are_told(tmp_path: Path) -> None:
+    y = np.array([0] * 30 + [1] * 30 + [2, 3])
+    np.savez(tmp_path / "rare.npz", x=np.arange(62.0)[:, None] / 62, y=y)
+    dataset = load(path=tmp_path / "rare.npz", validation=6, split_seed=1)
+    assert dataset.notices[-1] == "2 classes with rows in the training part alone: 2, 3"
+    assert load(path=tmp_path / "rare.npz", validation=6, classes=("0", "1")).notices == ()
+    last = load(path=tmp_path / "rare.npz", validation=1, split="last")
+    assert last.notices[-2:] == (
+        "3 classes with rows in the training part alone: 0, 1, 2",
+        "1 class with rows in the validation part alone: 3",
+    )
+    assert not any("alone" in text for text in load(path=tmp_path / "rare.npz", validation=0).notices), "there is one part"
+
+
+def test_kept_classes_that_leave_a_part_empty_are_refused(tmp_path: Path) -> None:
+    x, y = np.arange(12.0)[:, None], np.arange(12) % 3
+    parts = {"x_train": x, "y_train": y, "x_test": x[::3], "y_test": y[::3], "x_validation": x[::3], "y_validation": y[::3]}
+    np.savez(tmp_path / "set.npz", **parts)
+    assert len(load(path=tmp_path / "set.npz", split="official", classes=("0", "1")).validation or ()) == 4
+    with pytest.raises(UsageError, match="the test part of set has no row of the classes 1, 2"):
+        load(path=tmp_path / "set.npz", classes=("1", "2"))
+    np.savez(tmp_path / "set.npz", **{key: value for key, value in parts.items() if "test" not in key})
+    with pytest.raises(UsageError, match="the validation part of set has no row of the classes that are kept"):
+        load(path=tmp_path / "set.npz", split="official", classes=("1", "2"))
+
+
+def test_what_a_run_is_given_in_one_line(tmp_path: Path) -> None:
+    images = np.zeros((64, 28, 28), np.uint8)
+    images[:, 3, 4] = np.arange(64) + 100
+    np.savez(tmp_path / "some.npz", x=images, y=np.arange(64) % 2)
+    dataset = load(path=tmp_path / "some.npz", validation=6, test=10)
+    assert dataset.summary() == "48 training, 6 validation, 10 test rows; 2 classes: 0, 1; 784 inputs, scaled to 0–1"
+    others = {
+        "standard": "scaled to mean 0 and deviation 1",
+        "minmax": "least to 0 and greatest to 1",
+        "none": "not scaled",
+        "256": "divided by 256",
+    }
+    for scale, words in others.items():
+        assert load(path=tmp_path / "some.npz", validation=0, scale=scale).summary().endswith(f"784 inputs, {words}")
+    assert "7 classes: a, b, c, d, e and 2 more; " in replace(dataset, classes=tuple("abcdefg")).summary()
+    quantity = load(path=tmp_path / "some.npz", validation=0, task="regression")
+    assert quantity.summary() == "64 training rows; a quantity, the target; 784 inputs, scaled to 0–1"
+
+
+def test_floats_are_standardized_where_the_config_says_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "floats.npz", x=np.arange(20.0)[:, None] - 10, y=np.arange(20) % 2)
+    assert load(path=tmp_path / "floats.npz").scale == "standard"
+    with pytest.raises(UsageError, match="scale: unit divides bytes, and the inputs of floats go from -10 to 9"):
+        load(path=tmp_path / "floats.npz", scale="unit")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16, np.float32, np.float64])
+def test_bytes_of_any_type_are_divided(tmp_path: Path, dtype: type) -> None:
+    values = np.random.default_rng(1).integers(0, 256, (40, 6))
+    values[0, 0] = 255
+    np.savez(tmp_path / "bytes.npz", x=values.astype(dtype), y=np.arange(40) % 2)
+    dataset = load(path=tmp_path / "bytes.npz")
+    assert (dataset.scale, dataset.divides) == ("unit", True)
+    # The same in a table, whose numbers are all float64.
+    lines = [",".join(map(str, row)) + f",{number % 2}" for number, row in enumerate(values)]
+    (tmp_path / "bytes.csv").write_text("\n".join(["a,b,c,d,e,f,y", *lines]) + "\n")
+    table = load(path=tmp_path / "bytes.csv", own=Own(target="y"))
+    assert (table.scale, table.divides) == ("unit", True)

@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 from needs import need
 
-from mlp_cli.data.digits import read_digits
+from mlp_cli.data import catalogue, sources
+from mlp_cli.data.dataset import RawSet
 from mlp_cli.errors import DataError, UsageError
+
+
+def read_digits() -> RawSet:
+    return sources.obtain(catalogue.entry("digits"))
 
 
 def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -46,9 +51,9 @@ def test_without_scikit_learn_the_pip_line_is_given(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("content", [b"0,0\n", b"0" * 264_712, b"0" * 300_000])
 def test_other_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     install(monkeypatch, tmp_path)
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="no such folder"):
         read_digits()
     (tmp_path / "datasets/data").mkdir(parents=True)
     (tmp_path / "datasets/data/digits.csv.gz").write_bytes(gzip.compress(content))
-    with pytest.raises(DataError, match="not the digits that scikit-learn has distributed"):
+    with pytest.raises(DataError, match=r"digits\.csv\.gz: not the official file"):
         read_digits()

@@ -86,3 +86,18 @@ def test_batches_hold_the_features() -> None:
         found = np.concatenate([batch.copy() for batch, _ in batches])
         np.testing.assert_allclose(found, expected, atol=2e-4)
     assert set(projection.arrays()) == {"scale", "shift", "projection", "projection_shift"}
+
+
+@pytest.mark.parametrize("size", [1e-42, 1e-13, 1e200])
+def test_the_size_of_scaled_inputs_does_not_matter(size: float) -> None:
+    part = part_of(size * np.random.default_rng(1).normal(3, 1, (50, 4)))
+    projection = features.build("pca").fit(part, fit("standard", part, np.float32), np.float32)
+    out = np.empty((50, 4), np.float32)
+    projection.apply(part.x, out)
+    np.testing.assert_allclose(np.cov(out.T, bias=True), np.eye(4), atol=1e-4)
+
+
+def test_inputs_too_large_for_their_squares_are_an_error() -> None:
+    part = part_of(1e30 * np.random.default_rng(1).normal(3, 1, (50, 4)))
+    with pytest.raises(UsageError, match="features: pca, but the inputs are too large for it as they are scaled"):
+        features.build("pca").fit(part, fit("none", part, np.float32), np.float32)

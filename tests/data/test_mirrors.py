@@ -10,9 +10,9 @@ import pytest
 import tiny as support
 from tiny import Tiny
 
-from mlp_cli.data import mirrors, sources
+from mlp_cli.data import sources
 from mlp_cli.data.catalogue import Entry
-from mlp_cli.data.folders import Absent, take
+from mlp_cli.data.sources import Absent, download, take
 from mlp_cli.errors import DataError
 
 tiny, walls, change = support.tiny, support.walls, support.change
@@ -67,7 +67,6 @@ class Server:
         body = {
             "wrong": bytes(len(body)),
             "html": b"<!DOCTYPE html><html>Sign in to the wireless network</html>",
-            "large": body + b"\0",
             "broken": body[: len(body) // 2],
             "stall": body[: len(body) // 2],
             "short": body[: len(body) // 2],
@@ -99,15 +98,15 @@ Serve = Callable[[dict[str, bytes]], Server]
 
 def test_a_good_server(tiny: Tiny, serve: Serve, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     server = serve(tiny.packed())
-    mirrors.download(tiny.entry, server.url, tmp_path, progress=False)
+    download(tiny.entry, server.url, tmp_path, progress=False)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == tiny.packed()
     assert sorted(server.asked) == sorted(tiny.packed()), "each file is asked for once"
-    assert take(tiny.entry, tmp_path)[0]["train_y"].tolist() == tiny.arrays["train_y"].tolist()
+    assert take(tiny.entry, tmp_path).arrays()["train_y"].tolist() == tiny.arrays["train_y"].tolist()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_bar_only_if_asked(tiny: Tiny, serve: Serve, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    mirrors.download(tiny.entry, serve(tiny.packed()).url, tmp_path, progress=True)
+    download(tiny.entry, serve(tiny.packed()).url, tmp_path, progress=True)
     printed = capfd.readouterr()
     assert printed.out == "" and LAST in printed.err and "100%" in printed.err
 
@@ -117,13 +116,12 @@ def test_a_bar_only_if_asked(tiny: Tiny, serve: Serve, tmp_path: Path, capfd: py
     [
         ("404", "HTTP status 404", Absent, 1),
         ("500", "HTTP status 500", DataError, 2),
-        ("wrong", r"not the official file \(wrong SHA-256\)", DataError, 2),
-        ("short", r"truncated \(\d+ of \d+ bytes\)", DataError, 2),
-        ("broken", r"the connection broke off|truncated \(\d+ of \d+ bytes\)", DataError, 2),
-        ("large", r"larger than the official \d+ bytes", DataError, 1),
-        ("html", "not a gzip file; starts with <!DOCTYPE: an HTML page", DataError, 1),
-        ("hang", r"no answer within 0.3 s", Absent, 1),
-        ("stall", r"no answer within 0.3 s", Absent, 1),
+        ("wrong", "not an IDX file", DataError, 2),
+        ("short", r"truncated: its packed data ends too early", DataError, 2),
+        ("broken", r"no connection \(incompleteread", DataError, 2),
+        ("html", "not a gzip file; starts with <!DOCTYPE: an HTML page", DataError, 2),
+        ("hang", r"no connection \(timed out", Absent, 1),
+        ("stall", r"no connection \(timed out", Absent, 1),
     ],
 )
 def test_bad_servers(
@@ -136,11 +134,11 @@ def test_bad_servers(
     kind: type,
     asked: int,
 ) -> None:
-    monkeypatch.setattr(mirrors, "TIMEOUT", 0.3)
+    monkeypatch.setattr(sources, "TIMEOUT", 0.3)
     server = serve(tiny.packed())
     server.behaviour[LAST] = [behaviour]
-    with pytest.raises(DataError, match=f"^{LAST}: {reason}") as caught:
-        mirrors.download(tiny.entry, server.url, tmp_path / "room", progress=False)
+    with pytest.raises(DataError, match=f"{LAST}: {reason}") as caught:
+        download(tiny.entry, server.url, tmp_path / "room", progress=False)
     assert isinstance(caught.value, kind)
     assert server.asked.count(LAST) == asked
     assert sorted(path.name for path in (tmp_path / "room").iterdir()) == sorted(set(tiny.packed()) - {LAST}), (
@@ -152,15 +150,8 @@ def test_bad_servers(
 def test_one_slip_is_mended_by_a_second_attempt(tiny: Tiny, serve: Serve, tmp_path: Path, first: str) -> None:
     server = serve(tiny.packed())
     server.behaviour[LAST] = [first, "good"]
-    mirrors.download(tiny.entry, server.url, tmp_path, progress=False)
+    download(tiny.entry, server.url, tmp_path, progress=False)
     assert (tmp_path / LAST).read_bytes() == tiny.packed()[LAST]
-
-
-def test_a_slow_server_is_given_up(tiny: Tiny, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirrors, "PATIENCE", 0.0)
-    monkeypatch.setattr(mirrors, "SLOWEST", 1e12)
-    with pytest.raises(Absent, match="too slow"):
-        mirrors.download(tiny.entry, serve(tiny.packed()).url, tmp_path, progress=False)
 
 
 def test_no_connection(tiny: Tiny, tmp_path: Path) -> None:
@@ -168,9 +159,9 @@ def test_no_connection(tiny: Tiny, tmp_path: Path) -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     with pytest.raises(Absent, match=r"no connection \(connection refused\)"):
-        mirrors.download(tiny.entry, f"http://127.0.0.1:{port}/", tmp_path, progress=False)
+        download(tiny.entry, f"http://127.0.0.1:{port}/", tmp_path, progress=False)
     with pytest.raises(Absent, match=r"no connection \(name or service not known\)"):
-        mirrors.download(tiny.entry, "https://mirror.invalid/", tmp_path, progress=False)
+        download(tiny.entry, "https://mirror.invalid/", tmp_path, progress=False)
 
 
 def test_a_full_disk_is_not_the_servers_fault(tiny: Tiny, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +170,7 @@ def test_a_full_disk_is_not_the_servers_fault(tiny: Tiny, serve: Serve, tmp_path
     gone = tmp_path / "file"
     gone.write_bytes(b"")
     with pytest.raises(RunError, match="cannot write"):
-        mirrors.download(tiny.entry, serve(tiny.packed()).url, gone / "room", progress=False)
+        download(tiny.entry, serve(tiny.packed()).url, gone / "room", progress=False)
 
 
 def test_the_next_mirror_completes_the_set(tiny: Tiny, serve: Serve, change: Callable[..., Entry]) -> None:

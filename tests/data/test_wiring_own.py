@@ -108,7 +108,10 @@ def test_numbers_for_classes_that_have_names(tmp_path: Path) -> None:
     assert dataset.test is not None and dataset.test.y.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     dataset = load(path=letters, validation=0, own=Own(test_path=str(numbered(tmp_path / "few.npz", [2.0, 0.0]))))
     assert dataset.test is not None and dataset.test.y.tolist() == [2, 0]
-    assert dataset.notices == ("the labels of the test part are taken as numbers of the classes: 0 is a",)
+    assert dataset.notices == (
+        "the labels of the test part are taken as numbers of the classes: 0 is a",
+        "1 class with rows in the training part alone: b",
+    )
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 3], [0.5, 1, 2], [-1, 0, 1]])

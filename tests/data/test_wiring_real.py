@@ -11,8 +11,8 @@ import pytest
 import test_real_data
 import tiny as support
 
-from mlp_cli.data.course_splits import equal_rows
 from mlp_cli.data.load import load
+from mlp_cli.data.splits import equal_rows
 
 walls, real = support.walls, test_real_data.real
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlp_cli.data import catalogue, mirrors, packages, sources
+from mlp_cli.data import catalogue, sources
 from mlp_cli.data.arrays import idx_header
-from mlp_cli.data.catalogue import Entry, File, KerasFile
+from mlp_cli.data.catalogue import Entry, File
 
 TRAIN, TEST, SHAPE, CLASSES = 24, 8, (3, 2), 3
 
@@ -69,7 +69,7 @@ def make_tiny(name: str, seed: int) -> Tiny:
     for model in catalogue.ENTRIES["mnist"].files:
         content, gz = contents[model.role], pack(contents[model.role], ".gz")
         sums = [hashlib.sha256(data).hexdigest() for data in (content, gz)]
-        files.append(File(model.role, model.names, len(content), sums[0], len(gz), sums[1]))
+        files.append(File(model.role, model.names, len(gz), sums[0]))
     entry = dataclasses.replace(
         catalogue.ENTRIES["mnist"],
         name=name,
@@ -85,7 +85,7 @@ def make_tiny(name: str, seed: int) -> Tiny:
         system=(f"datasets/{name}",),
         mirrors=(),
         packages=(),
-        keras=KerasFile(f"{name}.npz", {"train_x": "x_train", "train_y": "y_train", "test_x": "x_test", "test_y": "y_test"}),
+        npz=f"{name}.npz",
     )
     return Tiny(entry, arrays, contents)
 
@@ -117,9 +117,8 @@ def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setattr(packages, "PYTHON_FOLDER", tmp_path / "no-programs")
+    monkeypatch.setattr(sources, "PYTHON_FOLDER", tmp_path / "no-programs")
     monkeypatch.setattr(sources, "SYSTEM_FOLDERS", (tmp_path / "share",))
-    monkeypatch.setattr(mirrors, "PAUSE", 0.0)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     connect, look_up = socket.socket.connect, socket.getaddrinfo
