@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,11 @@ def show(name: str, subset: str | None, target: str | None, out: Path | None, qu
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
     NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it.
+    Of a table without --target the columns are told, and nothing is drawn.
     """
+    if target is None and _is_own_table(name):
+        _show_columns(Path(name), quiet, as_json)
+        return
     dataset = _load(name, subset, target)
     for text in dataset.notices:
         notify(text)
@@ -89,13 +94,40 @@ def show(name: str, subset: str | None, target: str | None, out: Path | None, qu
         width = max([len(label) for label in dataset.classes] or [0])
         click.echo(f"{dataset.name}, {dataset.task}, shape {' × '.join(map(str, dataset.shape))}")
         click.echo(printable(f"data  {dataset.summary()}"))
-        for column in dataset.columns:
-            click.echo(printable(f"column {column.name}: {_told(column)}"))
+        _echo_columns(dataset.columns)
         if counts:
             click.echo(f"{'class':{max(width, 5)}}" + "".join(f"{part:>12}" for part in counts))
         for index, label in enumerate(dataset.classes):
             click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>12,}" for values in counts.values()))
         click.echo(f"wrote {written}")
+
+
+def _is_own_table(name: str) -> bool:
+    from mlp_cli.data.catalogue import names
+    from mlp_cli.data.own import is_table
+
+    return name not in names() and is_table(name)
+
+
+def _show_columns(path: Path, quiet: bool, as_json: bool) -> None:
+    from mlp_cli.data.own import Own, resolved, set_name
+    from mlp_cli.data.tables import read_table
+
+    file = resolved(path)
+    table = read_table(file, Own())
+    for text in table.notices:
+        notify(text)
+    columns = [table.column(name) for name in table.features]
+    if as_json:
+        print_json({"name": set_name(file), "rows": len(table), "columns": [asdict(column) for column in columns]})
+    elif not quiet:
+        click.echo(f"{set_name(file)}, a table of {len(table):,} rows; --target COLUMN shows it as a set")
+        _echo_columns(columns)
+
+
+def _echo_columns(columns: Iterable[Column]) -> None:
+    for column in columns:
+        click.echo(printable(f"column {column.name}: {_told(column)}"))
 
 
 def _told(column: Column) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlp_cli.data import catalogue, sources
-from mlp_cli.data.dataset import Array, Column, Dataset, Part, RawSet, Task
+from mlp_cli.data.dataset import Column, Dataset, Part, RawSet, Task
 from mlp_cli.data.encoding import TableEncoding, kept_classes, read_own_table, renumbered
 from mlp_cli.data.own import Own, is_table, load_own
 from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, cut, draw, rows_of
@@ -60,7 +60,7 @@ def load(
         table = read_own_table(path, own, task, classes)
         whole, encode = table.whole, table.encode
         first = table.tables["train"]
-        columns = tuple(_column(name, first.values(name), first.texts(name)) for name in first.features)
+        columns = tuple(map(first.column, first.features))
     else:
         whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
         if classes is not None:
@@ -99,15 +99,6 @@ def load(
         target=own.target,
     )
     return replace(dataset, notices=(*whole.notices, *notices, *told, *_lone_classes(dataset)))
-
-
-def _column(name: str, values: Array, texts: tuple[str, ...] | None) -> Column:
-    """A column from its numbers, NaN where missing, or the numbers of its texts, −1 where missing."""
-    if texts is not None:
-        return Column(name, texts, None, None, int((values < 0).sum()))
-    known = values[~np.isnan(values)]
-    least, most = (float(known.min()), float(known.max())) if len(known) else (None, None)
-    return Column(name, None, least, most, len(values) - len(known))
 
 
 def _split(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli.data.dataset import Array, arrays_sha256
+from mlp_cli.data.dataset import Array, Column, arrays_sha256
 from mlp_cli.data.own import PLAIN, Own, Read
 from mlp_cli.data.streams import Limit, foreign, members, open_file
 from mlp_cli.errors import DataError, UsageError
@@ -76,6 +76,15 @@ class Table:
         """The categories of a column; None for one of numbers."""
         column = self.frame[name]
         return None if column.dtype.kind == "f" else tuple(column.cat.categories)
+
+    def column(self, name: str) -> Column:
+        """What is in a column."""
+        values, texts = self.values(name), self.texts(name)
+        if texts is not None:
+            return Column(name, texts, None, None, int((values < 0).sum()))
+        known = values[~np.isnan(values)]
+        least, most = (float(known.min()), float(known.max())) if len(known) else (None, None)
+        return Column(name, None, least, most, len(values) - len(known))
 
     def kept(self, rows: Array) -> Table:
         """The table of these rows alone, given as numbers or as (N,) bool."""
