@@ -7,7 +7,7 @@ import itertools
 import os
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.features import features
 from mlp_cli.data.load import load
-from mlp_cli.data.own import PLAIN, Own, Read
+from mlp_cli.data.own import Own, Read
 from mlp_cli.data.synthetic import synthetic
 from mlp_cli.data.targets import UNSCALED, fit_targets
 from mlp_cli.data.transforms import fit
@@ -45,6 +45,8 @@ def load_data(config: Config) -> Dataset:
     wanted = config.dataset
     options = synthetic.options(wanted.name) if wanted.name is not None and wanted.name in synthetic else ()
     rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
+    own = {each.name: getattr(wanted, each.name, None) for each in fields(Own)} | {"validation_path": apart}
+    own["read"] = None if wanted.read is None else Read(**wanted.read.options())
     return load(
         name=wanted.name,
         path=wanted.path,
@@ -57,18 +59,7 @@ def load_data(config: Config) -> Dataset:
         subset=wanted.subset,
         options={option.name: getattr(wanted, option.name) for option in options},
         classes=wanted.classes,
-        own=Own(
-            labels=wanted.labels,
-            test_path=wanted.test_path,
-            validation_path=apart,
-            target=wanted.target,
-            drop=wanted.drop or (),
-            categorical=wanted.categorical or (),
-            missing=wanted.missing or "error",
-            read=PLAIN if wanted.read is None else Read(**wanted.read.options()),
-            groups=wanted.groups,
-            order=wanted.order,
-        ),
+        own=Own(**{name: value for name, value in own.items() if value is not None}),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )
 

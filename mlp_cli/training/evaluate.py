@@ -71,22 +71,12 @@ class Scores:
 
 
 def evaluate(
-    network: Network,
-    loss: Loss,
-    batches: Iterable[tuple[NDArray, NDArray]],
-    task: str,
-    targets: TargetScale = UNSCALED,
-    outputs: NDArray | None = None,
+    network: Network, loss: Loss, batches: Iterable[tuple[NDArray, NDArray]], task: str, targets: TargetScale = UNSCALED
 ) -> Scores:
-    """Scores in evaluation mode: no noise, running statistics.
-
-    outputs: where given (N, K), filled with the network's outputs in the order of the batches.
-    """
+    """Scores in evaluation mode: no noise, running statistics."""
     scores = Scores(task, targets)
     with np.errstate(all="ignore"):
         for x, y in batches:
             logits = network.forward(x, training=False)
-            if outputs is not None:
-                outputs[scores.rows : scores.rows + len(x)] = logits
             scores.add(loss.forward(logits, y), logits, y)
     return scores
