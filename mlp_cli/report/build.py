@@ -14,6 +14,7 @@ from mlp_cli.report.comparing import compare
 from mlp_cli.report.grouping import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
+from mlp_cli.report.tables import OWN_COLUMNS, SUMMARY_PARTS, hide, runs_csv, summary_csv, value_of
 from mlp_cli.report.triage import triage
 from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
 
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 RUN_COLUMNS = ("id", "name", "seed", "status")
 """What --where can ask of a run besides the keys of its config."""
-
-CONFIGURATION_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label")
-"""What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
-
-SUMMARY_PARTS = ("mean", "sd", "low", "high")
 
 
 def make_report(
@@ -69,7 +65,6 @@ def write_report(report: Report, folder: Path) -> Path:
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
     written.
     """
-    from mlp_cli.report.frames import runs_csv, summary_csv
     from mlp_cli.report.html import write_page
     from mlp_cli.report.plots import write_plots
 
@@ -104,7 +99,7 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
 
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
     metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
-    own = {*CONFIGURATION_COLUMNS, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)}
+    own = {*OWN_COLUMNS, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)}
     own -= {*keys, *RUN_COLUMNS}
     condition = parse(where, [*dict.fromkeys((*RUN_COLUMNS, *keys)), *sorted(own)])
     of_configurations = [name for name in condition.columns if name in own]
@@ -127,21 +122,11 @@ def _run_row(run: Run, columns: Iterable[str]) -> dict[str, Any]:
     return {name: run.config.get(name) for name in columns} | own
 
 
-def cell_of(each: Configuration, column: str) -> Any:
-    """A configuration's value in a column: a key of its config, a metric (its mean), `<metric>_sd`, or its own; None without one."""
-    if column in (*CONFIGURATION_COLUMNS, "id") and column not in each.config:
-        return getattr(each, column)
-    for name in (column, column.rpartition("_")[0]):
-        if name in each.metrics and column not in each.config:
-            return getattr(each.metrics[name], column.removeprefix(name).removeprefix("_") or "mean", None)
-    return each.config.get(column)
-
-
 def _keep(groups: list[Group], condition: Condition) -> list[Group]:
     kept: list[Group] = []
     for group in groups:
         chosen = [
-            each for each in group.configurations if condition.test({name: cell_of(each, name) for name in condition.columns})
+            each for each in group.configurations if condition.test({name: value_of(each, name) for name in condition.columns})
         ]
         if chosen:
             hide(group, chosen)
@@ -149,15 +134,6 @@ def _keep(groups: list[Group], condition: Condition) -> list[Group]:
     if not kept:
         raise UsageError(f"there is nothing to report: no configuration meets {condition.text}", "leave out --where to see all")
     return kept
-
-
-def hide(group: Group, shown: list[Configuration]) -> None:
-    """Leaves only some configurations in a group's tables, in place, and notes it; the statistics stay those of all."""
-    total = len(group.configurations)
-    if len(shown) < total:
-        group.notes.append(f"{len(shown):,} of {total:,} configurations are shown; the verdicts are over all of them.")
-    group.configurations = shown
-    group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
 
 
 def _find_baseline(groups: Sequence[Group], baseline: str) -> Configuration:

@@ -12,10 +12,19 @@ from fake_runs import write_run
 from mlp_cli.errors import UsageError
 from mlp_cli.files import strict_json
 from mlp_cli.report.build import make_report
-from mlp_cli.report.frames import as_json, csv_cell, runs_csv, summary_csv
 from mlp_cli.report.model import Report, Summary
 from mlp_cli.report.scales import ordered
-from mlp_cli.report.tables import arrange, group_rows, keep_top, markdown, table_text
+from mlp_cli.report.tables import (
+    arrange,
+    as_json,
+    csv_cell,
+    keep_top,
+    markdown,
+    runs_csv,
+    summary_csv,
+    table_text,
+    text_columns,
+)
 from mlp_cli.report.wording import interval
 
 
@@ -79,9 +88,9 @@ def test_no_two_columns_of_runs_csv_have_one_name(tmp_path: Path) -> None:
 
 
 def test_only_changed_leaves_out_equal_columns(report: Report) -> None:
-    header, _ = group_rows(report.groups[0], only_changed=True)
+    header = [name for name, _ in text_columns(report.groups[0], only_changed=True)]
     assert "parameters" not in header and "learning_rate" in header and "verdict" in header
-    assert "parameters" in group_rows(report.groups[0])[0]
+    assert "parameters" in [name for name, _ in text_columns(report.groups[0])]
     (first, *_) = csv.reader(summary_csv(report, only_changed=True).splitlines())
     assert "parameters" not in first and "group" not in first and {"learning_rate", "val_accuracy_mean", "verdict"} <= set(first)
     (group,) = as_json(report, only_changed=True)["groups"]
