@@ -42,19 +42,12 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    from mlp_cli.report.wording import duration
+    from mlp_cli.report.wording import duration, score_text
 
-    score = "" if row["score"] is None else _score(row["metric"], row["score"])
+    score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
     return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'])}"
-
-
-def _score(metric: str, value: float) -> str:
-    from mlp_cli.report.wording import digits, scaled
-    from mlp_cli.text import is_percent
-
-    return f"{metric} {digits(scaled(metric, value), 2)} %" if is_percent(metric) else f"{metric} {digits(value, 4)}"
 
 
 @click.command(epilog="Example: mlp diff @last @best:val_accuracy")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from mlp_cli import files
 from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
-from mlp_cli.report.comparing import compare
-from mlp_cli.report.grouping import make_groups
+from mlp_cli.report.groups import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
 from mlp_cli.report.tables import OWN_COLUMNS, SUMMARY_PARTS, hide, runs_csv, summary_csv, value_of
 from mlp_cli.report.triage import triage
+from mlp_cli.report.verdict import compare
 from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write_report(report: Report, folder: Path) -> Path:
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
     written.
     """
-    from mlp_cli.report.html import write_page
+    from mlp_cli.report.page import write_page
     from mlp_cli.report.plots import write_plots
 
     for name in (RECORD, *SWEEP_FILES):

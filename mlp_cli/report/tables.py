@@ -58,7 +58,7 @@ _COLUMNS = {
     "label": Column("label", "configuration", numeric=False),
     "verdict": Column("verdict", "verdict", numeric=False),
     "p": Column("p", "p", "adjusted"),
-    "difference": Column("difference", "difference", "paired by seed"),
+    "difference": Column("difference", "difference", "paired"),
     "best_epoch": Column("best_epoch", "best epoch"),
     "seconds": Column("seconds", "seconds", "per run"),
 }

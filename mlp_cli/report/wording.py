@@ -127,6 +127,11 @@ def value_text(metric: str, mean: float, sd: float | None) -> str:
     return _pair(metric, scaled(metric, mean), "±", spread, spread)
 
 
+def score_text(metric: str, mean: float, sd: float | None = None) -> str:
+    """A score with its unit: `97.81 ± 0.12 %` for an accuracy, `0.0837 ± 0.0012` for a loss."""
+    return value_text(metric, mean, sd) + (" %" if is_percent(metric) else "")
+
+
 def ends(metric: str, summary: Summary, difference: bool = False) -> tuple[float, float] | None:
     """The ends of a 95 % interval on the scale it is shown on, cut at what the metric can be; None where there is none.
 

@@ -17,8 +17,8 @@ from fake_runs import COMMAND, SHA256, write_grid, write_run
 
 from mlp_cli.errors import RunError
 from mlp_cli.report.build import make_report
-from mlp_cli.report.html import page, write_page
 from mlp_cli.report.model import Report
+from mlp_cli.report.page import page, write_page
 
 VOID = ("meta", "link", "br", "input", "img", "path")
 

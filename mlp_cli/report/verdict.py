@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, ranking
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.statistics import games_howell, paired, verdict
-from mlp_cli.report.wording import mean_and_sd
+from mlp_cli.report.wording import interval, mean_and_sd, p_value, score_text
 from mlp_cli.text import counted, is_percent, metric_name
 
 _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
@@ -82,13 +82,13 @@ def sentence(group: Group) -> str:
     if best is None:
         return _no_best(group)
     summary = best.metrics[group.monitor]
-    unit = " %" if is_percent(group.monitor) else ""
-    score = f"{mean_and_sd(group.monitor, summary)}{unit} over {counted(summary.n, 'seed')}"
+    score = f"{score_text(group.monitor, summary.mean, summary.sd)} over {counted(summary.n, 'seed')}"
     parts = [f"Best by mean {metric_name(group.monitor)}: {best.label}, {score}."]
     thin = _thin_leader(group, best)
     if thin is not None:
-        lead = f"{mean_and_sd(group.monitor, thin.metrics[group.monitor])}{unit}"
-        parts.append(f"{thin.label} has {lead}, but over {counted(thin.n, 'seed')} only: too few to be named the best.")
+        lead = thin.metrics[group.monitor]
+        score = score_text(group.monitor, lead.mean, lead.sd)
+        parts.append(f"{thin.label} has {score}, but over {counted(thin.n, 'seed')} only: too few to be named the best.")
     others = [each for each in group.configurations if each is not group.reference]
     if not others:
         return f"{parts[0]} There is no other configuration to compare it with."
@@ -136,3 +136,24 @@ def _no_best(group: Group) -> str:
             "choosing. Set dataset.validation."
         )
     return "There is no best configuration: each of them has seeds that failed or diverged."
+
+
+def compared(group: Group) -> str:
+    """What the configurations of a group are compared with, in a word."""
+    return "baseline" if group.baseline else "best"
+
+
+def against(group: Group, each: Configuration) -> str:
+    """How a configuration stands to the group's reference, in words; empty without a verdict."""
+    if group.reference is None or each is group.reference or not each.verdict:
+        return f"Verdict: {each.verdict}." if each.verdict else ""
+    words = f"Against the {compared(group)}: {each.verdict}"
+    if each.p is not None:
+        words += ", adjusted p\u00a0" + ("" if each.p < 0.001 else "=\u00a0") + p_value(each.p)
+    if each.paired is not None:
+        unit = " percentage points" if is_percent(group.monitor) else ""
+        words += f"; {metric_name(group.monitor)} paired by seed {mean_and_sd(group.monitor, each.paired)}{unit} ("
+        between = interval(group.monitor, each.paired, difference=True)
+        words += f"95 % interval {between}, " if between else ""
+        words += f"n\u00a0=\u00a0{each.paired.n})"
+    return words + "."
