@@ -18,8 +18,8 @@ from mlp_cli.report import overviews, panels, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
 from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread
 from mlp_cli.report.verdict import against, compared
-from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, listed, plain, scaled, score_text
-from mlp_cli.text import counted, metric_name
+from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, plain, scaled, score_text
+from mlp_cli.text import counted, either, metric_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -112,7 +112,7 @@ def _policy(css: str, js: str) -> str:
 
 def _title(report: Report) -> str:
     names = [os.path.basename(os.path.abspath(path)) or str(path) for path in report.paths]
-    return listed(names[:3] if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]) if names else "Runs"
+    return either(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"], "and") or "Runs"
 
 
 def _counts(report: Report) -> str:

@@ -32,6 +32,10 @@ _WIDEST = 40  # characters of a setting, in the tables for people
 _LONGEST_CELL = 500  # of any cell, in CSV
 
 
+Texts = tuple[str, list[str]]
+"""A column as it is printed: its heading, and a text for each row."""
+
+
 class Cell(NamedTuple):
     """value: exact, None for what does not apply. text: the same for people; small: the interval of a mean, else nothing."""
 
@@ -119,7 +123,7 @@ def arrange(report: Report, sort: str) -> None:
     column, down = sort.removeprefix("-"), sort.startswith("-")
     keys = [key for group in report.groups for each in group.configurations for key in each.config]
     metrics = _metrics(report)
-    known = list(dict.fromkeys(["best", *keys, *metrics, *_parts(metrics), *OWN_COLUMNS, "id", "group"]))
+    known = list(dict.fromkeys(["best", *keys, *metrics, *part_columns(metrics), *OWN_COLUMNS, "id", "group"]))
     if column not in known:
         raise UsageError(
             f"--sort: unknown column {column!r}{did_you_mean(column, known)}",
@@ -163,12 +167,12 @@ def shown_metrics(group: Group) -> list[str]:
     return [name for name in names if regression or name == group.monitor or not name.endswith("_loss")]
 
 
-def text_columns(group: Group, only_changed: bool = False) -> list[tuple[str, list[str]]]:
+def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
     """A group's table for a terminal and for Markdown: the heading and the texts of each column.
 
     only_changed: leave out columns with the same text in every row.
     """
-    found: list[tuple[str, list[str]]] = []
+    found: list[Texts] = []
     own = ("best_epoch", "parameters", "seconds", "difference", "p", "verdict")
     for column in columns(group, ("n", *shown_metrics(group), *own)):
         cells = [cell(group, each, column.key) for each in group.configurations]
@@ -183,33 +187,31 @@ def table_text(report: Report, only_changed: bool = False, room: int | None = No
     """The whole report for a terminal. room: its width in characters, for which tables leave out what matters least; None for any."""
     blocks: list[list[str]] = []
     for group in report.groups:
-        whole = text_columns(group, only_changed)
-        kept = _fitting(whole, room)
-        lines = [one_line(group.title), one_line(group.sentence), ""]
-        lines += ["  ".join(row).rstrip() for row in zip(*map(_padded, kept), strict=True)]
-        left_out = dict.fromkeys(name for name, _ in whole if name not in [name for name, _ in kept])
-        if left_out:
-            lines += ["", f"no room for {', '.join(left_out)}: see the page, or a wider terminal"]
-        blocks.append([*lines, *_remarks(group)])
+        kept, gone = _fitting(text_columns(group, only_changed), room)
+        rows = ["  ".join(row).rstrip() for row in zip(*map(_padded, kept), strict=True)]
+        note = ["", f"no room for {', '.join(gone)}: see the page, or a wider terminal"] if gone else []
+        blocks.append([one_line(group.title), one_line(group.sentence), "", *rows, *note, "", *_remarks(group)])
     if report.broken:
         title = f"not read: {counted(len(report.broken), 'folder or file', 'folders or files')}"
         blocks.append([title, *(f"  {line}" for line in _broken(report))])
     return "\n\n".join(map("\n".join, blocks))
 
 
-def _padded(column: tuple[str, list[str]]) -> list[str]:
+def _padded(column: Texts) -> list[str]:
     texts = [column[0], *column[1]]
-    return [text.ljust(max(map(len, texts))) for text in texts]
+    widest = max(map(len, texts))
+    return [text.ljust(widest) for text in texts]
 
 
-def _fitting(table: list[tuple[str, list[str]]], room: int | None) -> list[tuple[str, list[str]]]:
-    """The columns that fit; of equal names the last ones go first."""
-    kept = list(table)
+def _fitting(table: list[Texts], room: int | None) -> tuple[list[Texts], list[str]]:
+    """The columns that fit, and the names of others; of equal names the last ones go first."""
+    kept, gone = list(enumerate(table)), set[str]()
     for name in _EXPENDABLE:
-        for column in [each for each in table[::-1] if each[0] == name]:
-            if room is not None and sum(len(_padded(each)[0]) + 2 for each in kept) - 2 > room:
-                kept = [each for each in kept if each is not column]
-    return kept
+        for each in [each for each in kept[::-1] if each[1][0] == name]:
+            if room is not None and sum(len(_padded(column)[0]) + 2 for _, column in kept) - 2 > room:
+                kept.remove(each)
+                gone.add(name)
+    return [column for _, column in kept], list(dict.fromkeys(name for name, _ in table if name in gone))
 
 
 def _remarks(group: Group) -> list[str]:
@@ -223,7 +225,7 @@ def _remarks(group: Group) -> list[str]:
     for state, words in (("unfinished", "not finished yet"), ("pruned", "pruned")):
         count = sum(getattr(each, state) for each in group.configurations)
         found += [f"{counted(count, 'run')} {words}, left out of the statistics"] if count else []
-    return ["", *found, f"{caveat([group])} Choosing is by validation; test is only reported."]
+    return [*found, f"{caveat([group])} Choosing is by validation; test is only reported."]
 
 
 def caveat(groups: Sequence[Group]) -> str:
@@ -243,10 +245,10 @@ def markdown(report: Report, only_changed: bool = False) -> str:
     """The tables as Markdown, in which nothing of a config is taken for markup."""
     blocks: list[list[str]] = []
     for group in report.groups:
-        table = text_columns(group, only_changed)
-        header, *rows = ["| " + " | ".join(map(_unmarked, row)) + " |" for row in zip(*([n, *t] for n, t in table), strict=True)]
-        lines = [f"## {_unmarked(group.title)}", "", _unmarked(group.sentence), "", header, "|" + " --- |" * len(table), *rows]
-        blocks.append([*lines, "", *(f"{_unmarked(line)}  " for line in _remarks(group) if line)])
+        table = [[name, "---", *texts] for name, texts in text_columns(group, only_changed)]
+        rows = ["| " + " | ".join(row) + " |" for row in zip(*(map(_unmarked, column) for column in table), strict=True)]
+        remarks = [f"{_unmarked(line)}  " for line in _remarks(group)]
+        blocks.append([f"## {_unmarked(group.title)}", "", _unmarked(group.sentence), "", *rows, "", *remarks])
     if report.broken:
         blocks.append(["## Not read", "", *(f"- {_unmarked(line)}" for line in _broken(report))])
     return "\n\n".join(map("\n".join, blocks))
@@ -269,7 +271,7 @@ def summary_csv(report: Report, only_changed: bool = False) -> str:
     """
     own = ("p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "id")
     keys = _key_columns(report, ("group", "n", "failed", *own))
-    header = ["n", "failed", *_parts(_metrics(report)), *own]
+    header = ["n", "failed", *part_columns(_metrics(report)), *own]
     rows = [
         {"group": group.title} | _settings(group, each, keys) | {name: value_of(each, name) for name in header}
         for group in report.groups
@@ -298,13 +300,14 @@ def _metrics(report: Report) -> list[str]:
     return list(dict.fromkeys(name for group in report.groups for name in group.metrics))
 
 
-def _parts(metrics: Iterable[str]) -> list[str]:
+def part_columns(metrics: Iterable[str]) -> list[str]:
+    """The columns of summary.csv for these metrics."""
     return [f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS]
 
 
 def _key_columns(report: Report, taken: Sequence[str]) -> dict[str, str]:
     """The keys that differ in any group, and the columns they stand in, which never have the name of another one."""
-    other = {*taken, *_metrics(report), *_parts(_metrics(report))}
+    other = {*taken, *_metrics(report), *part_columns(_metrics(report))}
     keys = dict.fromkeys(key for group in report.groups for key in (*group.data_keys, *group.keys))
     return {key: f"config.{key}" if key in other else key for key in keys}
 
@@ -349,21 +352,20 @@ def as_json(report: Report, only_changed: bool = False) -> dict[str, Any]:
 
 
 def _group_json(group: Group) -> dict[str, Any]:
+    failures = [
+        {"run": str(failure.run.folder), "status": failure.run.status, "cause": failure.cause, "override": failure.override}
+        for failure in group.failures
+    ]
     return {
         **{name: getattr(group, name) for name in ("title", "data", "split", "task")},
         "metric": group.monitor,
         "sentence": group.sentence,
-        "best": group.best.id if group.best else None,
-        "reference": group.reference.id if group.reference else None,
-        "keys": group.keys,
-        "data_keys": group.data_keys,
+        **{name: each.id if (each := getattr(group, name)) else None for name in ("best", "reference")},
+        **{name: getattr(group, name) for name in ("keys", "data_keys")},
         "configurations": [_configuration_json(each) for each in group.configurations],
         "importance": {each.key: each.share for each in group.importance} or None,
         "importance_note": group.importance_note,
-        "failures": [
-            {"run": str(failure.run.folder), "status": failure.run.status, "cause": failure.cause, "override": failure.override}
-            for failure in group.failures
-        ],
+        "failures": failures,
         "notes": group.notes,
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 
 from mlp_cli.plots.style import number
 from mlp_cli.report.model import Group, Summary
@@ -164,12 +163,6 @@ def p_value(p: float | None) -> str:
     if p is None:
         return NOTHING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def listed(words: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    *first, last = [*words]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def first_upper(text: str) -> str:
