@@ -226,6 +226,16 @@ def test_one_run(tmp_path: Path) -> None:
     assert "The run" in text and "the only one that is completed" in text
 
 
+def test_a_page_of_single_seeds_promises_no_intervals(tmp_path: Path) -> None:
+    for rate in (0.001, 0.01):
+        write_run(tmp_path, {"learning_rate": rate}, score=0.9 + rate, epochs=1)
+    text = page(make_report([tmp_path]))
+    shown = Reader(text).text.partition("Learning curves")[0]
+    assert "how far the seed moves a score is not known here" in shown and "interval" not in shown and "±" not in shown
+    assert 'data-key="difference"' in text, "the filter names it as --where does"
+    assert "such as val_accuracy>90%," in shown, "as the filter reads an accuracy"
+
+
 def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
     seeds(tmp_path, [0.8, 0.9, 0.85], learning_rate=0.001)
     for seed in range(3):
