@@ -26,7 +26,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
     PATH is a run, a sweep or a folder of results; without one, all results are listed.
     """
-    from mlp_cli.report.listing import list_runs
+    from mlp_cli.report.collect import list_runs
 
     asked = list(paths) or ([results] if os.path.isdir(results) else [])
     rows, broken = list_runs(asked)
