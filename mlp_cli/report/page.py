@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def page(report: Report) -> str:
     parts = []
     for number, group in enumerate(report.groups, 1):
         gallery = pictures.gallery(group, room)
-        room -= pictures.size(gallery)
+        room -= gallery.taken if gallery else 0
         parts.append(_part(group, f"g{number}", gallery))
     commands = [command[:_LONGEST] for command in report.commands]
     text: str = (
@@ -117,10 +117,10 @@ def _title(report: Report) -> str:
 
 def _counts(report: Report) -> str:
     """How many runs there are, and in which states."""
-    states = _most(run.status for run in report.runs)
+    states = Counter(sorted(run.status for run in report.runs)).most_common()
     configurations = sum(len(group.configurations) for group in report.groups)
-    text = f"{counted(configurations, 'configuration')}, {counted(sum(states.values()), 'run')}: "
-    text = text + ", ".join(f"{count:,} {status}" for status, count in states.items()) + "." if states else "No runs."
+    text = f"{counted(configurations, 'configuration')}, {counted(len(report.runs), 'run')}: "
+    text = text + ", ".join(f"{count:,} {status}" for status, count in states) + "." if states else "No runs."
     if len(report.groups) > 1:
         text += (
             f" {len(report.groups)} groups that cannot be compared with each other: other data, split, validation part or task."
@@ -130,15 +130,10 @@ def _counts(report: Report) -> str:
     return text
 
 
-def _most(words: Iterable[str]) -> dict[str, int]:
-    """How often each word comes, the most frequent first."""
-    return dict(sorted(Counter(words).items(), key=lambda item: (-item[1], item[0])))
-
-
 def _environments(report: Report) -> list[str]:
     """A line for each environment that runs were trained in."""
-    found = _most(words for run in report.runs if (words := _environment_words(run.environment)))
-    return [f"{counted(count, 'run')} with {line}." for line, count in list(found.items())[:5]]
+    found = Counter(sorted(filter(None, (_environment_words(run.environment) for run in report.runs))))
+    return [f"{counted(count, 'run')} with {line}." for line, count in found.most_common(5)]
 
 
 def _environment_words(known: Mapping[str, Any]) -> str:

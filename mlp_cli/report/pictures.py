@@ -41,10 +41,14 @@ class Picture:
 
 @dataclass
 class Gallery:
-    """The best run's figures, and a sentence on what is missing and the command that makes it. only: no other run is completed."""
+    """The best run's figures, and a sentence on what is missing and the command that makes it.
+
+    only: no other run is completed. taken: bytes of all images together.
+    """
 
     run: Run
     only: bool
+    taken: int = 0
     pictures: list[Picture] = field(default_factory=list)
     note: str = ""
     command: str = ""
@@ -101,12 +105,12 @@ def gallery(group: Group, room: int) -> Gallery | None:
     home = (_drawn(run) or run.folder) / "plots"
     for name, caption in FIGURES.items():
         try:
-            content = files.read_bytes(home / name, min(LARGEST, room), RunError)
+            content = files.read_bytes(home / name, min(LARGEST, room - found.taken), RunError)
         except RunError:
             too_large += [caption] if os.path.isfile(home / name) else []
             continue
         if content[:8] == _PNG and content[12:16] == b"IHDR":
-            room -= len(content)
+            found.taken += len(content)
             width, height = (min(int.from_bytes(content[start : start + 4], "big"), 100_000) for start in (16, 20))
             source = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
             found.pictures.append(Picture(caption, width, height, source))
@@ -120,8 +124,3 @@ def gallery(group: Group, room: int) -> Gallery | None:
         config, results = (shlex.quote(str(path)) for path in (run.folder / "config.yaml", run.folder.parent))
         found.command = f"mlp train {config} --results {results}"
     return found
-
-
-def size(found: Gallery | None) -> int:
-    """Bytes that the images of a gallery took of the page's room."""
-    return sum(len(picture.source) * 3 // 4 for picture in found.pictures) if found else 0
