@@ -126,7 +126,8 @@ def _keep(groups: Sequence[Group], condition: Condition) -> list[Group]:
 def _find_baseline(groups: Sequence[Group], baseline: str) -> Configuration:
     """The configuration of a RUN of the report. A prefix may mean several runs, as long as these are of one configuration."""
     runs = [(run, each) for group in groups for each in group.configurations for run in (*each.runs, *each.copies)]
-    named = [each for run, each in runs if run.id == baseline] or [each for run, each in runs if run.id.startswith(baseline)]
+    named = [each for run, each in runs if run.id == baseline]
+    named = named or [each for run, each in runs if run.id.startswith(baseline)]
     if named and all(each is named[0] for each in named):
         return named[0]
     folder = find_run(baseline, Path(), [run.folder for run, _ in runs])

@@ -152,7 +152,11 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[st
     wanted = ["verdict", "n", *scores, *(["p", "difference"] if several else []), "best_epoch"]
     sized = len({each.parameters for each in group.configurations}) > 1
     shown = columns(group, [*wanted, *(["parameters"] if sized else []), "seconds"])
-    rows = [[cell(group, each, column.key) for column in shown] for each in group.configurations]
+    cells = [[cell(group, each, column.key) for column in shown] for each in group.configurations]
+    rows = []
+    for row in cells:
+        pairs = zip(shown, row, strict=True)
+        rows.append([(column, each, _look(column, each), _exact(group, column, each)) for column, each in pairs])
     charts = [*panels.against_keys(group), overviews.heat_map(group), overviews.importance(group), panels.against_time(group)]
     charts.append(overviews.parallel(group))
     return {
@@ -164,8 +168,8 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[st
         "data": _data(group),
         "example": _example(group),
         "columns": shown,
-        "rows": [[(*pair, _look(*pair), _exact(group, *pair)) for pair in zip(shown, row, strict=True)] for row in rows],
-        "look": _printed(shown, rows),
+        "rows": rows,
+        "look": _printed(shown, cells),
         "curves": panels.learning_curves(group),
         "charts": [chart for chart in charts if chart is not None] if several else [],
         "gallery": gallery,
@@ -233,8 +237,11 @@ def _example(group: Group) -> str:
 def _shared(group: Group) -> list[tuple[str, str]]:
     """The settings that no two configurations differ in."""
     first, *others = group.configurations
-    kept = [key for key in first.config if key not in group.keys]
-    return [(key, show(first.config[key])) for key in kept if all(each.config.get(key) == first.config[key] for each in others)]
+    return [
+        (key, show(value))
+        for key, value in first.config.items()
+        if key not in group.keys and all(each.config.get(key) == value for each in others)
+    ]
 
 
 def _score(group: Group, gallery: pictures.Gallery | None) -> str:
@@ -263,15 +270,15 @@ def _sheet(group: Group, each: Configuration, metrics: Sequence[str], scores: Se
     standing = [each.verdict, f"n\u00a0=\u00a0{each.count}"]
     standing += [counted(each.unfinished, "unfinished", "unfinished")] if each.unfinished else []
     standing += [f"{each.pruned} pruned"] if each.pruned else []
+    here = [cell(group, each, key).text for key in group.keys]
+    there = [cell(group, other, key).text if other else NOTHING for key in group.keys]
     return {
         "label": each.label,
         "look": each.verdict if each is group.reference else "",
         "standing": ", ".join(filter(None, standing)),
         "verdict": against(group, each),
         "against": compared(group) if other else "",
-        "settings": [
-            (key, cell(group, each, key).text, cell(group, other, key).text if other else NOTHING) for key in group.keys
-        ],
+        "settings": list(zip(group.keys, here, there, strict=True)),
         "metrics": found,
         "spread": any(shown.small for _, shown in found),
         "runs": [(run, _scores(run, each, scores), duration(run.record.seconds)) for run in each.runs],

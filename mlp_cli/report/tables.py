@@ -245,8 +245,8 @@ def markdown(report: Report, only_changed: bool = False) -> str:
     """The tables as Markdown, in which nothing of a config is taken for markup."""
     blocks: list[list[str]] = []
     for group in report.groups:
-        table = [[name, "---", *texts] for name, texts in text_columns(group, only_changed)]
-        rows = ["| " + " | ".join(row) + " |" for row in zip(*(map(_unmarked, column) for column in table), strict=True)]
+        table = [map(_unmarked, [name, "---", *texts]) for name, texts in text_columns(group, only_changed)]
+        rows = ["| " + " | ".join(row) + " |" for row in zip(*table, strict=True)]
         remarks = [f"{_unmarked(line)}  " for line in _remarks(group)]
         blocks.append([f"## {_unmarked(group.title)}", "", _unmarked(group.sentence), "", *rows, "", *remarks])
     if report.broken:
@@ -314,14 +314,17 @@ def _key_columns(report: Report, taken: Sequence[str]) -> dict[str, str]:
 
 def _settings(group: Group, each: Configuration, keys: Mapping[str, str]) -> dict[str, Any]:
     """The settings by column: `null` for what is off, since an empty cell says that the key does not apply."""
-    return {keys[key]: show(value) if value is None else value for key, value in (group.data_keys | each.differs).items()}
+    settings = group.data_keys | each.differs
+    return {keys[key]: show(value) if value is None else value for key, value in settings.items()}
 
 
 def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]], only_changed: bool = False) -> str:
-    table = [[csv_cell(row.get(name)) for row in rows] for name in header]
-    kept = [each for each in range(len(header)) if not only_changed or len(rows) < 2 or len(set(table[each])) > 1]
+    table = [[csv_cell(name), *(csv_cell(row.get(name)) for row in rows)] for name in header]
+    if only_changed and len(rows) > 1:
+        table = [column for column in table if len(set(column[1:])) > 1]
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(zip(*([csv_cell(header[each]), *table[each]] for each in kept), strict=True))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(zip(*table, strict=True))
     return text.getvalue()
 
 
