@@ -26,7 +26,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
     PATH is a run, a sweep or a folder of results; without one, all results are listed.
     """
-    from mlp_cli.report.listing import list_runs
+    from mlp_cli.report.collect import list_runs
 
     asked = list(paths) or ([results] if os.path.isdir(results) else [])
     rows, broken = list_runs(asked)
@@ -42,19 +42,12 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    from mlp_cli.report.wording import duration
+    from mlp_cli.report.wording import duration, score_text
 
-    score = "" if row["score"] is None else _score(row["metric"], row["score"])
+    score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
     return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'])}"
-
-
-def _score(metric: str, value: float) -> str:
-    from mlp_cli.report.wording import digits, scaled
-    from mlp_cli.text import is_percent
-
-    return f"{metric} {digits(scaled(metric, value), 2)} %" if is_percent(metric) else f"{metric} {digits(value, 4)}"
 
 
 @click.command(epilog="Example: mlp diff @last @best:val_accuracy")

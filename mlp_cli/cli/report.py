@@ -54,26 +54,24 @@ def report(
     PATH is a run, a sweep or a folder of results; without one, all results are compared. Runs that differ only in the seed are
     one configuration. Writes index.html, summary.csv, runs.csv and plots/. Folders that cannot be read are listed.
     """
+    from mlp_cli.report import tables
     from mlp_cli.report.build import default_folder, make_report, write_report
-    from mlp_cli.report.frames import as_json as plain_values
-    from mlp_cli.report.frames import summary_csv
-    from mlp_cli.report.tables import arrange, keep_top, markdown, table_text
 
     made = make_report(paths, results, where=where, baseline=baseline)
     if sort is not None:
-        arrange(made, sort)
+        tables.arrange(made, sort)
     page = write_report(made, out or default_folder(paths, results))
     if top is not None:
-        keep_top(made, top)
+        tables.keep_top(made, top)
     form = "json" if as_json else form
     if form == "json":
-        print_json(plain_values(made, only_changed) | {"page": str(page)})
+        print_json(tables.as_json(made, only_changed) | {"page": str(page)})
         return 0
     if not quiet:
         if form == "table":
-            text = table_text(made, only_changed, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+            text = tables.table_text(made, only_changed, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
         else:
-            text = {"md": markdown, "csv": summary_csv}[form](made, only_changed)
+            text = {"md": tables.markdown, "csv": tables.summary_csv}[form](made, only_changed)
         click.echo(text.rstrip("\n"))
         if form == "table":
             click.echo(f"\nreport  {page}")

@@ -174,7 +174,7 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[P
     """Writes the report of the sweep's folder; after a signal none, lest it be waited for. Returns the page, and an error that
     is raised once the sweep's own words are out: nothing that goes wrong here costs these."""
     from mlp_cli.report.build import default_folder, make_report, write_report
-    from mlp_cli.report.winner import draw_winners
+    from mlp_cli.report.pictures import draw_winners
     from mlp_cli.training.stop import EndedBySignal
 
     if outcome.signal is not None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlp_cli import files
 from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
-from mlp_cli.report.comparing import compare
-from mlp_cli.report.grouping import make_groups
+from mlp_cli.report.groups import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
+from mlp_cli.report.tables import OWN_COLUMNS, hide, part_columns, runs_csv, summary_csv, value_of
 from mlp_cli.report.triage import triage
+from mlp_cli.report.verdict import compare
 from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
 
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 RUN_COLUMNS = ("id", "name", "seed", "status")
 """What --where can ask of a run besides the keys of its config."""
-
-CONFIGURATION_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label")
-"""What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
-
-SUMMARY_PARTS = ("mean", "sd", "low", "high")
 
 
 def make_report(
@@ -54,7 +50,8 @@ def make_report(
         group.failures = triage(group)
     if after is not None:
         groups = _keep(groups, after)
-    commands = {run.record.command: None for run in sorted(runs, key=_began) if run.record.command}
+    began = sorted(runs, key=lambda run: (run.record.started or "", str(run.folder)))
+    commands = dict.fromkeys(run.record.command for run in began if run.record.command)
     return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked)
 
 
@@ -69,8 +66,7 @@ def write_report(report: Report, folder: Path) -> Path:
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
     written.
     """
-    from mlp_cli.report.frames import runs_csv, summary_csv
-    from mlp_cli.report.html import write_page
+    from mlp_cli.report.page import write_page
     from mlp_cli.report.plots import write_plots
 
     for name in (RECORD, *SWEEP_FILES):
@@ -87,26 +83,20 @@ def write_report(report: Report, folder: Path) -> Path:
 
 
 def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:
-    where = ", ".join(map(str, asked))
+    text = f"there is nothing to report in {', '.join(map(str, asked))}"
     if not broken:
-        return UsageError(f"there is nothing to report in {where}", "train something first: mlp train CONFIG")
-    reasons = "\n".join(f"{each.path}: {each.reason}" for each in broken[:20])
-    return UsageError(f"there is nothing to report in {where}: no run can be read", reasons)
-
-
-def _began(run: Run) -> tuple[str, str]:
-    return run.record.started or "", str(run.folder)
+        return UsageError(text, "train something first: mlp train CONFIG")
+    return UsageError(f"{text}: no run can be read", "\n".join(f"{each.path}: {each.reason}" for each in broken[:20]))
 
 
 def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
     """The runs that a condition chooses, and the condition where it is on configurations instead."""
     from mlp_cli.report.where import parse
 
-    keys = list(dict.fromkeys(key for run in runs for key in run.config))
-    metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
-    own = {*CONFIGURATION_COLUMNS, *metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)}
-    own -= {*keys, *RUN_COLUMNS}
-    condition = parse(where, [*dict.fromkeys((*RUN_COLUMNS, *keys)), *sorted(own)])
+    keys = [*RUN_COLUMNS, *(key for run in runs for key in run.config)]
+    metrics = {name for run in runs for name in run.metrics}
+    own = {*OWN_COLUMNS, *metrics, *part_columns(metrics)}.difference(keys)
+    condition = parse(where, [*dict.fromkeys(keys), *sorted(own)])
     of_configurations = [name for name in condition.columns if name in own]
     of_runs = [name for name in condition.columns if name in RUN_COLUMNS]
     if of_configurations and of_runs:
@@ -116,57 +106,30 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
         )
     if of_configurations:
         return runs, condition
-    chosen = [run for run in runs if condition.test(_run_row(run, condition.columns))]
+    chosen = [run for run in runs if condition.test(run.config | {name: getattr(run, name) for name in RUN_COLUMNS})]
     if not chosen:
         raise UsageError(f"there is nothing to report: no run meets {where}", "mlp ls lists the runs")
     return chosen, None
 
 
-def _run_row(run: Run, columns: Iterable[str]) -> dict[str, Any]:
-    own = {"id": run.id, "name": run.name, "seed": run.seed, "status": run.status}
-    return {name: run.config.get(name) for name in columns} | own
-
-
-def cell_of(each: Configuration, column: str) -> Any:
-    """A configuration's value in a column: a key of its config, a metric (its mean), `<metric>_sd`, or its own; None without one."""
-    if column in (*CONFIGURATION_COLUMNS, "id") and column not in each.config:
-        return getattr(each, column)
-    for name in (column, column.rpartition("_")[0]):
-        if name in each.metrics and column not in each.config:
-            return getattr(each.metrics[name], column.removeprefix(name).removeprefix("_") or "mean", None)
-    return each.config.get(column)
-
-
-def _keep(groups: list[Group], condition: Condition) -> list[Group]:
-    kept: list[Group] = []
+def _keep(groups: Sequence[Group], condition: Condition) -> list[Group]:
+    """The groups with configurations that meet a condition, the others hidden."""
     for group in groups:
-        chosen = [
-            each for each in group.configurations if condition.test({name: cell_of(each, name) for name in condition.columns})
-        ]
-        if chosen:
-            hide(group, chosen)
-            kept.append(group)
+        rows = [(each, {name: value_of(each, name) for name in condition.columns}) for each in group.configurations]
+        hide(group, [each for each, row in rows if condition.test(row)])
+    kept = [group for group in groups if group.configurations]
     if not kept:
         raise UsageError(f"there is nothing to report: no configuration meets {condition.text}", "leave out --where to see all")
     return kept
 
 
-def hide(group: Group, shown: list[Configuration]) -> None:
-    """Leaves only some configurations in a group's tables, in place, and notes it; the statistics stay those of all."""
-    total = len(group.configurations)
-    if len(shown) < total:
-        group.notes.append(f"{len(shown):,} of {total:,} configurations are shown; the verdicts are over all of them.")
-    group.configurations = shown
-    group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
-
-
 def _find_baseline(groups: Sequence[Group], baseline: str) -> Configuration:
     """The configuration of a RUN of the report. A prefix may mean several runs, as long as these are of one configuration."""
-    configurations = [each for group in groups for each in group.configurations]
-    runs = [(run, each) for each in configurations for run in (*each.runs, *each.copies)]
-    named = [pair for pair in runs if pair[0].id == baseline] or [pair for pair in runs if pair[0].id.startswith(baseline)]
-    if len({id(each) for _, each in named}) == 1:
-        return named[0][1]
+    runs = [(run, each) for group in groups for each in group.configurations for run in (*each.runs, *each.copies)]
+    named = [each for run, each in runs if run.id == baseline]
+    named = named or [each for run, each in runs if run.id.startswith(baseline)]
+    if named and all(each is named[0] for each in named):
+        return named[0]
     folder = find_run(baseline, Path(), [run.folder for run, _ in runs])
     for run, each in runs:
         if os.path.realpath(run.folder) == os.path.realpath(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ _HUGE = 1e100
 _SWEEP_LIMIT = 4 << 20
 _METRIC = re.compile(r"^(metric|mode): ((?:(?:val|train)_)?[a-z0-9]+)$", re.MULTILINE)
 _MOST_KEYS = 2_000
+_LISTED = ("val_accuracy", "val_r2", "test_accuracy", "test_r2", "val_loss")
 
 
 def collect(paths: Iterable[Path], *, curves: bool = True) -> tuple[list[Run], list[Broken]]:
@@ -91,3 +92,19 @@ def epochs_done(run: Run) -> int | None:
     except RunError:
         return run.record.epochs
     return int(written[-1] or 0) if written else run.record.epochs
+
+
+def list_runs(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Broken]]:
+    """A row for each run below `paths`, in the order of the folders, and what could not be read: for `mlp ls`, which is quick.
+
+    Keys: folder, id, name, status, seed, metric (the name of the score in `score`: validation's where there is one), score, epochs,
+    seconds, started, error.
+    """
+    found, broken = collect(paths, curves=False)
+    rows = []
+    for run in found:
+        own = {"folder": str(run.folder)} | {name: getattr(run, name) for name in ("id", "name", "status", "seed")}
+        own["metric"] = next((name for name in _LISTED if name in run.metrics), None)
+        own |= {"score": run.metrics.get(own["metric"]), "epochs": epochs_done(run)}
+        rows.append(own | {name: getattr(run.record, name) for name in ("seconds", "started", "error")})
+    return rows, broken

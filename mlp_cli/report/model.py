@@ -121,19 +121,14 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that failed or diverged: why, and what to try.
-
-    cause: one sentence. learning_rate: the run's own. stable: smallest and largest learning rate of the siblings that completed
-    at every seed. override: `learning_rate=0.003`, or None where no override would help; advice: the same in a sentence.
-    """
+    """A run that failed or diverged. cause: one sentence. override: what to try, such as `learning_rate=0.003`, None where no
+    override would help; advice: the same in a sentence."""
 
     run: Run
     label: str
     cause: str
-    learning_rate: float | None
-    stable: tuple[float, float] | None = None
-    override: str | None = None
-    advice: str = ""
+    override: str | None
+    advice: str
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,19 @@
-"""The figures that the best run's folder holds, as images inside the page."""
+"""The figures of the best run: drawn for the winner of a sweep, whose members have none, and put into the page as images."""
 
 from __future__ import annotations
 
 import base64
 import os
 import shlex
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlp_cli import files
 from mlp_cli.choosing import higher_is_better
-from mlp_cli.errors import RunError
-from mlp_cli.plots.figures import figures_missing
-from mlp_cli.report.model import Group, Run
-from mlp_cli.text import metric_name
+from mlp_cli.errors import MlpError, Notify, RunError
+from mlp_cli.plots.figures import draw, figures_missing
+from mlp_cli.report.model import Group, Report, Run
 
 WINNERS = Path("report", "best")
 """Where a sweep's folder holds the figures of its winners, each in a folder of the run's name."""
@@ -41,11 +41,14 @@ class Picture:
 
 @dataclass
 class Gallery:
-    """The best run's figures, and a sentence on what is missing and how to get it."""
+    """The best run's figures, and a sentence on what is missing and the command that makes it.
+
+    only: no other run is completed. taken: bytes of all images together.
+    """
 
     run: Run
-    title: str
-    why: str
+    only: bool
+    taken: int = 0
     pictures: list[Picture] = field(default_factory=list)
     note: str = ""
     command: str = ""
@@ -53,20 +56,43 @@ class Gallery:
 
 def best_run(group: Group) -> Run | None:
     """The run with the best monitor metric among those of the best configuration; None without a best configuration."""
-    configuration = group.best
-    runs = [run for run in configuration.completed if group.monitor in run.metrics] if configuration else []
+    runs = [run for run in group.best.completed if group.monitor in run.metrics] if group.best else []
     sign = -1.0 if higher_is_better(group.monitor) else 1.0
     return min(runs, key=lambda run: (sign * run.metrics[group.monitor], run.id), default=None)
 
 
-def places(run: Run) -> tuple[Path, ...]:
-    """The folders whose plots/ may hold a run's figures: its own, and, for a sweep's winner, one in the sweep's report."""
-    return run.folder, run.folder.parent.parent / WINNERS / run.id
+def _drawn(run: Run) -> Path | None:
+    """Where a run's figures were drawn, to the end: in its own folder or, for a sweep's winner, in the sweep's report."""
+    places = (run.folder, run.folder.parent.parent / WINNERS / run.id)
+    return next((place for place in places if not figures_missing(place)), None)
 
 
-def present(place: Path) -> bool:
-    """Whether a run's figures were drawn there, to the end."""
-    return not figures_missing(place)
+def draw_winners(report: Report, sweep: Path, notify: Notify) -> None:
+    """Draws the figures of the best run of each group of a sweep's report where `gallery` looks for them, and takes those of
+    earlier winners away. Runs that a link brought in from elsewhere have none drawn.
+
+    sweep: its folder; nothing outside is touched. notify: takes a notice where figures cannot be drawn, as when the data is not here
+    any more or the weights are damaged: the report is written all the same. Errors: RunError where the folder cannot be written,
+    or a link stands in it.
+    """
+    from mlp_cli.config import config_from_mapping
+
+    home = sweep / WINNERS
+    for each in (home.parent, home):
+        files.refuse_link(each)
+    winners = [run for group in report.groups if (run := best_run(group)) is not None and run.folder.parent == sweep / "runs"]
+    for run in winners:
+        if _drawn(run) is None:
+            try:
+                draw(config_from_mapping(run.record.config), run.record, run.folder, home / run.id)
+            except MlpError as error:
+                notify(f"the figures of the best run are not drawn: {error.message.splitlines()[0]}")
+    kept = {run.id for run in winners}
+    if winners and home.is_dir():
+        with files.writing(home):
+            for other in sorted(home.iterdir()):
+                if other.name not in kept and other.is_dir() and not other.is_symlink():
+                    shutil.rmtree(other)
 
 
 def gallery(group: Group, room: int) -> Gallery | None:
@@ -74,30 +100,23 @@ def gallery(group: Group, room: int) -> Gallery | None:
     run = best_run(group)
     if run is None:
         return None
-    completed = sum(each.n for each in group.configurations)
-    if completed == 1:
-        found = Gallery(run, "The run", "the only one that is completed")
-    else:
-        found = Gallery(run, "The best run", f"best {metric_name(group.monitor)} of the best configuration's runs")
+    found = Gallery(run, sum(each.n for each in group.configurations) == 1)
     too_large: list[str] = []
-    missing: list[str] = []
-    home = next(filter(present, places(run)), run.folder) / "plots"
+    home = (_drawn(run) or run.folder) / "plots"
     for name, caption in FIGURES.items():
         try:
-            content = files.read_bytes(home / name, min(LARGEST, room), RunError)
+            content = files.read_bytes(home / name, min(LARGEST, room - found.taken), RunError)
         except RunError:
-            (too_large if os.path.isfile(home / name) else missing).append(caption)
+            too_large += [caption] if os.path.isfile(home / name) else []
             continue
-        if content[:8] != _PNG or content[12:16] != b"IHDR":
-            missing.append(caption)
-            continue
-        room -= len(content)
-        width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
-        source = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-        found.pictures.append(Picture(caption, min(width, 100_000), min(height, 100_000), source))
+        if content[:8] == _PNG and content[12:16] == b"IHDR":
+            found.taken += len(content)
+            width, height = (min(int.from_bytes(content[start : start + 4], "big"), 100_000) for start in (16, 20))
+            source = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+            found.pictures.append(Picture(caption, width, height, source))
     if too_large:
         found.note = f"Too large for this page, see {home}: {', '.join(too_large)}."
-    elif not found.pictures and missing:
+    elif not found.pictures:
         found.note = (
             "This run has no figures of its own: a sweep draws none for its members. This draws them, without training again; "
             "report afterwards once more:"
@@ -105,8 +124,3 @@ def gallery(group: Group, room: int) -> Gallery | None:
         config, results = (shlex.quote(str(path)) for path in (run.folder / "config.yaml", run.folder.parent))
         found.command = f"mlp train {config} --results {results}"
     return found
-
-
-def size(found: Gallery | None) -> int:
-    """Bytes that the images of a gallery took of the page's room."""
-    return sum(len(picture.source) * 3 // 4 for picture in found.pictures) if found else 0

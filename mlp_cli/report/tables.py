@@ -1,34 +1,129 @@
-"""A report as tables for people: on the terminal and as Markdown."""
+"""A report as tables. A cell has a value, for data, and a text, for people: summary.csv, the terminal's table, Markdown, the page's
+table, --sort and --where all read the same cells."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
-from mlp_cli.report.build import CONFIGURATION_COLUMNS, SUMMARY_PARTS, cell_of, hide
-from mlp_cli.report.model import Configuration, Group, Report
+from mlp_cli.report.collect import epochs_done
+from mlp_cli.report.model import Configuration, Group, Report, Summary
 from mlp_cli.report.scales import order
-from mlp_cli.report.wording import cut, duration, interval, mean_and_sd, p_value, plain
-from mlp_cli.text import counted, is_percent, metric_name
+from mlp_cli.report.wording import NOTHING, cut, digits, duration, interval, mean_and_sd, p_value, plain
+from mlp_cli.text import counted, inert, is_percent, metric_name
 
+SUMMARY_PARTS = ("mean", "sd", "low", "high")
+OWN_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label")
+"""What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
+
+_RUN = ("group", "configuration", "id", "name", "status", "seed")
+_TRAINED = ("epochs_trained", "best_epoch", "parameters", "seconds", "error", "folder")
+_INTERVAL = "95 % interval"
+_EXPENDABLE = ("parameters", "seconds", "best epoch", _INTERVAL, "difference")
 _MOST_BROKEN = 20
-_WIDEST = 40
 _MOST_LISTED = 100
-_EXPENDABLE = ("parameters", "seconds", "best epoch", "95 % interval", "difference")
+_WIDEST = 40  # characters of a setting, in the tables for people
+_LONGEST_CELL = 500  # of any cell, in CSV
+
+
+Texts = tuple[str, list[str]]
+"""A column as it is printed: its heading, and a text for each row."""
+
+
+class Cell(NamedTuple):
+    """value: exact, None for what does not apply. text: the same for people; small: the interval of a mean, else nothing."""
+
+    value: Any = None
+    text: str = NOTHING
+    small: str = ""
+
+
+class Column(NamedTuple):
+    """A column for people. key: its name in --sort, --where and the page's filter. unit: with remarks, as small print."""
+
+    key: str
+    title: str
+    unit: str = ""
+    numeric: bool = True
+
+    @property
+    def heading(self) -> str:
+        """The title, with the percent sign of an accuracy."""
+        return f"{self.title} %" if is_percent(self.key) else self.title
+
+
+_COLUMNS = {
+    "label": Column("label", "configuration", numeric=False),
+    "verdict": Column("verdict", "verdict", numeric=False),
+    "p": Column("p", "p", "adjusted"),
+    "difference": Column("difference", "difference", "paired"),
+    "best_epoch": Column("best_epoch", "best epoch"),
+    "seconds": Column("seconds", "seconds", "per run"),
+}
+
+
+def columns(group: Group, names: Iterable[str]) -> list[Column]:
+    """The keys that differ, or the label where none does, and after them the columns of these names."""
+    spread = ["mean ± sd"] if has_spread(group) else []
+    found = [Column(key, key, numeric=False) for key in group.keys] or [_COLUMNS["label"]]
+    for name in names:
+        unit = ", ".join([*(["%"] if is_percent(name) else []), *(spread if name in group.metrics else [])])
+        found.append(_COLUMNS.get(name) or Column(name, metric_name(name), unit))
+    return found
+
+
+def has_spread(group: Group) -> bool:
+    """Whether any configuration has more than one completed seed."""
+    return any(summary.sd is not None for each in group.configurations for summary in each.metrics.values())
+
+
+def cell(group: Group, each: Configuration, key: str) -> Cell:
+    """A configuration's cell in a table for people: a key that differs, one of `OWN_COLUMNS`, or a metric (its mean)."""
+    if key in group.keys:
+        return Cell(each.config[key], show(each.config[key])) if key in each.config else Cell()
+    if key not in OWN_COLUMNS:
+        summary = each.metrics.get(key)
+        return Cell(summary and summary.mean, mean_and_sd(key, summary), interval(key, summary))
+    texts = {
+        "n": each.count,
+        "p": p_value(each.p),
+        "difference": mean_and_sd(group.monitor, each.paired),
+        "best_epoch": digits(each.best_epoch, 0 if (each.best_epoch or 0.0).is_integer() else 1),
+        "parameters": NOTHING if each.parameters is None else f"{each.parameters:,}",
+        "seconds": duration(each.seconds),
+    }
+    value = getattr(each, key)
+    return Cell(value, texts.get(key) or str(value) or NOTHING)
+
+
+def value_of(each: Configuration, column: str) -> Any:
+    """A configuration's value in a column of summary.csv, --sort or --where: one of its own (`OWN_COLUMNS`, `id`), a metric's mean,
+    `<metric>_sd` and the like, or a key of its config; None without one."""
+    if column in (*OWN_COLUMNS, "id"):
+        return getattr(each, column)
+    for name, part in ((column, "mean"), column.rpartition("_")[::2]):
+        if part in SUMMARY_PARTS and name in each.metrics:
+            return getattr(each.metrics[name], part)
+    return each.config.get(column)
 
 
 def arrange(report: Report, sort: str) -> None:
     """Sorts each group's configurations by a column, in place.
 
     sort: a key of the config, a metric, or a column of summary.csv, such as seconds; metrics go best first, all else goes up;
-    `best` is the order without sorting; a `-` in front turns it round. Cells without a value come last. Errors: UsageError with
-    the nearest column.
+    `best` is the order without sorting; a `-` in front turns it round. Numbers come first, then lists, then text, and last the
+    cells without a value. Errors: UsageError with the nearest column.
     """
     column, down = sort.removeprefix("-"), sort.startswith("-")
-    known = _columns(report)
+    keys = [key for group in report.groups for each in group.configurations for key in each.config]
+    metrics = _metrics(report)
+    known = list(dict.fromkeys(["best", *keys, *metrics, *part_columns(metrics), *OWN_COLUMNS, "id", "group"]))
     if column not in known:
         raise UsageError(
             f"--sort: unknown column {column!r}{did_you_mean(column, known)}",
@@ -38,12 +133,16 @@ def arrange(report: Report, sort: str) -> None:
         report.groups.sort(key=lambda group: group.title, reverse=down)
         return
     metric = column.removesuffix("_mean")
-    best_first = any(metric in group.metrics for group in report.groups) and higher_is_better(metric)
+    best_first = metric in metrics and higher_is_better(metric)
     for group in report.groups:
-        if column != "best":
-            group.configurations = _sorted(group.configurations, column, down != best_first)
-        elif down:
-            group.configurations.reverse()
+        if column == "best":
+            group.configurations = group.configurations[:: -1 if down else 1]
+            continue
+        cells = [(value_of(each, column), each) for each in group.configurations]
+        ordered = [(order(value), each) for value, each in cells if value is not None]
+        ordered.sort(key=lambda pair: pair[0], reverse=down != best_first)
+        ordered.sort(key=lambda pair: pair[0][0])
+        group.configurations = [each for _, each in ordered] + [each for value, each in cells if value is None]
 
 
 def keep_top(report: Report, top: int) -> None:
@@ -52,39 +151,13 @@ def keep_top(report: Report, top: int) -> None:
         hide(group, group.configurations[:top])
 
 
-def _columns(report: Report) -> list[str]:
-    configurations = [each for group in report.groups for each in group.configurations]
-    keys = dict.fromkeys(key for each in configurations for key in each.config)
-    metrics = dict.fromkeys(name for group in report.groups for name in group.metrics)
-    scores = [*metrics, *(f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS)]
-    return list(dict.fromkeys(["best", *keys, *scores, *CONFIGURATION_COLUMNS, "id", "group"]))
-
-
-def _sorted(configurations: Sequence[Configuration], column: str, down: bool) -> list[Configuration]:
-    """Numbers first, then lists, then text, then what has no value."""
-    cells = [(cell_of(each, column), each) for each in configurations]
-    known = sorted(((order(cell), each) for cell, each in cells if cell is not None), key=lambda pair: pair[0], reverse=down)
-    known.sort(key=lambda pair: pair[0][0])
-    return [each for _, each in known] + [each for cell, each in cells if cell is None]
-
-
-def group_rows(group: Group, only_changed: bool = False) -> tuple[list[str], list[list[str]]]:
-    """The header and the cells of a group's table, as text for people.
-
-    only_changed: leave out columns with the same cell in every row.
-    """
-    shown = shown_metrics(group)
-    header = [*group.keys, "n"] if group.keys else ["configuration", "n"]
-    for name in shown:
-        header += [f"{metric_name(name)}{' %' if is_percent(name) else ''}", "95 % interval"]
-    header += ["best epoch", "parameters", "seconds", "difference", "p", "verdict"]
-    rows = [_row(each, group, shown) for each in group.configurations]
-    keep = [
-        position
-        for position in range(len(header))
-        if not only_changed or len(rows) < 2 or len({row[position] for row in rows}) > 1
-    ]
-    return [cut(one_line(header[position]), _WIDEST) for position in keep], [[row[position] for position in keep] for row in rows]
+def hide(group: Group, shown: list[Configuration]) -> None:
+    """Leaves only some configurations in a group's tables, in place, and notes it; the statistics stay those of all."""
+    total = len(group.configurations)
+    if len(shown) < total:
+        group.notes.append(f"{len(shown):,} of {total:,} configurations are shown; the verdicts are over all of them.")
+    group.configurations = shown
+    group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
 
 
 def shown_metrics(group: Group) -> list[str]:
@@ -94,46 +167,51 @@ def shown_metrics(group: Group) -> list[str]:
     return [name for name in names if regression or name == group.monitor or not name.endswith("_loss")]
 
 
-def _row(each: Configuration, group: Group, shown: Sequence[str]) -> list[str]:
-    settings = [show(each.differs[key]) if key in each.differs else "" for key in group.keys] or [each.label]
-    cells = [*(cut(one_line(text), _WIDEST) for text in settings), each.count]
-    for name in shown:
-        summary = each.metrics.get(name)
-        cells += [mean_and_sd(name, summary), interval(name, summary)]
-    size = "–" if each.parameters is None else f"{each.parameters:,}"
-    cells += ["–" if each.best_epoch is None else f"{each.best_epoch:.4g}", size, duration(each.seconds)]
-    return [*cells, mean_and_sd(group.monitor, each.paired) if each.paired else "–", p_value(each.p), each.verdict or "–"]
+def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
+    """A group's table for a terminal and for Markdown: the heading and the texts of each column.
+
+    only_changed: leave out columns with the same text in every row.
+    """
+    found: list[Texts] = []
+    own = ("best_epoch", "parameters", "seconds", "difference", "p", "verdict")
+    for column in columns(group, ("n", *shown_metrics(group), *own)):
+        cells = [cell(group, each, column.key) for each in group.configurations]
+        found.append((cut(one_line(column.heading), _WIDEST), [cut(one_line(each.text), _WIDEST) for each in cells]))
+        if any(each.small for each in cells):
+            found.append((_INTERVAL, [each.small for each in cells]))
+    one = len(group.configurations) < 2
+    return [each for each in found if not only_changed or one or len(set(each[1])) > 1]
 
 
 def table_text(report: Report, only_changed: bool = False, room: int | None = None) -> str:
     """The whole report for a terminal. room: its width in characters, for which tables leave out what matters least; None for any."""
-    blocks: list[str] = []
+    blocks: list[list[str]] = []
     for group in report.groups:
-        header, rows = group_rows(group, only_changed)
-        widths = [max(len(row[position]) for row in (header, *rows)) for position in range(len(header))]
-        kept = _fitting(header, widths, room)
-        lines = [one_line(group.title), one_line(group.sentence), ""]
-        lines += ["  ".join(row[position].ljust(widths[position]) for position in kept).rstrip() for row in (header, *rows)]
-        left_out = dict.fromkeys(name for position, name in enumerate(header) if position not in kept)
-        if left_out:
-            lines += ["", f"no room for {', '.join(left_out)}: see the page, or a wider terminal"]
-        lines += _remarks(group)
-        blocks.append("\n".join(lines))
+        kept, gone = _fitting(text_columns(group, only_changed), room)
+        rows = ["  ".join(row).rstrip() for row in zip(*map(_padded, kept), strict=True)]
+        note = ["", f"no room for {', '.join(gone)}: see the page, or a wider terminal"] if gone else []
+        blocks.append([one_line(group.title), one_line(group.sentence), "", *rows, *note, "", *_remarks(group)])
     if report.broken:
-        blocks.append(
-            "\n".join([f"not read: {counted(len(report.broken), 'folder or file', 'folders or files')}", *_broken(report)])
-        )
-    return "\n\n".join(blocks)
+        title = f"not read: {counted(len(report.broken), 'folder or file', 'folders or files')}"
+        blocks.append([title, *(f"  {line}" for line in _broken(report))])
+    return "\n\n".join(map("\n".join, blocks))
 
 
-def _fitting(header: Sequence[str], widths: Sequence[int], room: int | None) -> list[int]:
-    """The columns that fit; of equal names the last ones go first."""
-    kept = list(range(len(header)))
+def _padded(column: Texts) -> list[str]:
+    texts = [column[0], *column[1]]
+    widest = max(map(len, texts))
+    return [text.ljust(widest) for text in texts]
+
+
+def _fitting(table: list[Texts], room: int | None) -> tuple[list[Texts], list[str]]:
+    """The columns that fit, and the names of others; of equal names the last ones go first."""
+    kept, gone = list(enumerate(table)), set[str]()
     for name in _EXPENDABLE:
-        for position in reversed(range(len(header))):
-            if header[position] == name and room is not None and sum(widths[each] + 2 for each in kept) - 2 > room:
-                kept.remove(position)
-    return kept
+        for each in [each for each in kept[::-1] if each[1][0] == name]:
+            if room is not None and sum(len(_padded(column)[0]) + 2 for _, column in kept) - 2 > room:
+                kept.remove(each)
+                gone.add(name)
+    return [column for _, column in kept], list(dict.fromkeys(name for name, _ in table if name in gone))
 
 
 def _remarks(group: Group) -> list[str]:
@@ -144,38 +222,39 @@ def _remarks(group: Group) -> list[str]:
     for failure in group.failures:
         found.append(f"{failure.run.status}: {one_line(failure.run.id)}: {one_line(failure.cause)}")
         found += [f"  {one_line(failure.advice)}"] if failure.advice else []
-    unfinished = sum(each.unfinished for each in group.configurations)
-    pruned = sum(each.pruned for each in group.configurations)
-    found += [f"{counted(unfinished, 'run')} not finished yet, left out of the statistics"] if unfinished else []
-    found += [f"{counted(pruned, 'run')} pruned, left out of the statistics"] if pruned else []
-    found.append(
-        "Intervals are over seeds on this split, not over new test sets. Choosing is by validation; test is only reported."
-    )
-    return ["", *found]
+    for state, words in (("unfinished", "not finished yet"), ("pruned", "pruned")):
+        count = sum(getattr(each, state) for each in group.configurations)
+        found += [f"{counted(count, 'run')} {words}, left out of the statistics"] if count else []
+    return [*found, f"{caveat([group])} Choosing is by validation; test is only reported."]
+
+
+def caveat(groups: Sequence[Group]) -> str:
+    """What the numbers do not say, in a sentence."""
+    if any(map(has_spread, groups)):
+        return "Intervals are over seeds on this split, not over new test sets."
+    return "No configuration has two completed seeds: how far the seed moves a score is not known here."
 
 
 def _broken(report: Report) -> list[str]:
-    lines = [f"  {one_line(each.path)}: {one_line(each.reason)}" for each in report.broken[:_MOST_BROKEN]]
+    lines = [f"{one_line(each.path)}: {one_line(each.reason)}" for each in report.broken[:_MOST_BROKEN]]
     rest = len(report.broken) - _MOST_BROKEN
-    return lines + ([f"  and {rest:,} more"] if rest > 0 else [])
+    return lines + ([f"and {rest:,} more"] if rest > 0 else [])
 
 
 def markdown(report: Report, only_changed: bool = False) -> str:
     """The tables as Markdown, in which nothing of a config is taken for markup."""
-    blocks: list[str] = []
+    blocks: list[list[str]] = []
     for group in report.groups:
-        header, rows = group_rows(group, only_changed)
-        lines = [f"## {_inert(group.title)}", "", _inert(group.sentence), ""]
-        lines += ["| " + " | ".join(map(_inert, header)) + " |", "|" + " --- |" * len(header)]
-        lines += ["| " + " | ".join(map(_inert, row)) + " |" for row in rows]
-        lines += ["", *(f"{_inert(line)}  " for line in _remarks(group) if line)]
-        blocks.append("\n".join(lines))
+        table = [map(_unmarked, [name, "---", *texts]) for name, texts in text_columns(group, only_changed)]
+        rows = ["| " + " | ".join(row) + " |" for row in zip(*table, strict=True)]
+        remarks = [f"{_unmarked(line)}  " for line in _remarks(group)]
+        blocks.append([f"## {_unmarked(group.title)}", "", _unmarked(group.sentence), "", *rows, "", *remarks])
     if report.broken:
-        blocks.append("\n".join(["## Not read", "", *(f"- {_inert(line.strip())}" for line in _broken(report))]))
-    return "\n\n".join(blocks)
+        blocks.append(["## Not read", "", *(f"- {_unmarked(line)}" for line in _broken(report))])
+    return "\n\n".join(map("\n".join, blocks))
 
 
-def _inert(text: str) -> str:
+def _unmarked(text: str) -> str:
     safe = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{char}" if char in "\\`*_~#[]|" else char for char in safe)
 
@@ -183,3 +262,122 @@ def _inert(text: str) -> str:
 def one_line(text: object) -> str:
     """Text on one line, with nothing in it that a terminal could act on."""
     return " ".join(plain(text).split())
+
+
+def summary_csv(report: Report, only_changed: bool = False) -> str:
+    """summary.csv: one row a configuration: the keys that differ, n, each metric's mean, sd, low and high, p, verdict, and more.
+
+    only_changed: leave out columns with the same cell in every row.
+    """
+    own = ("p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "id")
+    keys = _key_columns(report, ("group", "n", "failed", *own))
+    header = ["n", "failed", *part_columns(_metrics(report)), *own]
+    rows = [
+        {"group": group.title} | _settings(group, each, keys) | {name: value_of(each, name) for name in header}
+        for group in report.groups
+        for each in group.configurations
+    ]
+    return _csv(["group", *keys.values(), *header], rows, only_changed)
+
+
+def runs_csv(report: Report) -> str:
+    """runs.csv: one row a run: its configuration, status, seed, the keys that differ, metrics, epochs, seconds, error and folder."""
+    keys = _key_columns(report, (*_RUN, *_TRAINED))
+    metrics = {name: f"metrics.{name}" if name in (*_RUN, *_TRAINED) else name for name in _metrics(report)}
+    rows: list[dict[str, Any]] = []
+    for group in report.groups:
+        for each in group.configurations:
+            own = {"group": group.title, "configuration": each.id} | _settings(group, each, keys)
+            for run in (*each.runs, *each.copies):
+                found = {name: getattr(run, name) for name in ("id", "name", "status", "seed", "folder")}
+                found |= {name: getattr(run.record, name) for name in ("best_epoch", "parameters", "seconds", "error")}
+                scores = {metrics[name]: value for name, value in run.metrics.items() if name in metrics}
+                rows.append(own | scores | found | {"epochs_trained": epochs_done(run), "folder": str(run.folder)})
+    return _csv([*_RUN, *keys.values(), *metrics.values(), *_TRAINED], rows)
+
+
+def _metrics(report: Report) -> list[str]:
+    return list(dict.fromkeys(name for group in report.groups for name in group.metrics))
+
+
+def part_columns(metrics: Iterable[str]) -> list[str]:
+    """The columns of summary.csv for these metrics."""
+    return [f"{name}_{part}" for name in metrics for part in SUMMARY_PARTS]
+
+
+def _key_columns(report: Report, taken: Sequence[str]) -> dict[str, str]:
+    """The keys that differ in any group, and the columns they stand in, which never have the name of another one."""
+    other = {*taken, *_metrics(report), *part_columns(_metrics(report))}
+    keys = dict.fromkeys(key for group in report.groups for key in (*group.data_keys, *group.keys))
+    return {key: f"config.{key}" if key in other else key for key in keys}
+
+
+def _settings(group: Group, each: Configuration, keys: Mapping[str, str]) -> dict[str, Any]:
+    """The settings by column: `null` for what is off, since an empty cell says that the key does not apply."""
+    settings = group.data_keys | each.differs
+    return {keys[key]: show(value) if value is None else value for key, value in settings.items()}
+
+
+def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]], only_changed: bool = False) -> str:
+    table = [[csv_cell(name), *(csv_cell(row.get(name)) for row in rows)] for name in header]
+    if only_changed and len(rows) > 1:
+        table = [column for column in table if len(set(column[1:])) > 1]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows(zip(*table, strict=True))
+    return text.getvalue()
+
+
+def csv_cell(value: Any) -> str:
+    """A cell: numbers exactly, nothing for None, and text on one line that a spreadsheet takes for text: one that begins with
+    = + - or @ gets an apostrophe in front, as it would be computed."""
+    if value is None or value != value:
+        return ""
+    text = one_line(value if isinstance(value, str) else show(value))
+    text = text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+    return inert(text) if isinstance(value, str) else text
+
+
+def as_json(report: Report, only_changed: bool = False) -> dict[str, Any]:
+    """The report as plain values for a JSON document. only_changed: leave out of each configuration what is the same in all of its
+    group."""
+    groups = [_group_json(group) for group in report.groups]
+    for group in groups if only_changed else ():
+        first, *others = group["configurations"]
+        same = [name for name in first if others and all(other[name] == first[name] for other in others)]
+        group["configurations"] = [{k: v for k, v in each.items() if k not in same} for each in (first, *others)]
+    return {
+        "paths": [str(path) for path in report.paths],
+        "groups": groups,
+        "broken": [{"path": str(each.path), "reason": each.reason} for each in report.broken],
+        "commands": report.commands,
+    }
+
+
+def _group_json(group: Group) -> dict[str, Any]:
+    failures = [
+        {"run": str(failure.run.folder), "status": failure.run.status, "cause": failure.cause, "override": failure.override}
+        for failure in group.failures
+    ]
+    return {
+        **{name: getattr(group, name) for name in ("title", "data", "split", "task")},
+        "metric": group.monitor,
+        "sentence": group.sentence,
+        **{name: each.id if (each := getattr(group, name)) else None for name in ("best", "reference")},
+        **{name: getattr(group, name) for name in ("keys", "data_keys")},
+        "configurations": [_configuration_json(each) for each in group.configurations],
+        "importance": {each.key: each.share for each in group.importance} or None,
+        "importance_note": group.importance_note,
+        "failures": failures,
+        "notes": group.notes,
+    }
+
+
+def _configuration_json(each: Configuration) -> dict[str, Any]:
+    def values(summary: Summary | None) -> dict[str, Any] | None:
+        return None if summary is None else {part: getattr(summary, part) for part in (*SUMMARY_PARTS, "n")}
+
+    own = ("id", "label", "differs", "n", "failed", "unfinished", "pruned", "p", "verdict", "best_epoch", "parameters", "seconds")
+    metrics = {name: values(summary) for name, summary in each.metrics.items()}
+    paired = {"paired": values(each.paired), "runs": [str(run.folder) for run in each.runs]}
+    return {name: getattr(each, name) for name in own} | {"metrics": metrics} | paired

@@ -13,32 +13,27 @@ _LONGEST = 300
 
 def triage(group: Group) -> list[Failure]:
     """One entry for each run of a group that failed or diverged, in the order of the configurations and seeds."""
-    found: list[Failure] = []
-    for each in group.configurations:
-        for run in each.runs:
-            if run.status in WRONG:
-                found.append(_diverged(run, each, group) if run.status == "diverged" else _failed(run, each))
-    return found
+    wrong = [(run, each) for each in group.configurations for run in each.runs if run.status in WRONG]
+    return [_diverged(run, each, group) if run.status == "diverged" else _failed(run, each) for run, each in wrong]
 
 
 def _diverged(run: Run, each: Configuration, group: Group) -> Failure:
-    rate = _rate(each)
-    stable = _stable(each, group.configurations)
-    wrong = [other for other in group.configurations if other.failed and _without_rate(other) == _without_rate(each)]
-    lowest = min((low for other in (each, *wrong) if (low := _rate(other)) is not None), default=None)
-    override, advice = _advice(rate, stable, lowest)
     cause = _first_line(run)
     if (where := run.record.divergence) is not None:
         norm = "not finite" if where.gradient_norm is None else f"norm {where.gradient_norm:.3g}"
         cause = f"in epoch {where.epoch}, step {where.step:,}, layer {where.layer} had the largest gradient ({norm})"
         if where.dead_relus is not None:
             cause += f"; {100 * where.dead_relus:.0f} % of the ReLU units were 0 for the whole batch"
-    return Failure(run, each.label, cause, rate, stable=stable, override=override, advice=advice)
+    wrong = [other for other in group.configurations if other.failed and _without_rate(other) == _without_rate(each)]
+    lowest = min((rate for other in (each, *wrong) if (rate := _rate(other)) is not None), default=None)
+    return Failure(run, each.label, cause, *_advice(_rate(each), _stable(each, group.configurations), lowest))
 
 
 def _advice(rate: float | None, stable: tuple[float, float] | None, lowest: float | None) -> tuple[str | None, str]:
-    """The override to try against divergence, and the sentence with it. lowest: the smallest rate that went wrong with the same
-    other settings, as this one did."""
+    """The override to try against divergence, and the sentence with it.
+
+    stable: see `_stable`. lowest: the smallest rate that went wrong with the same other settings, as this one did.
+    """
     if rate is None or lowest is None:
         return None, "try a smaller learning rate"
     if stable is not None and stable[1] < rate:
@@ -70,15 +65,13 @@ def _rate(each: Configuration) -> float | None:
 
 
 def _failed(run: Run, each: Configuration) -> Failure:
-    text = _first_line(run)
-    rate = _rate(each)
-    size = each.config.get("batch_size")
-    if "MemoryError" in text or "out of memory" in text.lower() or "unable to allocate" in text.lower():
-        smaller = max(1, size // 2) if isinstance(size, int) and not isinstance(size, bool) else 128
-        override = f"batch_size={smaller}"
-        return Failure(run, each.label, text, rate, override=override, advice=f"the memory was not enough; try {override}")
+    cause = _first_line(run)
+    if any(words in cause.lower() for words in ("memoryerror", "out of memory", "unable to allocate")):
+        size = each.config.get("batch_size")
+        override = f"batch_size={max(1, size // 2) if type(size) is int else 128}"
+        return Failure(run, each.label, cause, override, f"the memory was not enough; try {override}")
     again = "the same command starts a failed run afresh, in a sweep with --retry-failed; --debug shows where it went wrong"
-    return Failure(run, each.label, text, rate, advice=again)
+    return Failure(run, each.label, cause, None, again)
 
 
 def _first_line(run: Run) -> str:

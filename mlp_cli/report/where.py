@@ -17,7 +17,7 @@ from mlp_cli.text import is_percent
 
 _TOKEN = re.compile(
     r"""\s*(?: (?P<op><=|>=|!=|==|=|<|>) | (?P<paren>[()]) | (?P<quoted>'[^']*'|"[^"]*") | (?P<list>\[[^\[\]]*\])
-        | (?P<word>[^\s()<>=!'"\[\]]+) )""",
+        | (?P<word>[^\s()<>=!'"\[\]]+) | (?P<other>\S) | (?P<end>\Z) )""",
     re.VERBOSE,
 )
 _ORDERS: dict[str, Callable[[float, float], bool]] = {
@@ -36,13 +36,6 @@ Test = Callable[[Row], bool]
 
 
 @dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
-
-
-@dataclass(frozen=True)
 class Condition:
     """A parsed condition. columns: the names it compares, in order; test: whether a row, a mapping of columns, meets it."""
 
@@ -56,151 +49,120 @@ def parse(text: str, known: Iterable[str]) -> Condition:
 
     Comparisons (`=`, `==`, `!=`, `<`, `<=`, `>`, `>=`) of a column with a value, joined by `and`, `or`, `not` and parentheses. A
     value is a number (an accuracy as a fraction, or with %), a word, a list such as `[300, 100]`, or anything in quotes; `null`,
-    `none` and `false` are what is off or nothing. Ordering compares
-    numbers: a cell that is none never meets it. Errors: UsageError with the position, and the nearest column.
+    `none` and `false` are what is off or nothing. Ordering compares numbers: a cell that is none never meets it.
+    Errors: UsageError with the position, and the nearest column.
     """
-    return _Parser(text, tuple(known)).parse()
+    if len(text) > _LONGEST:
+        raise UsageError(f"--where: the condition is longer than {_LONGEST:,} characters")
+    parser = _Parser(text, tuple(known))
+    test = parser.any_of()
+    parser.take("end", f"{parser.text!r} is too much here; join conditions with and, or")
+    return Condition(text, tuple(parser.columns), test)
 
 
 class _Parser:
-    def __init__(self, text: str, known: tuple[str, ...]) -> None:
-        self.text, self.known = text, known
+    """Recursive descent over `or`, `and`, `not`, parentheses and comparisons. tokens: those that are left, the next one last."""
+
+    def __init__(self, whole: str, known: tuple[str, ...]) -> None:
+        self.whole, self.known = whole.rstrip(), known
         self.columns: dict[str, None] = {}
-        self.depth = 0
-        if len(text) > _LONGEST:
-            raise UsageError(f"--where: the condition is longer than {_LONGEST:,} characters")
-        self.tokens = self._tokens()
-        self.index = 0
+        self.tokens = list(_TOKEN.finditer(self.whole))[::-1]
+        for token in self.tokens[::-1]:
+            if token["other"]:
+                raise self.error(token, f"{token['other']!r} is not understood; put text that has it in quotes")
+        if not self.whole:
+            raise self.error(self.tokens[-1], "there is no condition")
 
-    def _tokens(self) -> list[_Token]:
-        found: list[_Token] = []
-        position = 0
-        end = len(self.text.rstrip())
-        while position < end:
-            match = _TOKEN.match(self.text, position)
-            if match is None:
-                start = position + len(self.text[position:]) - len(self.text[position:].lstrip())
-                raise self._error(start, f"{self.text[start]!r} is not understood; put text that has it in quotes")
-            kind = str(match.lastgroup)
-            found.append(_Token(kind, match[kind], match.start(kind)))
-            position = match.end()
-        return [*found, _Token("end", "", end)]
+    @property
+    def text(self) -> str:
+        """The next token."""
+        return self.tokens[-1][str(self.tokens[-1].lastgroup)]
 
-    def _error(self, position: int, message: str) -> UsageError:
-        shown = "".join(char if char.isprintable() else "?" for char in self.text)
+    def take(self, kinds: str, message: str) -> re.Match[str]:
+        """The next token, taken off unless it is the end. Errors: UsageError with the message where it is of another kind."""
+        token = self.tokens[-1]
+        if token.lastgroup not in kinds.split():
+            raise self.error(token, message)
+        return token if token.lastgroup == "end" else self.tokens.pop()
+
+    def skip(self, word: str) -> bool:
+        """Whether the next token is this word or parenthesis, which is then taken off."""
+        found = self.tokens[-1].lastgroup in ("word", "paren") and self.text.lower() == word
+        if found:
+            self.tokens.pop()
+        return found
+
+    def error(self, token: re.Match[str], message: str) -> UsageError:
+        position = token.start(str(token.lastgroup))
+        shown = "".join(char if char.isprintable() else "?" for char in self.whole)
         hint = f"{shown}\n{' ' * position}^\nfor example: --where 'learning_rate<0.01 and optimizer=adam'"
         return UsageError(f"--where, character {position + 1}: {message}", hint)
 
-    @property
-    def _listed(self) -> str:
-        return plain(", ".join(self.known[:_MOST_LISTED]))
+    def any_of(self, depth: int = 1) -> Test:
+        return self.joined("or", any, lambda: self.joined("and", all, lambda: self.one(depth)))
 
-    def parse(self) -> Condition:
-        if self._now.kind == "end":
-            raise self._error(0, "there is no condition")
-        test = self._either()
-        if self._now.kind != "end":
-            raise self._error(self._now.position, f"{self._now.text!r} is too much here; join conditions with and, or")
-        return Condition(self.text, tuple(self.columns), test)
+    def joined(self, word: str, rule: Callable[[Iterable[bool]], bool], part: Callable[[], Test]) -> Test:
+        tests = [part()]
+        while self.skip(word):
+            tests.append(part())
+        return tests[0] if len(tests) == 1 else lambda row: rule(test(row) for test in tests)
 
-    @property
-    def _now(self) -> _Token:
-        return self.tokens[self.index]
+    def one(self, depth: int) -> Test:
+        first = self.tokens[-1]
+        if depth > _DEEPEST:
+            raise self.error(first, "the parentheses are nested too deeply")
+        if self.skip("not"):
+            inner = self.one(depth + 1)
+            return lambda row: not inner(row)
+        if self.skip("("):
+            test = self.any_of(depth + 1)
+            if not self.skip(")"):
+                raise self.error(first, "this parenthesis is never closed")
+            return test
+        return self.comparison()
 
-    def _next(self) -> _Token:
-        token = self._now
-        self.index += token.kind != "end"
-        return token
-
-    def _is_word(self, word: str) -> bool:
-        return self._now.kind == "word" and self._now.text.lower() == word
-
-    def _either(self) -> Test:
-        tests = [self._both()]
-        while self._is_word("or"):
-            self._next()
-            tests.append(self._both())
-        return tests[0] if len(tests) == 1 else lambda row: any(test(row) for test in tests)
-
-    def _both(self) -> Test:
-        tests = [self._one()]
-        while self._is_word("and"):
-            self._next()
-            tests.append(self._one())
-        return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
-
-    def _one(self) -> Test:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise self._error(self._now.position, "the parentheses are nested too deeply")
-        try:
-            if self._is_word("not"):
-                self._next()
-                inner = self._one()
-                return lambda row: not inner(row)
-            if self._now.text == "(" and self._now.kind == "paren":
-                opened = self._next()
-                test = self._either()
-                if self._now.text != ")" or self._now.kind != "paren":
-                    raise self._error(opened.position, "this parenthesis is never closed")
-                self._next()
-                return test
-            return self._comparison()
-        finally:
-            self.depth -= 1
-
-    def _comparison(self) -> Test:
-        name = self._next()
-        if name.kind not in ("word", "quoted"):
-            raise self._error(name.position, f"a column is missing here (known: {self._listed})")
-        column = name.text[1:-1] if name.kind == "quoted" else name.text
+    def comparison(self) -> Test:
+        listed = plain(", ".join(self.known[:_MOST_LISTED]))
+        name = self.take("word quoted", f"a column is missing here (known: {listed})")
+        column = name["word"] or name["quoted"][1:-1]
         if column not in self.known:
-            hint = did_you_mean(column, self.known)
-            raise self._error(name.position, f"unknown column {column!r}{hint} (known: {self._listed})")
+            raise self.error(name, f"unknown column {column!r}{did_you_mean(column, self.known)} (known: {listed})")
         self.columns[column] = None
-        sign = self._next()
-        if sign.kind != "op":
-            raise self._error(sign.position, f"a comparison is missing after {column}: one of = != < <= > >=")
-        value = self._next()
-        if value.kind not in ("word", "quoted", "list"):
-            raise self._error(value.position, f"a value is missing after {column}{sign.text}")
-        return self._compare(column, sign, value)
-
-    def _number(self, column: str, sign: _Token, value: _Token) -> float | None:
-        """A value as a number; None where it is none. An accuracy is a fraction, or has a percent sign."""
-        share = is_percent(column)
-        try:
-            if share and value.text.endswith("%"):
-                return float(f"{value.text[:-1]}e-2")
-            number = float(value.text)
-        except ValueError:
-            return None
-        if share and number > 1:
-            fixes = " or ".join(f"{column}{sign.text}{text}" for text in (f"{number / 100:.12g}", f"{value.text}%"))
-            raise self._error(value.position, f"an accuracy is at most 1; write {fixes}")
-        return number
-
-    def _compare(self, column: str, sign: _Token, value: _Token) -> Test:
-        text = value.text[1:-1] if value.kind == "quoted" else value.text
-        number = None if value.kind == "quoted" else self._number(column, sign, value)
-        if sign.text in _ORDERS:
-            if number is None:
-                raise self._error(value.position, f"{sign.text} compares numbers, and {text!r} is none")
-            order, limit = _ORDERS[sign.text], number
-            return lambda row: (cell := _cell_number(row.get(column))) is not None and order(cell, limit)
-        wanted = _plain(_listed(column, text) if value.kind == "list" else text)
+        sign = self.take("op", f"a comparison is missing after {column}: one of = != < <= > >=")["op"]
+        value = self.take("word quoted list", f"a value is missing after {column}{sign}")
+        text = value["quoted"][1:-1] if value["quoted"] else value["list"] or value["word"]
+        limit = self.number(column, sign, value) if value["word"] else None
+        if order := _ORDERS.get(sign):
+            if limit is None:
+                raise self.error(value, f"{sign} compares numbers, and {text!r} is none")
+            return lambda row: (cell := _number(row.get(column))) is not None and order(cell, limit)
+        wanted = _plain(_listed(column, text) if value["list"] else text)
 
         def equal(row: Row) -> bool:
             cell = row.get(column)
             if cell is None:
                 return wanted.lower() in _NOTHING
-            held = _cell_number(cell)
-            return held == number if held is not None and number is not None else _plain(cell) == wanted
+            held = _number(cell)
+            return held == limit if held is not None and limit is not None else _plain(cell) == wanted
 
-        return equal if sign.text in ("=", "==") else lambda row: not equal(row)
+        return equal if sign in ("=", "==") else lambda row: not equal(row)
+
+    def number(self, column: str, sign: str, value: re.Match[str]) -> float | None:
+        """A word as a number; None where it is none. An accuracy is a fraction, or has a percent sign."""
+        text, share = value["word"], is_percent(column)
+        try:
+            if share and text.endswith("%"):
+                return float(f"{text[:-1]}e-2")
+            number = float(text)
+        except ValueError:
+            return None
+        if share and number > 1:
+            fixes = " or ".join(f"{column}{sign}{fix}" for fix in (f"{number / 100:.12g}", f"{text}%"))
+            raise self.error(value, f"an accuracy is at most 1; write {fixes}")
+        return number
 
 
-def _cell_number(cell: Any) -> int | float | None:
+def _number(cell: Any) -> int | float | None:
     return cell if isinstance(cell, int | float) and not isinstance(cell, bool) else None
 
 

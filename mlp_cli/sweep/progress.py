@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from mlp_cli.report.wording import score_text
 from mlp_cli.sweep.planner import Workload
-from mlp_cli.sweep.summary import WRONG, reason, value_text
+from mlp_cli.sweep.summary import WRONG, reason
 from mlp_cli.sweep.trials import Trial
 from mlp_cli.text import counted, metric_name
 
@@ -42,7 +43,7 @@ class Tally:
         text = f"[{self.done:{width}}/{self.total}] {trial.label}  {trial.status}"
         value = trial.metrics.get(self.metric)
         if trial.status == "completed" and value is not None:
-            text += f"  {metric_name(self.metric)} {value_text(self.metric, value)}"
+            text += f"  {metric_name(self.metric)} {score_text(self.metric, value)}"
         if trial.status == "completed" and trial.seconds is not None:
             text += f"  {trial.seconds:.1f} s"
         if trial.status == "pruned":
@@ -56,7 +57,7 @@ class Tally:
         parts = [f"{self.wrong} wrong"] if self.wrong else []
         if self.best is not None:
             value = self.best.metrics.get(self.metric) or 0.0
-            parts.append(f"best {value_text(self.metric, value)} ({self.best.label})")
+            parts.append(f"best {score_text(self.metric, value)} ({self.best.label})")
         return ", ".join(parts)
 
 

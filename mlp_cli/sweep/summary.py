@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlp_cli.choosing import Standing, best_of, mean, mean_of_all, ranking, sd
-from mlp_cli.report import wording
+from mlp_cli.report.wording import score_text
 from mlp_cli.sweep.trials import Trial
-from mlp_cli.text import counted, is_percent, metric_name
+from mlp_cli.text import counted, metric_name
 
 WRONG = ("failed", "diverged", "unreadable")
 _ORDER = ("completed", "pruned", "interrupted", "running", *WRONG, "not started")
@@ -124,11 +124,6 @@ def _result(standings: Standings, metric: str, group: int) -> Result:
     )
 
 
-def value_text(metric: str, mean: float, deviation: float | None = None) -> str:
-    """`97.81 ± 0.12 %` for an accuracy, `0.0837 ± 0.0012` for a loss: as the report writes them."""
-    return wording.value_text(metric, mean, deviation) + (" %" if is_percent(metric) else "")
-
-
 def best_lines(summary: Summary) -> list[str]:
     """The best configuration in words, one for each of several data sets or splits; or why there is none."""
     if not summary.winners:
@@ -153,10 +148,10 @@ def best_lines(summary: Summary) -> list[str]:
 def _winner_lines(metric: str, best: Result) -> list[str]:
     what = ", ".join(f"{key} {value}" for key, value in best.values.items()) or best.label or "the only configuration"
     seeds = f"mean of {best.n} seeds" if best.n > 1 else "1 seed"
-    score = f"            {metric_name(metric)} {value_text(metric, best.mean or 0.0, best.deviation)} ({seeds})"
+    score = f"            {metric_name(metric)} {score_text(metric, best.mean or 0.0, best.deviation)} ({seeds})"
     test = f"test_{metric.partition('_')[2]}"
     if test in best.metrics:
-        score += f", test {test[5:]} {value_text(test, best.metrics[test])}"
+        score += f", test {test[5:]} {score_text(test, best.metrics[test])}"
     rest = f"            weighed on {best.n} of {best.planned} seeds"
     rest += ", the rest is unfinished" if best.completed + best.pruned < best.planned else ""
     return [f"best        {what}", score, *([rest] if best.n < best.planned else [])]
@@ -176,7 +171,7 @@ def ranking_lines(summary: Summary, most: int = 10) -> list[str]:
     lines = [f"{'configuration':{width}}  {metric_name(summary.metric)}"]
     for result in scored[:most]:
         seeds = f"   {result.completed}/{result.planned}" if result.completed < result.planned else ""
-        lines.append(f"{result.label:{width}}  {value_text(summary.metric, result.mean or 0.0, result.deviation)}{seeds}")
+        lines.append(f"{result.label:{width}}  {score_text(summary.metric, result.mean or 0.0, result.deviation)}{seeds}")
     rest = len(scored) - most
     return [*lines, *([f"and {rest:,} more; see trials.csv"] if rest > 0 else [])]
 

@@ -36,7 +36,7 @@ def base(tmp_path: Path) -> Path:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take longer to draw than all else; one test draws them without writing them."""
     monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
-    monkeypatch.setattr("mlp_cli.report.winner.draw_winners", lambda *_: None)
+    monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
 
 
 @pytest.fixture

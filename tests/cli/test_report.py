@@ -1,7 +1,6 @@
 """`mlp report`, `mlp ls`, `mlp diff`: options, files, exit codes; runs that were really trained, and 1,000 that were not."""
 
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -21,8 +20,8 @@ from mlp_cli.report import plots
 Mlp = Callable[..., Answer]
 UNDRAWN = pytest.mark.usefixtures("undrawn")
 
-LIBRARIES = 170 if importlib.util.find_spec("pyarrow") is None else 200
-"""Megabytes that a report's libraries take; pandas loads pyarrow wherever it is installed."""
+LIBRARIES = 150
+"""Megabytes that a report's libraries take; with pandas, which it does not need, it would be over 170."""
 
 
 @pytest.fixture

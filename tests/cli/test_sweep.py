@@ -60,7 +60,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     would timing many steps where a few do."""
     monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
     monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
-    monkeypatch.setattr("mlp_cli.report.winner.draw_winners", lambda *_: None)
+    monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_a_report_of_any_other_kind_finds_them(folder: Path, mlp: Mlp) -> None:
 
 def test_without_the_data_there_is_a_note(folder: Path, tmp_path: Path) -> None:
     from mlp_cli.report.build import make_report
-    from mlp_cli.report.winner import draw_winners
+    from mlp_cli.report.pictures import draw_winners
 
     shutil.rmtree(folder / "report")
     (tmp_path / "shapes").rename(tmp_path / "moved")

@@ -12,7 +12,7 @@ import pytest
 from fake_runs import write_grid, write_run
 
 from mlp_cli.report.build import make_report
-from mlp_cli.report.html import write_page
+from mlp_cli.report.page import write_page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -1,5 +1,7 @@
 """Which runs are one configuration, which configurations are compared, and the verdict that they get."""
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,8 @@ from fake_runs import SHA256, write_run
 from mlp_cli.errors import UsageError
 from mlp_cli.experiment import FILES
 from mlp_cli.report.build import make_report
-from mlp_cli.report.frames import runs_frame, summary_frame
 from mlp_cli.report.model import Configuration, Group
-from mlp_cli.report.tables import shown_metrics
+from mlp_cli.report.tables import runs_csv, shown_metrics, summary_csv
 from mlp_cli.sweep.summary import Standings, summarize
 from mlp_cli.sweep.trials import Trial, Trials
 
@@ -263,11 +264,12 @@ def test_sections_are_named_by_the_key_of_the_data_that_differs(tmp_path: Path) 
     report = make_report([tmp_path])
     assert [group.title.rpartition(", ")[2] for group in report.groups] == ["noise 0.1", "noise 0.4"]
     assert all(len(group.configurations) == 2 and group.keys == ["learning_rate"] for group in report.groups)
-    frame = summary_frame(report)
-    assert list(zip(frame["dataset.noise"], frame["learning_rate"], strict=True)) == [
-        (0.1, 0.01),
-        (0.1, 0.1),
-        (0.4, 0.01),
-        (0.4, 0.1),
+    rows = list(csv.DictReader(io.StringIO(summary_csv(report))))
+    assert [(row["dataset.noise"], row["learning_rate"]) for row in rows] == [
+        ("0.1", "0.01"),
+        ("0.1", "0.1"),
+        ("0.4", "0.01"),
+        ("0.4", "0.1"),
     ]
-    assert runs_frame(report)["dataset.noise"].tolist() == [0.1, 0.1, 0.4, 0.4]
+    rows = list(csv.DictReader(io.StringIO(runs_csv(report))))
+    assert [row["dataset.noise"] for row in rows] == ["0.1", "0.1", "0.4", "0.4"]

@@ -17,8 +17,8 @@ from fake_runs import COMMAND, SHA256, write_grid, write_run
 
 from mlp_cli.errors import RunError
 from mlp_cli.report.build import make_report
-from mlp_cli.report.html import page, write_page
 from mlp_cli.report.model import Report
+from mlp_cli.report.page import page, write_page
 
 VOID = ("meta", "link", "br", "input", "img", "path")
 
@@ -224,6 +224,16 @@ def test_one_run(tmp_path: Path) -> None:
     for word in ("What the settings do", "± standard deviation", "adjusted", "What went wrong", "Could not be read", "mean ± sd"):
         assert word not in text.partition("How it was made")[0], word
     assert "The run" in text and "the only one that is completed" in text
+
+
+def test_a_page_of_single_seeds_promises_no_intervals(tmp_path: Path) -> None:
+    for rate in (0.001, 0.01):
+        write_run(tmp_path, {"learning_rate": rate}, score=0.9 + rate, epochs=1)
+    text = page(make_report([tmp_path]))
+    shown = Reader(text).text.partition("Learning curves")[0]
+    assert "how far the seed moves a score is not known here" in shown and "interval" not in shown and "±" not in shown
+    assert 'data-key="difference"' in text, "the filter names it as --where does"
+    assert "such as val_accuracy>90%," in shown, "as the filter reads an accuracy"
 
 
 def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:

@@ -12,10 +12,21 @@ from fake_runs import write_run
 from mlp_cli.errors import UsageError
 from mlp_cli.files import strict_json
 from mlp_cli.report.build import make_report
-from mlp_cli.report.frames import as_json, csv_cell, runs_csv, summary_csv
 from mlp_cli.report.model import Report, Summary
 from mlp_cli.report.scales import ordered
-from mlp_cli.report.tables import arrange, group_rows, keep_top, markdown, table_text
+from mlp_cli.report.tables import (
+    Cell,
+    arrange,
+    as_json,
+    cell,
+    csv_cell,
+    keep_top,
+    markdown,
+    runs_csv,
+    summary_csv,
+    table_text,
+    text_columns,
+)
 from mlp_cli.report.wording import interval
 
 
@@ -69,6 +80,35 @@ def test_a_narrow_terminal_leaves_out_what_matters_least(report: Report) -> None
         assert "no room for " in text and "parameters" not in table[0] and ("best epoch" in table[0]) == (room == 160)
 
 
+def test_single_seeds_are_shown_for_what_they_are(tmp_path: Path) -> None:
+    """No column of empty intervals, and no promise of any."""
+    for rate, score in ((0.001, 0.9), (0.01, 0.8)):
+        write_run(tmp_path, {"learning_rate": rate}, score=score, epochs=1)
+    report = make_report([tmp_path])
+    names = [name for name, _ in text_columns(report.groups[0])]
+    assert names[:4] == ["learning_rate", "n", "validation accuracy %", "test accuracy %"]
+    for text in (table_text(report), markdown(report)):
+        assert "interval" not in text.lower() and "how far the seed moves a score is not known here" in text
+    write_run(tmp_path, {"learning_rate": 0.01}, seed=1, score=0.82, epochs=1)
+    report = make_report([tmp_path])
+    assert ("95 % interval", ["", "68.3 to 93.7"]) in text_columns(report.groups[0]), "81 ± 12.706 · 1.4142 / √2"
+    assert "Intervals are over seeds on this split" in table_text(report)
+
+
+def test_one_cell_for_every_table(report: Report) -> None:
+    """The value is what summary.csv has, the text what the terminal prints."""
+    (group,) = report.groups
+    best = group.configurations[0]
+    names = ("learning_rate", "n", "val_accuracy", "best_epoch", "parameters", "seconds", "verdict")
+    cells = [cell(group, best, name) for name in names]
+    assert [each.text for each in cells] == ["0.01", "3", "95.0 ± 1.0", "3", "238,510", "3.5", "best"]
+    assert [each.value for each in cells] == [0.01, 3, pytest.approx(0.95), 3.0, 238_510, 3.5, "best"]
+    assert [bool(each.small) for each in cells] == [name == "val_accuracy" for name in names]
+    assert cell(group, best, "p") == cell(group, best, "difference") == Cell(None, "–", "")
+    row = re.split(" {2,}", table_text(report).splitlines()[4])
+    assert all(each.text in row for each in cells)
+
+
 def test_no_two_columns_of_runs_csv_have_one_name(tmp_path: Path) -> None:
     scores = {"val_accuracy": 0.9, "id": 1.0, "group": 2.0, "epochs_trained": 3.0}
     home = write_run(tmp_path, metrics=scores)
@@ -79,9 +119,9 @@ def test_no_two_columns_of_runs_csv_have_one_name(tmp_path: Path) -> None:
 
 
 def test_only_changed_leaves_out_equal_columns(report: Report) -> None:
-    header, _ = group_rows(report.groups[0], only_changed=True)
+    header = [name for name, _ in text_columns(report.groups[0], only_changed=True)]
     assert "parameters" not in header and "learning_rate" in header and "verdict" in header
-    assert "parameters" in group_rows(report.groups[0])[0]
+    assert "parameters" in [name for name, _ in text_columns(report.groups[0])]
     (first, *_) = csv.reader(summary_csv(report, only_changed=True).splitlines())
     assert "parameters" not in first and "group" not in first and {"learning_rate", "val_accuracy_mean", "verdict"} <= set(first)
     (group,) = as_json(report, only_changed=True)["groups"]
@@ -190,9 +230,9 @@ def test_hostile_values_are_inert(tmp_path: Path, value: str) -> None:
     for text in (summary_csv(report), runs_csv(report)):
         parsed = list(csv.reader(io.StringIO(text)))
         assert len({len(row) for row in parsed}) == 1
-        for cell in (cell for row in parsed for cell in row):
-            assert not cell.startswith(("=", "+", "@", "\t", "\r", "＝")) and cell.isprintable()
-            assert not cell.startswith("-") or float(cell) < 0
+        for field in (field for row in parsed for field in row):
+            assert not field.startswith(("=", "+", "@", "\t", "\r", "＝")) and field.isprintable()
+            assert not field.startswith("-") or float(field) < 0
     shown = table_text(report)
     assert all(line.isprintable() for line in shown.splitlines())
     marked = markdown(report)

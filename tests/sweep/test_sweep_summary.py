@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mlp_cli.report.wording import score_text
 from mlp_cli.sweep.summary import (
     Standings,
     Summary,
@@ -14,7 +15,6 @@ from mlp_cli.sweep.summary import (
     failure_lines,
     ranking_lines,
     retry_line,
-    value_text,
 )
 from mlp_cli.sweep.summary import summarize as weigh
 from mlp_cli.sweep.trials import Trial
@@ -158,7 +158,7 @@ def test_long_lists_are_cut() -> None:
 
 
 def test_numbers() -> None:
-    assert value_text("val_accuracy", 0.97814, 0.00123) == "97.81 ± 0.12 %"
-    assert value_text("val_loss", 0.08371, None) == "0.0837"
-    assert value_text("val_r2", 0.5, 0.25) == "0.50 ± 0.25"
-    assert value_text("val_loss", 3e-7, None) == "3·10⁻⁷" and value_text("val_loss", 2.61e-5, 4e-7) == "(2.610 ± 0.040)·10⁻⁵"
+    assert score_text("val_accuracy", 0.97814, 0.00123) == "97.81 ± 0.12 %"
+    assert score_text("val_loss", 0.08371, None) == "0.0837"
+    assert score_text("val_r2", 0.5, 0.25) == "0.50 ± 0.25"
+    assert score_text("val_loss", 3e-7, None) == "3·10⁻⁷" and score_text("val_loss", 2.61e-5, 4e-7) == "(2.610 ± 0.040)·10⁻⁵"

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mlp_cli.choosing import ROWS_KEYS
+from mlp_cli.choosing import ROWS_KEYS, mean
 from mlp_cli.config.resolved import canonical, differing, show
 from mlp_cli.report.collect import metric_of_sweep
 from mlp_cli.report.model import UNFINISHED, WRONG, Configuration, Group, Run
@@ -191,14 +191,11 @@ def _label(differs: Mapping[str, Any], runs: Sequence[Run]) -> str:
 
 
 def _summaries(runs: Sequence[Run]) -> dict[str, Any]:
-    values: dict[str, list[float]] = defaultdict(list)
-    for run in runs:
-        for name, value in run.metrics.items():
-            values[name].append(float(value))
-    return {name: summarize(found) for name, found in values.items()}
+    scores = [run.metrics for run in runs]
+    names = dict.fromkeys(name for found in scores for name in found)
+    return {name: summarize([float(found[name]) for found in scores if name in found]) for name in names}
 
 
 def _mean_of(runs: Sequence[Run], key: str) -> float | None:
     values = [float(value) for run in runs if (value := getattr(run.record, key)) is not None]
-    summary = summarize(values)
-    return None if summary is None else summary.mean
+    return mean(values) if values else None
