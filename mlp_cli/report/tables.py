@@ -162,9 +162,9 @@ def hide(group: Group, shown: list[Configuration]) -> None:
 
 def shown_metrics(group: Group) -> list[str]:
     """What chooses, and the validation and test metrics that a table shows besides: accuracies; losses and R² for a regression."""
-    names = [name for name in group.metrics if name == group.monitor or not name.startswith("train_")]
-    regression = group.task == "regression"
-    return [name for name in names if regression or name == group.monitor or not name.endswith("_loss")]
+    endings = ("_loss", "_r2") if group.task == "regression" else ("_loss",)
+    kept = [name for name in group.metrics if name.endswith(endings) == (group.task == "regression")]
+    return [name for name in group.metrics if name == group.monitor or (name in kept and not name.startswith("train_"))]
 
 
 def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:

@@ -23,6 +23,7 @@ from mlp_cli.report.tables import (
     keep_top,
     markdown,
     runs_csv,
+    shown_metrics,
     summary_csv,
     table_text,
     text_columns,
@@ -150,6 +151,15 @@ def test_sorting(report: Report, sort: str, rates: list[float] | None) -> None:
     arrange(report, sort)
     found = [each.config["learning_rate"] for each in report.groups[0].configurations]
     assert rates is None or found == rates
+
+
+def test_a_table_of_a_quantity_has_its_losses_and_r2(tmp_path: Path) -> None:
+    """The other errors of a quantity follow from these; they are in summary.csv."""
+    names = [f"{part}_{score}" for part in ("train", "val", "test") for score in ("loss", "r2", "rmse", "mae")]
+    write_run(tmp_path, {"loss": "mse"}, metrics=dict.fromkeys(names, 0.5))
+    report = make_report([tmp_path])
+    assert shown_metrics(report.groups[0]) == ["val_loss", "val_r2", "test_loss", "test_r2"]
+    assert {"val_rmse_mean", "test_mae_mean"} <= set(summary_csv(report).splitlines()[0].split(","))
 
 
 def test_lists_are_sorted_by_their_numbers(tmp_path: Path) -> None:
