@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 from typing_extensions import Doc
 
-from mlp_cli.config.components import OneOf, Options, wrong
+from mlp_cli.config.components import Options, one_of, wrong
 from mlp_cli.data import catalogue
 from mlp_cli.data.load import HELD_OUT_BY, usual_options
 from mlp_cli.data.splits import splits
@@ -68,8 +68,8 @@ Two = Annotated[Texts, Field(min_length=2)]
 Words = Annotated[
     tuple[Annotated[str, BeforeValidator(_as_text, str | int | float)], ...], Strict(False), AfterValidator(_distinct)
 ]
-Name = Annotated[str, OneOf(*catalogue.names())]
-Scale = Annotated[str, OneOf(*SCALES, 256), AfterValidator(str)]
+Name = Annotated[str, one_of(*catalogue.names())]
+Scale = Annotated[str, one_of(*SCALES, 256), AfterValidator(str)]
 
 
 def _as_it_is_written(schema: dict[str, Any]) -> None:
@@ -137,11 +137,15 @@ class Dataset(Options):
         Literal["error", "mean", "drop"] | None,
         Doc("Gaps in a table are an error, the mean fills them, or their rows are left out."),
     ] = None
-    read: Annotated[Reading | None, Doc("How the text of a table is cut into cells.")] = None
+    read: Annotated[
+        Reading | None,
+        AfterValidator(lambda read: None if read == Reading() else read),
+        Doc("How the text of a table is cut into cells."),
+    ] = None
     groups: Annotated[Text | None, Doc("For split: group: the column of a table whose equal values stay in one part.")] = None
     order: Annotated[Text | None, Doc("For split: time: the column of a table by which the earliest rows train.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
-    split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
+    split: Annotated[str, one_of(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
     validation: Annotated[Amount | FilePath | None, Doc("Rows for validation: a count, a fraction, 0 for none, or a path.")] = (
         None
@@ -170,6 +174,8 @@ class Dataset(Options):
         key, name, path = str(info.field_name), info.data.get("name"), info.data.get("path")
         taken = usual_options(name, path, info.data.get("split", ""))
         known = catalogue.subset_names(name) if name is not None and key == "subset" else ()
+        if key == "test" and isinstance(value, str) and re.search(r"[./\\]", value.strip(".0123456789")):
+            raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {value}")
         if value is None and key == "target" and key in taken:
             raise wrong("a table needs a target; add target: COLUMN, the column to predict")
         if value is not None and known and value not in known:
@@ -180,18 +186,6 @@ class Dataset(Options):
             raise wrong(f"goes with {GOES_WITH[key]} alone")
         takers = [other for other in catalogue.names() if key in usual_options(other, None, "")]
         raise wrong(f"{name or 'a set given by path'} does not take it; {key} is an option of {either(takers, 'and')}")
-
-    @field_validator("read")
-    @classmethod
-    def _says_something(cls, read: Reading | None) -> Reading | None:
-        return None if read == Reading() else read
-
-    @field_validator("test", mode="before")
-    @classmethod
-    def _is_no_path(cls, rows: Any) -> Any:
-        if isinstance(rows, str) and re.search(r"[./\\]", rows.strip(".0123456789")):
-            raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {rows}")
-        return rows
 
     @model_validator(mode="after")
     def _has_the_column_of_its_split(self) -> Dataset:
