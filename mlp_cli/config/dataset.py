@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,20 +20,19 @@ from mlp_cli.registry import MOST, Count, Range, Seed, did_you_mean
 from mlp_cli.text import either, listed
 
 _TABLES = "the path of a table (.csv, .tsv or .parquet)"
-GOES_WITH: dict[str, str | None] = {
+FOLLOWING: dict[str, str | None] = {
+    **dict.fromkeys(("validation", "test", "scale")),
     **dict.fromkeys(("subset", "rows", "test_rows", "class_count", "noise", "turns", "data_seed")),
     "labels": "the path of a .npy file of inputs",
     "test_path": "a path of your own data",
     **dict.fromkeys(("target", "drop", "categorical", "missing", "groups", "order", "read"), _TABLES),
 }
-"""Options that only some sets take (see `usual_options`): with which paths they go; None where some of the known sets take them."""
-
-FOLLOWING = (*GOES_WITH, "validation", "test", "scale")
-"""Options whose defaults follow from the set."""
+"""Options whose defaults follow from the set (see `usual_options`): the paths they go with; None where known sets take them too."""
 
 
-def usual(key: str, dataset: Any) -> Any:
-    """The default of an option in a mapping of plain values; None where it does not apply, or where only the files can tell."""
+def usual(key: str, config: Mapping[str, Any]) -> Any:
+    """The default of an option in a config of plain values; None where it does not apply, or where only the files can tell."""
+    dataset = config["dataset"]
     return usual_options(dataset.get("name"), dataset.get("path"), dataset.get("split", "stratified")).get(key)
 
 
@@ -60,14 +60,15 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Share = Annotated[float, Range(gt=0, lt=1)]
-Amount = Annotated[Annotated[int, Range(ge=0, le=MOST)] | Share, BeforeValidator(_not_one)]
+Whole = Annotated[int, Range(ge=0, le=MOST)]
+Amount = Annotated[Whole | Share, BeforeValidator(_not_one)]
+Limit = Annotated[Count | Share, BeforeValidator(_not_one)]
 FilePath = Annotated[str, BeforeValidator(_plain_path)]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(_as_text, str | int)]
 Texts = Annotated[tuple[Text, ...], Strict(False), AfterValidator(_distinct)]
 Two = Annotated[Texts, Field(min_length=2)]
-Words = Annotated[
-    tuple[Annotated[str, BeforeValidator(_as_text, str | int | float)], ...], Strict(False), AfterValidator(_distinct)
-]
+Word = Annotated[str, BeforeValidator(_as_text, str | int | float)]
+Words = Annotated[tuple[Word, ...], Strict(False), AfterValidator(_distinct)]
 Name = Annotated[str, one_of(*catalogue.names())]
 Scale = Annotated[str, one_of(*SCALES, 256), AfterValidator(str)]
 
@@ -85,10 +86,7 @@ class Reading(Options):
     sep: Annotated[str | None, Doc("What stands between cells: a character, or \\s+ for blanks; by default what suits.")] = None
     decimal: Annotated[Literal[".", ","], Doc("The decimal point.")] = "."
     thousands: Annotated[Literal[",", ".", " ", "'", "_"] | None, Doc("What groups thousands.")] = None
-    header: Annotated[
-        Annotated[int, Range(ge=0, le=MOST)] | Literal["infer", "none"] | None,
-        Doc("The row of names, from 0; none: there is none."),
-    ] = "infer"
+    header: Annotated[Whole | Literal["infer", "none"] | None, Doc("The row of names, from 0; none: there is none.")] = "infer"
     na_values: Annotated[Words, Doc("Further cells that stand for a missing value.")] = ()
     keep_default_na: Annotated[bool, Doc("Whether NA, None, null and their like stand for a missing value.")] = True
     encoding: Annotated[str | None, Doc("How the text is encoded, such as cp1252; by default UTF-8.")] = None
@@ -107,6 +105,9 @@ class Reading(Options):
             except (LookupError, ValueError):
                 raise wrong("is no encoding that Python knows; write utf-8, utf-16, cp1252 or another") from None
         return "none" if key == "header" and value is None else value
+
+
+Told = Annotated[Reading | None, AfterValidator(lambda read: None if read == Reading() else read)]
 
 
 class Dataset(Options):
@@ -137,26 +138,16 @@ class Dataset(Options):
         Literal["error", "mean", "drop"] | None,
         Doc("Gaps in a table are an error, the mean fills them, or their rows are left out."),
     ] = None
-    read: Annotated[
-        Reading | None,
-        AfterValidator(lambda read: None if read == Reading() else read),
-        Doc("How the text of a table is cut into cells."),
-    ] = None
+    read: Annotated[Told | None, Doc("How the text of a table is cut into cells.")] = None
     groups: Annotated[Text | None, Doc("For split: group: the column of a table whose equal values stay in one part.")] = None
     order: Annotated[Text | None, Doc("For split: time: the column of a table by which the earliest rows train.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, one_of(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
-    validation: Annotated[Amount | FilePath | None, Doc("Rows for validation: a count, a fraction, 0 for none, or a path.")] = (
-        None
-    )
+    validation: Annotated[Amount | FilePath | None, Doc("Validation rows: a count, a fraction, 0 for none, or a path.")] = None
     test: Annotated[Amount | None, Doc("Rows set aside for testing where the set has no test part.")] = None
-    scale: Annotated[Scale | None, Doc("How the inputs are scaled, fitted on the training part; null for what suits them.")] = (
-        Field(None, validate_default=True)
-    )
-    limit: Annotated[
-        Annotated[Count | Share, BeforeValidator(_not_one)] | None, Doc("Training rows to use, each class in its share.")
-    ] = None
+    scale: Annotated[Scale | None, Doc("How the inputs are scaled, fitted on the training part; null: what suits them.")] = None
+    limit: Annotated[Limit | None, Doc("Training rows to use, each class in its share.")] = None
 
     @field_validator("path")
     @classmethod
@@ -182,8 +173,8 @@ class Dataset(Options):
             raise wrong(f"must be {either(known)}{did_you_mean(str(value), known)}")
         if value is None or key in taken or (name is None and path is None):
             return taken.get(key) if value is None else value
-        if GOES_WITH[key]:
-            raise wrong(f"goes with {GOES_WITH[key]} alone")
+        if FOLLOWING[key]:
+            raise wrong(f"goes with {FOLLOWING[key]} alone")
         takers = [other for other in catalogue.names() if key in usual_options(other, None, "")]
         raise wrong(f"{name or 'a set given by path'} does not take it; {key} is an option of {either(takers, 'and')}")
 

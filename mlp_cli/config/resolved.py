@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from mlp_cli.errors import MlpError
 
+SCHEMA_FILE = Path(__file__).parent.parent / "schema.json"
+
 FORMAT = 3
 """Raised when a default changes its meaning, so that old runs are not taken for new ones."""
 
@@ -47,7 +49,7 @@ class _Key(NamedTuple):
 
 @cache
 def _keys() -> dict[str, _Key]:
-    schema = json.loads((Path(__file__).parent.parent / "schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 
     def mappings(node: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """The mappings that a node of the schema accepts: the nodes of their keys."""
