@@ -68,7 +68,7 @@ format: setup-dev  ## format the code
 	$(BIN)/ruff format .
 
 schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
-	$(BIN)/python -c 'from mlp_cli.config.starter import SCHEMA_FILE, schema_text; SCHEMA_FILE.write_text(schema_text(), "utf-8")'
+	$(BIN)/python -c 'from mlp_cli.config.resolved import SCHEMA_FILE; from mlp_cli.config.starter import schema_text; SCHEMA_FILE.write_text(schema_text(), "utf-8")'
 
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlp_cli.config.overrides import config_from_mapping, load_config, read_document, resolve
-    from mlp_cli.config.schema import Config, json_schema
+    from mlp_cli.config.schema import Config
     from mlp_cli.config.yaml_lines import Document
 
-__all__ = ["Config", "Document", "config_from_mapping", "json_schema", "load_config", "read_document", "resolve"]
+__all__ = ["Config", "Document", "config_from_mapping", "load_config", "read_document", "resolve"]
 
-_HOMES = {"Config": "schema", "Document": "yaml_lines", "json_schema": "schema"}
+_HOMES = {"Config": "schema", "Document": "yaml_lines"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WrapValidator, create_model
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.types import GetPydanticSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import Doc
 
@@ -122,14 +123,9 @@ class PerLayer:
         return items * layers if single else items
 
 
-class OneOf:
+def one_of(*names: str | int) -> GetPydanticSchema:
     """The mark of a text from a list that is known only to the running program; elsewhere `Literal` does."""
-
-    def __init__(self, *names: str | int) -> None:
-        self.names = names
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.literal_schema(list(self.names))
+    return GetPydanticSchema(lambda source, handler: core_schema.literal_schema(list(names)))
 
 
 def follows(default: Callable[[Mapping[str, Any]], Any]) -> Any:

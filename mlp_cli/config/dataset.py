@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 from typing_extensions import Doc
 
-from mlp_cli.config.components import OneOf, Options, wrong
+from mlp_cli.config.components import Options, one_of, wrong
 from mlp_cli.data import catalogue
 from mlp_cli.data.load import HELD_OUT_BY, usual_options
 from mlp_cli.data.splits import splits
@@ -19,20 +20,19 @@ from mlp_cli.registry import MOST, Count, Range, Seed, did_you_mean
 from mlp_cli.text import either, listed
 
 _TABLES = "the path of a table (.csv, .tsv or .parquet)"
-GOES_WITH: dict[str, str | None] = {
+FOLLOWING: dict[str, str | None] = {
+    **dict.fromkeys(("validation", "test", "scale")),
     **dict.fromkeys(("subset", "rows", "test_rows", "class_count", "noise", "turns", "data_seed")),
     "labels": "the path of a .npy file of inputs",
     "test_path": "a path of your own data",
     **dict.fromkeys(("target", "drop", "categorical", "missing", "groups", "order", "read"), _TABLES),
 }
-"""Options that only some sets take (see `usual_options`): with which paths they go; None where some of the known sets take them."""
-
-FOLLOWING = (*GOES_WITH, "validation", "test", "scale")
-"""Options whose defaults follow from the set."""
+"""Options whose defaults follow from the set (see `usual_options`): the paths they go with; None where known sets take them too."""
 
 
-def usual(key: str, dataset: Any) -> Any:
-    """The default of an option in a mapping of plain values; None where it does not apply, or where only the files can tell."""
+def usual(key: str, config: Mapping[str, Any]) -> Any:
+    """The default of an option in a config of plain values; None where it does not apply, or where only the files can tell."""
+    dataset = config["dataset"]
     return usual_options(dataset.get("name"), dataset.get("path"), dataset.get("split", "stratified")).get(key)
 
 
@@ -60,16 +60,17 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Share = Annotated[float, Range(gt=0, lt=1)]
-Amount = Annotated[Annotated[int, Range(ge=0, le=MOST)] | Share, BeforeValidator(_not_one)]
+Whole = Annotated[int, Range(ge=0, le=MOST)]
+Amount = Annotated[Whole | Share, BeforeValidator(_not_one)]
+Limit = Annotated[Count | Share, BeforeValidator(_not_one)]
 FilePath = Annotated[str, BeforeValidator(_plain_path)]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(_as_text, str | int)]
 Texts = Annotated[tuple[Text, ...], Strict(False), AfterValidator(_distinct)]
 Two = Annotated[Texts, Field(min_length=2)]
-Words = Annotated[
-    tuple[Annotated[str, BeforeValidator(_as_text, str | int | float)], ...], Strict(False), AfterValidator(_distinct)
-]
-Name = Annotated[str, OneOf(*catalogue.names())]
-Scale = Annotated[str, OneOf(*SCALES, 256), AfterValidator(str)]
+Word = Annotated[str, BeforeValidator(_as_text, str | int | float)]
+Words = Annotated[tuple[Word, ...], Strict(False), AfterValidator(_distinct)]
+Name = Annotated[str, one_of(*catalogue.names())]
+Scale = Annotated[str, one_of(*SCALES, 256), AfterValidator(str)]
 
 
 def _as_it_is_written(schema: dict[str, Any]) -> None:
@@ -85,10 +86,7 @@ class Reading(Options):
     sep: Annotated[str | None, Doc("What stands between cells: a character, or \\s+ for blanks; by default what suits.")] = None
     decimal: Annotated[Literal[".", ","], Doc("The decimal point.")] = "."
     thousands: Annotated[Literal[",", ".", " ", "'", "_"] | None, Doc("What groups thousands.")] = None
-    header: Annotated[
-        Annotated[int, Range(ge=0, le=MOST)] | Literal["infer", "none"] | None,
-        Doc("The row of names, from 0; none: there is none."),
-    ] = "infer"
+    header: Annotated[Whole | Literal["infer", "none"] | None, Doc("The row of names, from 0; none: there is none.")] = "infer"
     na_values: Annotated[Words, Doc("Further cells that stand for a missing value.")] = ()
     keep_default_na: Annotated[bool, Doc("Whether NA, None, null and their like stand for a missing value.")] = True
     encoding: Annotated[str | None, Doc("How the text is encoded, such as cp1252; by default UTF-8.")] = None
@@ -107,6 +105,9 @@ class Reading(Options):
             except (LookupError, ValueError):
                 raise wrong("is no encoding that Python knows; write utf-8, utf-16, cp1252 or another") from None
         return "none" if key == "header" and value is None else value
+
+
+Told = Annotated[Reading | None, AfterValidator(lambda read: None if read == Reading() else read)]
 
 
 class Dataset(Options):
@@ -137,22 +138,16 @@ class Dataset(Options):
         Literal["error", "mean", "drop"] | None,
         Doc("Gaps in a table are an error, the mean fills them, or their rows are left out."),
     ] = None
-    read: Annotated[Reading | None, Doc("How the text of a table is cut into cells.")] = None
+    read: Annotated[Told | None, Doc("How the text of a table is cut into cells.")] = None
     groups: Annotated[Text | None, Doc("For split: group: the column of a table whose equal values stay in one part.")] = None
     order: Annotated[Text | None, Doc("For split: time: the column of a table by which the earliest rows train.")] = None
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
-    split: Annotated[str, OneOf(*splits), Doc("How the validation rows are chosen.")] = "stratified"
+    split: Annotated[str, one_of(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
-    validation: Annotated[Amount | FilePath | None, Doc("Rows for validation: a count, a fraction, 0 for none, or a path.")] = (
-        None
-    )
+    validation: Annotated[Amount | FilePath | None, Doc("Validation rows: a count, a fraction, 0 for none, or a path.")] = None
     test: Annotated[Amount | None, Doc("Rows set aside for testing where the set has no test part.")] = None
-    scale: Annotated[Scale | None, Doc("How the inputs are scaled, fitted on the training part; null for what suits them.")] = (
-        Field(None, validate_default=True)
-    )
-    limit: Annotated[
-        Annotated[Count | Share, BeforeValidator(_not_one)] | None, Doc("Training rows to use, each class in its share.")
-    ] = None
+    scale: Annotated[Scale | None, Doc("How the inputs are scaled, fitted on the training part; null: what suits them.")] = None
+    limit: Annotated[Limit | None, Doc("Training rows to use, each class in its share.")] = None
 
     @field_validator("path")
     @classmethod
@@ -170,28 +165,18 @@ class Dataset(Options):
         key, name, path = str(info.field_name), info.data.get("name"), info.data.get("path")
         taken = usual_options(name, path, info.data.get("split", ""))
         known = catalogue.subset_names(name) if name is not None and key == "subset" else ()
+        if key == "test" and isinstance(value, str) and re.search(r"[./\\]", value.strip(".0123456789")):
+            raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {value}")
         if value is None and key == "target" and key in taken:
             raise wrong("a table needs a target; add target: COLUMN, the column to predict")
         if value is not None and known and value not in known:
             raise wrong(f"must be {either(known)}{did_you_mean(str(value), known)}")
         if value is None or key in taken or (name is None and path is None):
             return taken.get(key) if value is None else value
-        if GOES_WITH[key]:
-            raise wrong(f"goes with {GOES_WITH[key]} alone")
+        if FOLLOWING[key]:
+            raise wrong(f"goes with {FOLLOWING[key]} alone")
         takers = [other for other in catalogue.names() if key in usual_options(other, None, "")]
         raise wrong(f"{name or 'a set given by path'} does not take it; {key} is an option of {either(takers, 'and')}")
-
-    @field_validator("read")
-    @classmethod
-    def _says_something(cls, read: Reading | None) -> Reading | None:
-        return None if read == Reading() else read
-
-    @field_validator("test", mode="before")
-    @classmethod
-    def _is_no_path(cls, rows: Any) -> Any:
-        if isinstance(rows, str) and re.search(r"[./\\]", rows.strip(".0123456789")):
-            raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {rows}")
-        return rows
 
     @model_validator(mode="after")
     def _has_the_column_of_its_split(self) -> Dataset:

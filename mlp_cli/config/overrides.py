@@ -104,9 +104,11 @@ def _with(values: Mapping[str, Any], path: tuple[str, ...], depth: int, value: A
 def read_document(path: str | os.PathLike[str]) -> Document:
     """Reads a config file, without checking its keys. Errors: ConfigError where it cannot be read or is no mapping."""
     source = os.fspath(path)
-    content = _content(Path(source))
     try:
+        content = read_bytes(Path(source), MOST_BYTES, ConfigError, pipe=True)
         document = read(content.decode("utf-8-sig"), source, Path(source).stem)
+    except ConfigError as error:
+        raise ConfigError(one_line(error.message, 1000), _others(Path(source))) from None
     except UnicodeDecodeError as error:
         line, byte = content[: error.start].count(b"\n") + 1, error.object[error.start]
         message = f"not UTF-8: byte 0x{byte:02x} at position {error.start}; save the file as UTF-8"
@@ -119,16 +121,13 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     raise config_error(source, document.problems or [Problem(document.places.get((), NOWHERE), one_line(shown, 40), message)])
 
 
-def _content(path: Path) -> bytes:
-    """The file's bytes. Errors: ConfigError with the nearest file there is."""
-    try:
-        return read_bytes(path, MOST_BYTES, ConfigError, pipe=True)
-    except ConfigError as error:
-        hint = None
-        with suppress(OSError):  # a name too long, a folder that may not be read
+def _others(path: Path) -> str | None:
+    """What can be read in place of a file that cannot: the one with the nearest name, or all there are."""
+    with suppress(OSError):  # a name too long, a folder that may not be read
+        if not path.is_file():
             folder = path if path.is_dir() else path.parent
             names = {each.stem: each for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
-            near = names.get(nearest(path.stem, names) or "") if folder != path and not path.exists() else None
+            near = nearest(path.stem, names)
             found = listed([each.name for each in names.values()], 10) or "no .yaml file"
-            hint = f"did you mean {near}?" if near else None if path.is_file() else f"{folder} has {found}"
-        raise ConfigError(one_line(error.message, 1000), hint and one_line(hint, 200)) from None
+            return one_line(f"did you mean {names[near]}?" if near else f"{folder} has {found}", 200)
+    return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from mlp_cli.config.components import Options, models_in
+from mlp_cli.config.components import models_in
 from mlp_cli.config.resolved import show
 from mlp_cli.config.yaml_lines import NOWHERE, Document, Path, Place, Problem, scalar
 from mlp_cli.data import catalogue
@@ -22,24 +22,18 @@ MOST_PROBLEMS = 50
 
 
 def config_error(source: str, problems: Sequence[Problem]) -> ConfigError:
-    """The error that lists all problems in columns: those without a place, then by line, overrides last."""
-    shown = sorted(problems, key=lambda problem: _order(problem.place))[:MOST_PROBLEMS]
-    rows = [(_label(problem.place), one_line(problem.shown), problem.message) for problem in shown]
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    """The error that lists the first problems in columns: those without a place, then by line, overrides last."""
+    rows = []
+    for (line, _, override, number), text, message in problems[:MOST_PROBLEMS]:
+        label = f"line {line}" if line else "override" if override is not None else ""
+        rows.append(((override is not None, line or number), label, one_line(text), message))
+    first, second = (max(len(row[column]) for row in rows) for column in (1, 2))
     lines = [f"{one_line(source, 200)}: {counted(len(problems), 'problem')}"]
-    for label, text, message in rows:
+    for _, label, text, message in sorted(rows, key=lambda row: row[0]):
         columns = (label.ljust(first + 3) if first else "") + (text.ljust(second + 4) if second else "")
         lines.append(f"  {columns}{message}".rstrip())
     more = len(problems) - MOST_PROBLEMS
     return ConfigError("\n".join([*lines, *([f"  and {more:,} more"] if more > 0 else [])]))
-
-
-def _label(place: Place) -> str:
-    return f"line {place.line}" if place.line else "override" if place.override is not None else ""
-
-
-def _order(place: Place) -> tuple[bool, int]:
-    return place.override is not None, place.line or place.number
 
 
 class _Case(NamedTuple):
@@ -62,7 +56,7 @@ def translate(error: ValidationError, document: Document, fields: Mapping[str, F
         if each["type"] != "default_factory_not_called":
             found.setdefault(each["loc"] if each["type"] == "missing" else case.path or each["loc"], []).append(case)
     problems: list[Problem] = []
-    for cases in sorted(found.values(), key=lambda cases: _order(document.place(cases[0].path))):
+    for cases in found.values():
         message, path = _message(cases) if len(problems) < MOST_PROBLEMS else "", cases[0].path
         missing = Problem(NOWHERE, ".".join(map(str, cases[0].error["loc"])), message)
         problems.append(document.problem(path, message) if path else missing)
@@ -120,8 +114,6 @@ def _hint(value: Any, message: str) -> str:
     """The fix for a value of another type; or ""."""
     if "true" in message:
         return _FLAGS.get(str(value).lower(), "")
-    if "number" in message and isinstance(value, bool | list | dict):
-        return f", not {'true or false' if isinstance(value, bool) else 'a list' if isinstance(value, list) else 'a mapping'}"
     if message in ("must be a text", "must be a path"):
         return "; put it in quotes" if isinstance(value, int | float) else ""
     if message == "must be a list" and isinstance(value, str | int | float):
@@ -133,10 +125,10 @@ def _hint(value: Any, message: str) -> str:
     plain = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", value.strip().replace("_", "").replace(",", ".").removesuffix("%"))
     number = scalar(plain)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        return ", and finite" if re.fullmatch("(?i)[-+]?(nan|inf|infinity)", plain) else ""
-    return (
-        f"; write {number / 100:.12g}" if value.endswith("%") else "; remove the quotes" if plain == value else f"; write {plain}"
-    )
+        return ""
+    if plain == value:
+        return "; remove the quotes"
+    return f"; write {number / 100:.12g}" if value.endswith("%") else f"; write {plain}"
 
 
 def _choice(case: _Case) -> str:
@@ -155,11 +147,8 @@ def _choice(case: _Case) -> str:
 
 def _missing(case: _Case) -> str:
     key, names = case.error["loc"][-1], catalogue.names()
-    return (
-        f"is required; write {key}: {names[0]}, for one (known: {listed(names)})"
-        if key == "dataset"
-        else f"has no {key}, which is required"
-    )
+    fix = f"is required; write {key}: {names[0]}, for one (known: {listed(names)})"
+    return fix if key == "dataset" else f"has no {key}, which is required"
 
 
 def _bad_name(case: _Case) -> str:
@@ -168,49 +157,47 @@ def _bad_name(case: _Case) -> str:
     return f"{own}must be letters, digits, . _ or -, at most 100, beginning with a letter or digit; write {one_line(safe, 40)}"
 
 
+def _homes(fields: Mapping[str, FieldInfo], above: str = "") -> Iterator[tuple[str, str, str]]:
+    """Where options belong: the dotted key they stand under, the component that takes them ("" without a choice), the option."""
+    for key, field in fields.items():
+        for component, model in models_in(field.rebuild_annotation()).items():
+            yield from ((above + key, component, option) for option in model.model_fields)
+            yield from _homes(model.model_fields, f"{above}{key}.")
+
+
 def _unknown_key(case: _Case) -> str:
     """Says where the key belongs, which component takes it, or which key was meant."""
     _, path, document, fields = case
-    word, section, override = str(path[-1]), str(path[0]) if len(path) > 1 else "", document.place(path).override is not None
+    word, section = str(path[-1]), ".".join(part for part in path[:-1] if isinstance(part, str))
     key, value = one_line(word, 40), one_line(document.text(path), 40)
+    sets = ": " if document.place(path).override is None else "="
     if section and word in fields:
-        return f"unknown key; belongs at the top level; write {key}{'=' if override else ': '}{value}"
-    sections = {name: models_in(field.rebuild_annotation()) for name, field in fields.items()}
-    models, chosen = sections.get(section, {}), _name_in(document.value(path[:-1]))
-    for part in path[1:-1]:
-        fitting = [model.model_fields[part] for model in models.values() if part in model.model_fields]
-        models = models_in(fitting[0].rebuild_annotation()) if fitting else models
-    if takers := _takers(models, word):
+        return f"unknown key; belongs at the top level; write {key}{sets}{value}"
+    homes, chosen = list(_homes(fields)), document.value(path[:-1]).get("name")
+    if takers := [component for home, component, option in homes if (home, option) == (section, word)]:
         return f"unknown key; {chosen} does not take it; {either(takers)} does"
-    owners = {name: takers for name in sections if (takers := _takers(sections[name], word)) and word != "name"}
-    for owner, takers in owners.items() if len(owners) == 1 else ():
-        current = _name_in(document.values.get(owner, fields[owner].default)) or ""
-        fits = not takers[0] or current in takers
+    owners = list(dict.fromkeys(home for home, _, option in homes if option == word != "name"))
+    if len(owners) == 1 and owners[0] in fields:
+        owner, takers = owners[0], [component for _, component, option in homes if option == word]
+        current = document.values.get(owner, fields[owner].default)
+        current = current.get("name") if isinstance(current, dict) else current
+        fits = takers == [""] or current in takers
         name = current if fits else takers[0]
-        mapping = f"{{name: {name}, {key}: {value}}}" if name else f"{{{key}: {value}}}"
-        fix = f"{owner}.{key}={value}" if override and fits else f"{owner}{'=' if override else ': '}{mapping}"
+        mapping = f"{{name: {name}, {key}: {value}}}" if isinstance(name, str) else f"{{{key}: {value}}}"
+        fix = f"{owner}.{key}={value}" if sets == "=" and fits else f"{owner}{sets}{mapping}"
         return f"unknown key; belongs under {owner}; write {fix}"
     if owners:
-        return f"unknown key; belongs under {either(list(owners))}"
-    if not section and (components := [name for name, found in sections.items() if word and word in found]):
-        return f"unknown key; write {components[0]}: {key}"
-    names = [option for name, model in models.items() if name in ("", chosen) for option in model.model_fields] or list(fields)
-    elsewhere = {option: name for name, found in sections.items() for model in found.values() for option in model.model_fields}
+        return f"unknown key; belongs under {either(owners)}"
+    if not section and (chooses := [home for home, component, _ in homes if component == word != ""]):
+        return f"unknown key; write {chooses[0]}: {key}"
+    names = [option for home, component, option in homes if home == section and component in ("", chosen)] or list(fields)
     if near := _near(word, names):
         return f"unknown key; did you mean {near}?"
+    elsewhere = {option: home for home, _, option in homes}
     if not section and (near := _near(word, list(elsewhere))):
         return f"unknown key; did you mean {near}, under {elsewhere[near]}?"
     known = [name for name in names if name != "name" or not section]
     return f"unknown key; known: {listed(known)}" if known else f"unknown key; {chosen} takes no options"
-
-
-def _takers(models: Mapping[str, type[Options]], option: str) -> list[str]:
-    return [name for name, model in models.items() if option in model.model_fields]
-
-
-def _name_in(value: Any) -> str | None:
-    name = value.get("name") if isinstance(value, dict) else value
-    return name if isinstance(name, str) else None
 
 
 def _near(word: str, names: Sequence[str]) -> str | None:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from mlp_cli.errors import MlpError
 
+SCHEMA_FILE = Path(__file__).parent.parent / "schema.json"
+
 FORMAT = 3
 """Raised when a default changes its meaning, so that old runs are not taken for new ones."""
 
@@ -47,7 +49,7 @@ class _Key(NamedTuple):
 
 @cache
 def _keys() -> dict[str, _Key]:
-    schema = json.loads((Path(__file__).parent.parent / "schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 
     def mappings(node: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """The mappings that a node of the schema accepts: the nodes of their keys."""
@@ -103,7 +105,7 @@ def _resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
 
 def _add(found: dict[str, Any], usual: dict[str, Any], key: str, value: Any, known: _Key) -> None:
     """Adds what stands under a key and below it, and its default."""
-    usual[key] = None if known.default is False and None in known.options else known.default
+    usual[key] = known.default
     if not isinstance(value, dict):
         found[key] = as_written(value)
         return
@@ -167,20 +169,17 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     resolved = [_resolve(config) for config in configs]
     places = {key: place for place, key in enumerate(_keys())}
-    keys = {key for found, _, _ in resolved for key in found}.difference(NOT_HASHED)
-    apart = [key for key in keys if _is_set_apart(key, resolved)]
+    apart = list[str]()
+    for key in {key for found, _, _ in resolved for key in found}.difference(NOT_HASHED):
+        parent, rows = key.rpartition(".")[0], set()
+        for found, usual, whole in resolved:
+            if (key in found or key not in usual) and (not parent or found.get(parent) is not None):
+                default = _followed(key, whole)
+                value = found.get(key, default)
+                rows.add((show(found.get(parent)), show(value), _equal(value, default)))
+        if any(one[0] == other[0] and one[1] != other[1] and not one[2] for one in rows for other in rows):
+            apart.append(key)
     return sorted(apart, key=lambda key: (places.get(key.partition(".")[0], len(places)), key))
-
-
-def _is_set_apart(key: str, resolved: Sequence[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]) -> bool:
-    parent = key.rpartition(".")[0]
-    rows = set()
-    for found, usual, whole in resolved:
-        if (key in found or key not in usual) and (not parent or found.get(parent) is not None):
-            default = _followed(key, whole)
-            value = found.get(key, default)
-            rows.add((show(found.get(parent)), show(value), _equal(value, default)))
-    return any(one[0] == other[0] and one[1] != other[1] and not one[2] for one in rows for other in rows)
 
 
 def show(value: Any) -> str:

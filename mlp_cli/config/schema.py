@@ -7,7 +7,7 @@ out where they are wrong themselves, so that every problem is found in one pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, field_validator
@@ -15,7 +15,7 @@ from typing_extensions import Doc
 
 from mlp_cli.config import resolved
 from mlp_cli.config.components import Choice, Component, Options, PerLayer, Switch, follows, options_model, plain, wrong
-from mlp_cli.config.dataset import FOLLOWING, Dataset, Reading, usual
+from mlp_cli.config.dataset import FOLLOWING, Dataset, Reading, Whole, usual
 from mlp_cli.data import catalogue
 from mlp_cli.data.features import features as known_features
 from mlp_cli.nn.activations import activations
@@ -25,12 +25,12 @@ from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.scalar import OPTIMIZERS as SCALAR_OPTIMIZERS
 from mlp_cli.nn.schedules import schedules
-from mlp_cli.registry import MOST, Count, Fraction, NonNegative, Positive, Range, Seed
+from mlp_cli.registry import Count, Fraction, NonNegative, Positive, Range, Seed
 
 FOLLOWS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "weight_decay": lambda config: float(optimizers[config["optimizer"]["name"]].default_weight_decay),
     "evaluate": lambda config: "last" if config["early_stopping"] is None else "best",
-    **{f"dataset.{key}": partial(lambda key, config: usual(key, config["dataset"]), key) for key in FOLLOWING},
+    **{f"dataset.{key}": partial(usual, key) for key in FOLLOWING},
     **{f"dataset.read.{key}": partial(lambda default, config: default, default) for key, default in plain(Reading()).items()},
 }
 """Defaults that follow from other keys, by dotted key: functions of a config as plain values, with components as mappings."""
@@ -43,8 +43,12 @@ Named = BeforeValidator(
 Features = Annotated[Component, Choice(known_features)] | None
 Sizes = Annotated[tuple[Annotated[int, Range(ge=1, le=1_000_000)], ...], Strict(False)]
 Activations = Annotated[tuple[Annotated[Component, Choice(activations)], ...], PerLayer()]
-Epochs = Annotated[int, Range(ge=0, le=MOST)]
+Shares = Annotated[tuple[Fraction, ...], PerLayer()]
 Normalization = Annotated[Options | None, Switch(options_model(BatchNorm))]
+
+
+_written: Any = Field
+"""The default of a key as a config writes it; it is checked like any other value."""
 
 
 class EarlyStopping(Options):
@@ -53,11 +57,6 @@ class EarlyStopping(Options):
     monitor: Annotated[Literal["val_loss", "val_accuracy", "val_r2"], Doc("What has to get better.")] = "val_loss"
     patience: Annotated[Count, Doc("Stops after this many epochs without a better one.")] = 5
     min_delta: Annotated[NonNegative, Doc("A change counts as better from this size on.")] = 0.0
-
-
-def _written(default: Any) -> Any:
-    """The default of a key as a config writes it."""
-    return Field(default, validate_default=True)
 
 
 class Config(Options):
@@ -76,12 +75,10 @@ class Config(Options):
     optimizer: Annotated[Component, Choice(optimizers), Doc("How gradients change the weights.")] = _written("adam")
     learning_rate: Annotated[Positive, Doc("The peak learning rate.")] = 1e-3
     schedule: Annotated[Component, Choice(schedules), Doc("What multiplies learning_rate over time.")] = _written("constant")
-    epochs: Annotated[Epochs, Doc("Passes over the training part; 0 writes the initial weights and their scores.")] = 10
+    epochs: Annotated[Whole, Doc("Passes over the training part; 0 writes the initial weights and their scores.")] = 10
     batch_size: Annotated[Count | Literal["full"], Doc("Samples a step, or full for all of them.")] = 128
     loss: Annotated[Component, Choice(losses), Doc("What training makes small.")] = _written("cross_entropy")
-    dropout: Annotated[
-        tuple[Fraction, ...], PerLayer(), Doc("Share of the hidden units dropped: one, or one for each layer.")
-    ] = _written(0.0)
+    dropout: Annotated[Shares, Doc("Share of the hidden units dropped: one, or one for each layer.")] = _written(0.0)
     input_dropout: Annotated[Fraction, Doc("Share of the inputs dropped in training.")] = 0.0
     batch_norm: Annotated[Normalization, Doc("Normalises hidden layers over the batch: true, or a mapping of options.")] = None
     weight_decay: Annotated[NonNegative, Doc("Decay of the weights, never of biases; by default the optimizer's own.")] = follows(
@@ -136,10 +133,6 @@ class Config(Options):
             del kept["target_scale"]
         return values | {"dataset": kept}
 
-    def canonical(self) -> dict[str, Any]:
-        """What the hash is taken of: the keys that decide the run's bytes, without those at their defaults."""
-        return resolved.canonical(self.to_dict())
-
     def hash(self) -> str:
         """SHA-256 of the canonical config, 64 hex digits. Equal for configs that describe the same run."""
         return resolved.config_hash(self.to_dict())
@@ -147,10 +140,3 @@ class Config(Options):
     def to_yaml(self) -> str:
         """The config as YAML, every default filled in; reading it gives an equal config."""
         return "".join(f"{key}: {resolved.show(resolved.as_written(value))}\n" for key, value in self.to_dict().items())
-
-
-@cache
-def json_schema() -> dict[str, Any]:
-    """The config as it is written, as JSON Schema of draft 2020-12. Only `dataset` is required."""
-    own = {"title": "mlp config", "description": "A training run of mlp.", "required": ["dataset"]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema() | own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
@@ -12,17 +11,17 @@ from pydantic_core import PydanticUndefined
 from mlp_cli.config.components import models_in
 from mlp_cli.config.overrides import config_from_mapping
 from mlp_cli.config.resolved import show
-from mlp_cli.config.schema import Config, json_schema
+from mlp_cli.config.schema import Config
 from mlp_cli.data import catalogue
 from mlp_cli.registry import text_of
 from mlp_cli.text import either
 
-SCHEMA_FILE = Path(__file__).parent.parent / "schema.json"
-
 
 def schema_text() -> str:
-    """The content of mlp_cli/schema.json, to which `make schema` writes it."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    """The JSON Schema of a config as it is written, of draft 2020-12; `make schema` writes it to `SCHEMA_FILE`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    own = {"title": "mlp config", "description": "A training run of mlp.", "required": ["dataset"]}
+    return json.dumps(head | Config.model_json_schema() | own, indent=2, ensure_ascii=False) + "\n"
 
 
 def starter(name: str) -> str:

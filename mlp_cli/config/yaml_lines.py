@@ -114,8 +114,9 @@ def read(text: str, source: str = "", name: str = "run") -> Document:
     lines, notes, places = _BREAK.split(text), list[tuple[int, str]](), dict[Path, Place]()
     values = None
     try:
-        node = _Composer(text, notes).get_single_node()
-        values = None if node is None else _value(node, (), None, text, places, notes)
+        composer = _Composer(text, notes, places)
+        node = composer.get_single_node()
+        values = None if node is None else composer.value(node, (), node.start_mark.line)
     except yaml.reader.ReaderError as error:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         notes.append((len(_BREAK.findall(text[: error.position])), f"the character U+{code:04X} is not accepted; remove it"))
@@ -128,11 +129,14 @@ def read(text: str, source: str = "", name: str = "run") -> Document:
 
 
 class _Composer(yaml.BaseLoader):
-    """PyYAML's composer, which notes what is refused: line (from 0) and message. A refused mark is left out of the nodes."""
+    """PyYAML's composer, which notes what is refused (line, from 0, and message), and where each value stands.
 
-    def __init__(self, text: str, notes: list[tuple[int, str]]) -> None:
+    A refused mark is left out of the nodes.
+    """
+
+    def __init__(self, text: str, notes: list[tuple[int, str]], places: dict[Path, Place]) -> None:
         super().__init__(text)
-        self.notes, self.level, self.count = notes, 0, 0
+        self.text, self.notes, self.places, self.level, self.count = text, notes, places, 0, 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()
@@ -160,28 +164,26 @@ class _Composer(yaml.BaseLoader):
         self.level -= 1
         return node
 
-
-def _value(node: Any, path: Path, line: int | None, text: str, places: dict[Path, Place], notes: list[tuple[int, str]]) -> Any:
-    """A node's plain value. line: of its key. Adds the places of the values in it to `places`, and problems to `notes`."""
-    start, end = node.start_mark, node.end_mark
-    block = isinstance(node, yaml.CollectionNode) and not node.flow_style
-    written = "" if block else " ".join(text[start.index : end.index].split())
-    places[path] = Place((start.line if line is None else line) + 1, written)
-    if isinstance(node, yaml.ScalarNode):
-        return scalar(node.value) if node.style is None else node.value
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, number), None, text, places, notes) for number, item in enumerate(node.value)]
-    found: dict[str, Any] = {}
-    for key, item in node.value:
-        line = key.start_mark.line
-        if not isinstance(key, yaml.ScalarNode):
-            notes.append((line, "a key must be a text, not a list or a mapping"))
-        elif key.value in found:
-            first = places[(*path, key.value)].line
-            notes.append((line, f"duplicate key; {one_line(key.value, 40)} is on line {first} already"))
-        else:
-            found[key.value] = _value(item, (*path, key.value), line, text, places, notes)
-    return found
+    def value(self, node: Any, path: Path, line: int) -> Any:
+        """A node's plain value. line: its own, or that of its key."""
+        start, end = node.start_mark, node.end_mark
+        block = isinstance(node, yaml.CollectionNode) and not node.flow_style
+        self.places[path] = Place(line + 1, "" if block else " ".join(self.text[start.index : end.index].split()))
+        if isinstance(node, yaml.ScalarNode):
+            return scalar(node.value) if node.style is None else node.value
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, number), item.start_mark.line) for number, item in enumerate(node.value)]
+        found: dict[str, Any] = {}
+        for key, item in node.value:
+            line = key.start_mark.line
+            if not isinstance(key, yaml.ScalarNode):
+                self.notes.append((line, "a key must be a text, not a list or a mapping"))
+            elif key.value in found:
+                first = self.places[(*path, key.value)].line
+                self.notes.append((line, f"duplicate key; {one_line(key.value, 40)} is on line {first} already"))
+            else:
+                found[key.value] = self.value(item, (*path, key.value), line)
+        return found
 
 
 def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]:

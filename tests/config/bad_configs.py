@@ -140,6 +140,14 @@ BAD = [
         ],
     ),
     (
+        "option_of_a_mapping_below",
+        "dataset: {path: a.csv, target: y, sep: ';'}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 1   dataset.sep: ';'    unknown key; belongs under dataset.read",
+        ],
+    ),
+    (
         "lr_in_optimizer",
         "dataset: mnist\noptimizer:\n  name: adam\n  learning_rate: 0.1\n",
         [
@@ -248,7 +256,7 @@ BAD = [
         "dataset: mnist\nlearning_rate: true\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   learning_rate: true    must be a number, greater than 0, not true or false",
+            "  line 2   learning_rate: true    must be a number, greater than 0",
         ],
     ),
     (
@@ -264,7 +272,7 @@ BAD = [
         "dataset: mnist\nlearning_rate: [0.1, 0.01]\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   learning_rate: [0.1, 0.01]    must be a number, greater than 0, not a list",
+            "  line 2   learning_rate: [0.1, 0.01]    must be a number, greater than 0",
         ],
     ),
     (

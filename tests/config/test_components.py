@@ -9,7 +9,7 @@ from typing_extensions import Doc
 
 from mlp_cli.config import config_from_mapping
 from mlp_cli.config.components import Choice, Component
-from mlp_cli.config.dataset import GOES_WITH, Dataset
+from mlp_cli.config.dataset import FOLLOWING, Dataset
 from mlp_cli.config.problems import check
 from mlp_cli.data import catalogue
 from mlp_cli.data.load import usual_options
@@ -74,7 +74,7 @@ def test_options_are_checked_by_the_signature() -> None:
         ({"step": 1}, "has no name; write {name: gd, step: 1}, for one (known: gd)"),
         (
             {"name": "gd", "step": 0, "momentum": True, "rule": "c", "loud": "yes", "stp": 1},
-            "step: must be greater than 0; momentum: must be a number, at least 0 and less than 1, not true or false; "
+            "step: must be greater than 0; momentum: must be a number, at least 0 and less than 1; "
             "rule: must be a or b; loud: must be true or false; write true; stp: unknown key; did you mean step?",
         ),
     ],
@@ -110,9 +110,10 @@ def test_options_of_a_generated_set_are_options_of_the_dataset(name: str) -> Non
 
 def test_an_option_that_few_sets_take_goes_with_one_of_them() -> None:
     sets = [(name, None) for name in catalogue.names()] + [(None, path) for path in ("a.csv", "a.npy", "a")]
-    takers = {key: [each for each in sets if key in usual_options(*each, "stratified")] for key in GOES_WITH}
-    assert all(0 < len(found) < len(sets) for found in takers.values())
-    assert {key for key, words in GOES_WITH.items() if words is None} == {key for key, found in takers.items() if found[0][0]}
+    takers = {key: [each for each in sets if key in usual_options(*each, "stratified")] for key in FOLLOWING}
+    assert {key for key, found in takers.items() if len(found) == len(sets)} == {"validation", "test", "scale"}
+    assert all(takers.values())
+    assert {key for key, words in FOLLOWING.items() if words is None} == {key for key, found in takers.items() if found[0][0]}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Over random configs, drawn from the JSON Schema itself: schema, loader, hash and written YAML agree with one another."""
 
+import json
 import random
 from typing import Any
 
@@ -10,11 +11,12 @@ from choices import choice_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_cli.config import Config, config_from_mapping, json_schema
+from mlp_cli.config import Config, config_from_mapping
 from mlp_cli.config.resolved import NOT_HASHED
+from mlp_cli.config.starter import schema_text
 from mlp_cli.errors import ConfigError
 
-SCHEMA = json_schema()
+SCHEMA = json.loads(schema_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 BOUNDED = {"minimum": "min_value", "maximum": "max_value", "exclusiveMinimum": "min_value", "exclusiveMaximum": "max_value"}

@@ -1,5 +1,6 @@
 """The JSON Schema and the starter follow from the signatures and are never stale; shipped configs are valid in every way."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import yaml
 
 from mlp_cli.config import load_config
-from mlp_cli.config.schema import Config, json_schema
-from mlp_cli.config.starter import SCHEMA_FILE, schema_text, starter
+from mlp_cli.config.resolved import SCHEMA_FILE
+from mlp_cli.config.schema import Config
+from mlp_cli.config.starter import schema_text, starter
 from mlp_cli.errors import UsageError
 from mlp_cli.sweep.halving import pruners
 from mlp_cli.sweep.samplers import samplers
@@ -25,7 +27,7 @@ def test_schema_file_is_up_to_date() -> None:
 
 
 def test_schema_is_a_schema_of_each_key() -> None:
-    schema = json_schema()
+    schema = json.loads(schema_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     assert set(schema["properties"]) == set(Config.model_fields)
 
@@ -39,7 +41,7 @@ def mappings(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_editors_show_a_sentence_for_each_option() -> None:
-    texts = {key: entry["description"] for keys in mappings(json_schema()) for key, entry in keys.items()}
+    texts = {key: entry["description"] for keys in mappings(json.loads(schema_text())) for key, entry in keys.items()}
     texts |= {
         option.name: option.text for registry in (samplers, pruners) for name in registry for option in registry.options(name)
     }
@@ -49,7 +51,7 @@ def test_editors_show_a_sentence_for_each_option() -> None:
 
 
 def test_editors_know_names_options_and_defaults() -> None:
-    schema = json_schema()
+    schema = json.loads(schema_text())
     names, mapping = schema["properties"]["optimizer"]["anyOf"]
     assert "adam" in names["enum"] and schema["properties"]["optimizer"]["default"] == "adam"
     adam = schema["$defs"][mapping["discriminator"]["mapping"]["adam"].rpartition("/")[2]]
@@ -63,7 +65,7 @@ def test_shipped_configs(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     load_config(path)
     numbers = yaml.SafeLoader(text.replace("1e-", "1.0e-").replace("2e-", "2.0e-").replace("5e-", "5.0e-"))
-    jsonschema.validate(numbers.get_single_data(), json_schema())
+    jsonschema.validate(numbers.get_single_data(), json.loads(schema_text()))
     head = [line for line in text.splitlines() if line.startswith("#")]
     assert any("Command:" in line for line in head) and any("Expected:" in line for line in head), (
         "each config says what to expect"
@@ -83,7 +85,7 @@ def test_shipped_configs(path: Path) -> None:
 )
 def test_schema_refuses_what_the_config_refuses(wrong: dict) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"dataset": "mnist"} | wrong, json_schema())
+        jsonschema.validate({"dataset": "mnist"} | wrong, json.loads(schema_text()))
 
 
 def test_starter_shows_every_key_and_is_valid(tmp_path: Path) -> None:
