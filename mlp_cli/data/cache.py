@@ -151,13 +151,11 @@ def cached(
 
     renew: make it even if the cache has it. tell_again: keep its notices in the cache, too.
     """
-    whole = None if renew else open_ready(key, origin)
-    if whole is not None:
+    if not renew and (whole := open_ready(key, origin)):
         return whole, None
     with building(key):
         # Another process may have built it while this one waited.
-        whole = None if renew else open_ready(key, origin)
-        if whole is not None:
+        if not renew and (whole := open_ready(key, origin)):
             return whole, None
         made = make()
         try:

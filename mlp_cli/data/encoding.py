@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlp_cli.data.arrays import FEW_ROWS, MOST_CLASSES
+from mlp_cli.data.arrays import check_classes
 from mlp_cli.data.dataset import Array, RawSet, Task
 from mlp_cli.data.own import Own, is_table, resolved, set_name, text_of
 from mlp_cli.data.tables import KEEP, Table, decide, number, quoted, read_table
@@ -173,7 +173,7 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     their order, texts in theirs. Errors: DataError for a missing value, which is never filled, for one class only, too many or
     unknown ones, and for a quantity that is no number or not finite.
     """
-    name, quantity = str(table.own.target), "if it is a quantity, set loss: mse"
+    name = str(table.own.target)
     refuse_missing(table, [name])
     if task == "regression":
         return Target(task, (), decide(table, name, "numbers")[0].to_numpy())
@@ -189,15 +189,8 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     if (y < 0).any():
         reason = f"target {name} has {quoted(texts[y < 0].iloc[0])} {table.where(y < 0)}, which is no class of training"
         raise table.error(reason, f"known: {listed(known, 20)}")
-    if classes is None and len(known) > MOST_CLASSES:
-        raise table.error(f"target {name} has {len(known):,} different values; at most {MOST_CLASSES:,} are classes", quantity)
-    if len(known) < 2:
-        raise table.error(f"target {name} has one class only, {quoted(known[0])}: there is nothing to tell apart")
-    few = int((np.bincount(y) < FEW_ROWS).sum())
-    told = f"{table.path}: {few:,} of the {len(known):,} classes of {name} have fewer than {FEW_ROWS} rows; {quantity}"
-    return Target(
-        "classification", tuple(known), y, tuple(filter(None, (notice, told if numbers and 2 * few > len(known) else "")))
-    )
+    told = check_classes(f"{table.path}: target {name}", known, np.bincount(y), numbers) if classes is None else ()
+    return Target("classification", tuple(known), y, (*filter(None, [notice]), *told))
 
 
 def _class(text: str, table: Table) -> str:

@@ -246,7 +246,7 @@ def test_a_quantity_taken_for_classes_is_told(tmp_path: Path) -> None:
     text = "a,y\n" + "".join(f"{row},{row * 7 % 45}\n" for row in range(51))
     assert len(set(range(0, 51 * 7, 7))) == 51
     (notice,) = own_table(tmp_path, text).notices
-    assert notice.endswith("45 of the 45 classes of y have fewer than 3 rows; if it is a quantity, set loss: mse")
+    assert notice.endswith("target y: 45 of its 45 classes have fewer than 3 rows; if it is a quantity, set loss: mse")
     assert own_table(tmp_path, text, task="regression").notices == ()
     assert own_table(tmp_path, "a,y\n" + "1,0\n2,1\n3,5\n" * 3).notices == ()
     assert own_table(tmp_path, "a,y\n1,p\n2,q\n").notices == (), "texts cannot be quantities"

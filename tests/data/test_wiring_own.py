@@ -219,10 +219,10 @@ def test_too_many_and_too_few_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "many.npz", x=np.zeros((1500, 1)), y=np.arange(1500))
     with pytest.raises(DataError, match="1,500 different values") as caught:
         load(path=tmp_path / "many.npz")
-    assert caught.value.hint == "if they are quantities, set loss: mse"
+    assert caught.value.hint == "if it is a quantity, set loss: mse"
     assert load(path=tmp_path / "many.npz", task="regression").task == "regression"
     np.savez(tmp_path / "one.npz", x=np.zeros((9, 1)), y=np.ones(9, int))
-    with pytest.raises(DataError, match="all its labels are 1"):
+    with pytest.raises(DataError, match="the target has one class only, '1'"):
         load(path=tmp_path / "one.npz")
 
 
