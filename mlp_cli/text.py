@@ -23,7 +23,7 @@ def _escaped(char: str) -> str:
 def listed(names: Sequence[str], most: int = 30) -> str:
     """`a, b, c`, cut after `most` names."""
     rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def either(names: Sequence[str], word: str = "or") -> str:

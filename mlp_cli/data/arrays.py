@@ -10,7 +10,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from mlp_cli.data.streams import Limit, Stream, members, open_file, printable, s
 from mlp_cli.errors import DataError
 
 PARTS = ("train", "validation", "test")
-MOST_CLASSES = 1_000
+_MOST_CLASSES = 1_000
 """So many different labels may stand for classes; more are quantities."""
 
 _PART_OF = {"train": "train", "training": "train", "test": "test", "testing": "test", "t10k": "test"}
@@ -41,11 +41,12 @@ _MATLAB_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 
 _MATLAB_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _MATLAB_MATRIX, _MATLAB_PACKED, _MATLAB_MOST = 14, 15, 10_000
 _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_IDX_NAME = r"((?:train|t10k|test)-(?:images|labels))[-.]idx\d-ubyte"
+IDX_NAME = r"((?:train|t10k|test)-(?:images|labels))[-.]idx\d-ubyte"
 _NPY_NAME = r"([^.].*)\.npy"
 _MOST_DIMENSIONS = 4
 _ROWS = 4096
-FEW_ROWS = 3
+_FEW_ROWS = 3
+_QUANTITY = "if it is a quantity, set loss: mse"
 
 
 def part_of(word: str) -> str | None:
@@ -160,30 +161,35 @@ def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
         test_y = None if raw.test_y is None else raw.test_y.astype(np.float64)
         return replace(raw, task="regression", classes=(), train_y=raw.train_y.astype(np.float64), test_y=test_y)
     known, counts = np.unique(raw.train_y[:cut], return_counts=True)
-    quantities = "if they are quantities, set loss: mse"
     for part, values in labels.items():
         if not np.isin(values, known).all():
             raise DataError(
                 f"{where}: the {part} part has labels that the training part lacks: "
                 f"{_listed(values)} in the {part} part, {_listed(known)} in the training part",
-                f"number the classes alike in both; {quantities}",
+                f"number the classes alike in both; {_QUANTITY}",
             )
-    if len(known) > MOST_CLASSES:
-        raise DataError(
-            f"{where}: its labels have {len(known):,} different values; at most {MOST_CLASSES:,} are classes", quantities
-        )
-    if len(known) < 2:
-        raise DataError(f"{where}: all its labels are {known[0]:g}: there is nothing to tell apart")
-    notices = raw.notices
-    if 2 * (few := int((counts < FEW_ROWS).sum())) > len(known):
-        notices += (f"{few:,} of its {len(known):,} classes have fewer than {FEW_ROWS} rows; {quantities}",)
+    names = tuple(f"{int(value)}" for value in known)
     return replace(
         raw,
-        classes=tuple(f"{int(value)}" for value in known),
+        classes=names,
         train_y=np.searchsorted(known, raw.train_y),
         test_y=None if raw.test_y is None else np.searchsorted(known, raw.test_y),
-        notices=notices,
+        notices=(*raw.notices, *check_classes(f"{where}: the target", names, counts)),
     )
+
+
+def check_classes(what: str, names: Sequence[str], counts: Array, numbers: bool = True) -> tuple[str, ...]:
+    """Notices of a target with these classes, of which there are `counts` rows. numbers: it may be a quantity just as well.
+
+    Errors: DataError for too many classes, and for a single one.
+    """
+    if len(names) > _MOST_CLASSES:
+        raise DataError(f"{what} has {len(names):,} different values; at most {_MOST_CLASSES:,} are classes", _QUANTITY)
+    if len(names) < 2:
+        raise DataError(f"{what} has one class only, {printable(names[0])!r}: there is nothing to tell apart")
+    few = int((counts < _FEW_ROWS).sum())
+    told = f"{what}: {few:,} of its {len(names):,} classes have fewer than {_FEW_ROWS} rows; {_QUANTITY}"
+    return (told,) if numbers and 2 * few > len(names) else ()
 
 
 def _listed(values: Array) -> str:
@@ -205,13 +211,13 @@ def read_npy_folder(path: Path) -> Found:
     return _read_named(path, _NPY_NAME, read_npy)
 
 
-@reads("idx", "a folder of IDX files", files=lambda path: list(named_files(path, _IDX_NAME).values()))
+@reads("idx", "a folder of IDX files", files=lambda path: list(named_files(path, IDX_NAME).values()))
 def read_idx_folder(path: Path) -> Found:
     """The set in a folder of IDX files named as those of MNIST are. Errors: DataError."""
-    if len(files := named_files(path, _IDX_NAME)) % 2:
+    if len(files := named_files(path, IDX_NAME)) % 2:
         needed = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
         raise DataError(f"{path}: a file is missing; it has {', '.join(files)}", f"needed are {needed}; .gz and .xz will do")
-    return _read_named(path, _IDX_NAME, read_idx)
+    return _read_named(path, IDX_NAME, read_idx)
 
 
 def _read_named(folder: Path, pattern: str, read: Callable[[Path], Array]) -> Found:

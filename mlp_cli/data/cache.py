@@ -54,17 +54,19 @@ def ready_folder(key: str) -> Path:
 def open_ready(key: str, origin: list[str]) -> RawSet | None:
     """The set under `key` with its arrays memory-mapped, if it is there, whole, and made from `origin`; else None.
 
-    Sizes and times of the files are compared with those noted when they were written. If only a time differs, as after a copy,
-    the arrays are hashed once more; anything else makes the set be built again.
+    Sizes and times of the files are compared with those noted when they were written. If one differs, as after a copy, the arrays are
+    hashed once more; those that are no longer the same make the set be built again.
     """
     folder = ready_folder(key)
     try:
         meta = json.loads((folder / "meta.json").read_bytes())
         if meta["format"] != FORMAT or meta["origin"] != origin:
             return None
-        mapped = {name: _map(folder / f"{name}.npy", noted) for name, noted in meta["arrays"].items()}
-        arrays = {name: array for name, (array, _) in mapped.items()}
-        found = {name: now for name, (_, now) in mapped.items()}
+        paths = {name: folder / f"{name}.npy" for name in meta["arrays"]}
+        # Plain arrays over the maps: the class memmap makes every indexing call slower.
+        arrays = {name: np.asarray(np.lib.format.open_memmap(path, mode="r")) for name, path in paths.items()}
+        # Looked at last, so that files which somebody puts in place of these meanwhile are not taken for them.
+        found = {name: _stamp(path) for name, path in paths.items()}
         if found != meta["arrays"]:
             if arrays_sha256(arrays) != meta["sha256"]:
                 return None
@@ -77,20 +79,8 @@ def open_ready(key: str, origin: list[str]) -> RawSet | None:
         return None
 
 
-def _map(path: Path, noted: dict[str, Any]) -> tuple[Array, dict[str, int]]:
-    """The array in a .npy file, mapped read-only, with the file's size and time; ValueError if the size is not the noted one."""
-    with open(path, "rb") as handle:
-        status = os.fstat(handle.fileno())
-        if status.st_size != noted["size"]:
-            raise ValueError(f"{path} has another size")
-        np.lib.format.read_magic(handle)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
-        # A plain array over the map: the class memmap makes every indexing call slower.
-        mapped = np.asarray(np.memmap(handle, dtype=dtype, mode="r", offset=handle.tell(), shape=shape))
-    return mapped, _stamp(status)
-
-
-def _stamp(status: os.stat_result) -> dict[str, int]:
+def _stamp(path: Path) -> dict[str, int]:
+    status = path.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
@@ -117,7 +107,7 @@ def store(key: str, origin: list[str], whole: RawSet) -> None:
             for name, array in whole.arrays().items():
                 path, plain = fresh / f"{name}.npy", np.ascontiguousarray(array)
                 files.write_atomic(path, partial(np.lib.format.write_array, array=plain, version=(1, 0), allow_pickle=False))
-                stamps[name] = _stamp(path.stat())
+                stamps[name] = _stamp(path)
             meta = {"format": FORMAT, **{key: getattr(whole, key) for key in _NOTED}, "origin": origin, "arrays": stamps}
             files.write_text(fresh / "meta.json", files.strict_json(meta))
             _move(fresh, target)
@@ -151,13 +141,11 @@ def cached(
 
     renew: make it even if the cache has it. tell_again: keep its notices in the cache, too.
     """
-    whole = None if renew else open_ready(key, origin)
-    if whole is not None:
+    if not renew and (whole := open_ready(key, origin)):
         return whole, None
     with building(key):
         # Another process may have built it while this one waited.
-        whole = None if renew else open_ready(key, origin)
-        if whole is not None:
+        if not renew and (whole := open_ready(key, origin)):
             return whole, None
         made = make()
         try:

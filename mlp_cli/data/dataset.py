@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from mlp_cli.text import counted, listed, one_line
 
 if TYPE_CHECKING:
     from mlp_cli.data.encoding import TableEncoding
+    from mlp_cli.data.tables import Table
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
@@ -29,7 +30,7 @@ class RawSet:
     groups, order: (N,) of the training rows, where a config asks for a split by them: int64 numbers of groups, whose rows stay in one
     part; int64 or float64 sort keys of time.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
-    groups, order: (N,) of the training rows, for `split: group` and `split: time`: int64 codes of a group; int64 or float64 sort keys.
+    tables: those of the user's own that the set was read from, by part, as `encode` takes them.
     notices: what a user should be told about how the set was found and read.
     sha256: over the arrays (see `arrays_sha256`). source: where it came from, in words.
     """
@@ -43,6 +44,7 @@ class RawSet:
     official_validation: int | None = None
     groups: Array | None = None
     order: Array | None = None
+    tables: dict[str, Table] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     name: str = ""
     task: Task = "classification"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlp_cli.data.arrays import FEW_ROWS, MOST_CLASSES
+from mlp_cli.data.arrays import check_classes
 from mlp_cli.data.dataset import Array, RawSet, Task
 from mlp_cli.data.own import Own, is_table, resolved, set_name, text_of
 from mlp_cli.data.tables import KEEP, Table, decide, number, quoted, read_table
@@ -173,7 +173,7 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     their order, texts in theirs. Errors: DataError for a missing value, which is never filled, for one class only, too many or
     unknown ones, and for a quantity that is no number or not finite.
     """
-    name, quantity = str(table.own.target), "if it is a quantity, set loss: mse"
+    name = str(table.own.target)
     refuse_missing(table, [name])
     if task == "regression":
         return Target(task, (), decide(table, name, "numbers")[0].to_numpy())
@@ -189,15 +189,8 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     if (y < 0).any():
         reason = f"target {name} has {quoted(texts[y < 0].iloc[0])} {table.where(y < 0)}, which is no class of training"
         raise table.error(reason, f"known: {listed(known, 20)}")
-    if classes is None and len(known) > MOST_CLASSES:
-        raise table.error(f"target {name} has {len(known):,} different values; at most {MOST_CLASSES:,} are classes", quantity)
-    if len(known) < 2:
-        raise table.error(f"target {name} has one class only, {quoted(known[0])}: there is nothing to tell apart")
-    few = int((np.bincount(y) < FEW_ROWS).sum())
-    told = f"{table.path}: {few:,} of the {len(known):,} classes of {name} have fewer than {FEW_ROWS} rows; {quantity}"
-    return Target(
-        "classification", tuple(known), y, tuple(filter(None, (notice, told if numbers and 2 * few > len(known) else "")))
-    )
+    told = check_classes(f"{table.path}: target {name}", known, np.bincount(y), numbers) if classes is None else ()
+    return Target("classification", tuple(known), y, (*filter(None, [notice]), *told))
 
 
 def _class(text: str, table: Table) -> str:
@@ -208,32 +201,11 @@ def _class(text: str, table: Table) -> str:
     return str(int(text)) if text.lstrip("+-").isdecimal() else f"{value + 0:.0f}"
 
 
-@dataclass(frozen=True)
-class OwnTable:
-    """The tables of a set by part, and the set as far as it is known before the split.
+def read_own_table(path: str | Path, own: Own, task: Task | None) -> RawSet:
+    """The set in the user's tables, as far as it is known before the split. task: regression where the config's loss asks for it.
 
-    whole: its x are the columns' values and category numbers, which tell equal rows; `encode` gives the real ones. The rows of a
-    validation table, if there is one, come last in the training arrays, and `official_validation` counts them.
-    """
-
-    whole: RawSet
-    tables: dict[str, Table]
-
-    def encode(self, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding]:
-        """The set with its inputs as matrices, by an encoding fitted on the given training rows. Errors: DataError."""
-        train = self.tables["train"]
-        encoding = fit_encoding(train, rows, train.own.missing)
-        matrices = {part: encoding.apply(table) for part, table in self.tables.items()}
-        x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
-        told = [notice for table in self.tables.values() for notice in encoding.notices(table)]
-        notices = (*self.whole.notices, *told)
-        return replace(self.whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
-
-
-def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Sequence[str] | None) -> OwnTable:
-    """Reads the tables of a set. task: regression where the config's loss asks for it. classes: those to keep, in this order; None: all.
-
-    The rows' groups and their order in time are those of a table that is split; None where the validation part has its own.
+    Its x are the columns' values and category numbers, which tell equal rows; `encode` gives the real ones. The rows of a validation
+    table come last in the training arrays, and `official_validation` counts them.
     Errors: DataError with the file, the column and the line.
     """
     tables, targets = dict[str, Table](), dict[str, Target]()
@@ -253,35 +225,49 @@ def read_own_table(path: str | Path, own: Own, task: Task | None, classes: Seque
             like = TableEncoding(tuple(Feature(name, table.texts(name), None) for name in table.features))
             wanted = replace(own, drop=(), categorical=(), groups=None, order=None)
             task, known = targets[part].task, targets[part].classes or None
-    target, name = targets["train"], set_name(resolved(path))
-    if classes is not None:
-        kept = kept_classes(target.classes, classes, name)
-        for part, its in targets.items():
-            rows, y = renumbered(its.y, kept, len(target.classes))
-            tables[part], targets[part] = tables[part].kept(rows), its._replace(y=y)
-    table = tables["train"]
-    split = own.validation_path is None
-    refuse_missing(table, [column for column in (own.groups, own.order) if column is not None])
+    target, test = targets["train"], targets.get("test")
     parts = [part for part in ("train", "validation") if part in tables]
-    x = np.concatenate([np.column_stack([tables[part].values(name) for name in table.features]) for part in parts])
-    sums = [one.sha256() for one in tables.values()]
-    whole = RawSet(
-        name=name,
+    names = tables["train"].features
+    x = np.concatenate([np.column_stack([tables[part].values(name) for name in names]) for part in parts])
+    return RawSet(
+        name=set_name(resolved(path)),
         task=target.task,
         shape=x.shape[1:],
-        classes=target.classes if classes is None else tuple(classes),
-        train_x=x.astype(np.float64),
+        classes=target.classes,
+        train_x=x.astype(np.float64, copy=False),
         train_y=np.concatenate([targets[part].y for part in parts]),
-        test_x=np.empty((0, x.shape[1])) if "test" in tables else None,
-        test_y=targets["test"].y if "test" in tables else None,
-        official_validation=None if split else len(tables["validation"]),
-        groups=None if own.groups is None or not split else table.values(own.groups).astype(np.int64),
-        order=None if own.order is None or not split else _order(table, own.order),
+        test_x=None if test is None else np.zeros((len(test.y), len(names))),
+        test_y=None if test is None else test.y,
+        official_validation=len(tables["validation"]) if "validation" in tables else None,
         notices=tuple(notice for part, one in tables.items() for notice in (*one.notices, *targets[part].notices)),
-        sha256=sums[0] if len(sums) == 1 else hashlib.sha256(" ".join(sums).encode()).hexdigest(),
         source=f"file {text_of(resolved(path))}",
+        tables=tables,
     )
-    return OwnTable(whole, tables)
+
+
+def ready_to_split(whole: RawSet) -> RawSet:
+    """A set of tables with its hash, and with the groups and the order in time of its rows where they decide a split.
+
+    Errors: DataError for a gap in their columns, and for an order of neither numbers nor dates.
+    """
+    table, groups, order = whole.tables["train"], None, None
+    refuse_missing(table, [column for column in (table.own.groups, table.own.order) if column is not None])
+    if whole.official_validation is None:
+        groups = None if table.own.groups is None else table.values(table.own.groups).astype(np.int64)
+        order = None if table.own.order is None else _order(table, table.own.order)
+    sums = [one.sha256() for one in whole.tables.values()]
+    sha256 = sums[0] if len(sums) == 1 else hashlib.sha256(" ".join(sums).encode()).hexdigest()
+    return replace(whole, groups=groups, order=order, sha256=sha256)
+
+
+def encode(whole: RawSet, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding]:
+    """A set of tables with its inputs as matrices, by an encoding fitted on the given training rows. Errors: DataError."""
+    train = whole.tables["train"]
+    encoding = fit_encoding(train, rows, train.own.missing)
+    matrices = {part: encoding.apply(table) for part, table in whole.tables.items()}
+    x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
+    told = (notice for table in whole.tables.values() for notice in encoding.notices(table))
+    return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=(*whole.notices, *told)), encoding
 
 
 def _without_gaps(table: Table) -> Table:
@@ -316,22 +302,3 @@ def _order(table: Table, name: str) -> Array:
         fault = "can be read in two ways" if readings else "are neither numbers nor dates"
         raise table.error(f"order: cells of column {name}, such as {quoted(texts[0])}, {fault}", "write dates as 2024-12-31")
     return readings[0][column.cat.codes]
-
-
-def kept_classes(known: Sequence[str], wanted: Sequence[str], name: str) -> list[int]:
-    """The numbers of the wanted classes. Errors: DataError for one that the set lacks, and for a set without classes."""
-    if not known:
-        raise DataError(f"classes: {name} has none, its target is a quantity", "remove classes")
-    missing = [text for text in wanted if text not in known]
-    if missing:
-        raise DataError(f"classes: {name} has no class {missing[0]}", f"its classes: {listed(known, 20)}")
-    return [list(known).index(text) for text in wanted]
-
-
-def renumbered(y: Array, kept: Sequence[int], count: int) -> tuple[NDArray[np.intp], Array]:
-    """The rows whose class number is in `kept`, of `count` classes, and their new numbers: places in `kept`."""
-    place = np.full(count, -1, dtype=np.int64)
-    place[list(kept)] = np.arange(len(kept))
-    new = place[y]
-    rows = np.flatnonzero(new >= 0)
-    return rows, new[rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from mlp_cli.data import catalogue, sources
-from mlp_cli.data.dataset import Column, Dataset, Part, RawSet, Task
-from mlp_cli.data.encoding import TableEncoding, kept_classes, read_own_table, renumbered
+from mlp_cli.data.dataset import Dataset, Part, RawSet, Task
+from mlp_cli.data.encoding import encode, read_own_table, ready_to_split
 from mlp_cli.data.own import Own, is_table, load_own
 from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, cut, draw, rows_of
 from mlp_cli.data.synthetic import synthetic
 from mlp_cli.data.transforms import choose_scale
-from mlp_cli.errors import UsageError
+from mlp_cli.errors import DataError, UsageError
 from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed
 
@@ -54,17 +54,12 @@ def load(
     Errors: DataError (missing, corrupt), UsageError (unknown name, numbers that do not fit, a part that stays empty).
     """
     own = own or Own()
-    encode: Callable[[Index], tuple[RawSet, TableEncoding]] | None = None
-    columns: tuple[Column, ...] = ()
-    if path is not None and name is None and is_table(path):
-        table = read_own_table(path, own, task, classes)
-        whole, encode = table.whole, table.encode
-        first = table.tables["train"]
-        columns = tuple(map(first.column, first.features))
-    else:
-        whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
-        if classes is not None:
-            whole = _keep(whole, classes)
+    whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
+    if classes is not None:
+        whole = _keep(whole, classes)
+    table = whole.tables.get("train")
+    if table is not None:
+        whole = ready_to_split(whole)
     rows = _split(whole, name, validation, split, split_seed, test, own)
     notices = [*rows.notices]
     if path is not None and whole.official_validation and split == "stratified" and own.validation_path is None:
@@ -77,11 +72,8 @@ def load(
         if not count:
             raise UsageError("limit: 0 leaves no row to train on", "leave it out to train on all rows")
         train = draw(whole.train_y, train, count, stream(split_seed, Purpose.LIMIT), whole.task == "classification")
-    encoding = None
-    if encode is not None:
-        whole, encoding = encode(train)
-    usual = catalogue.entry(name).scale if name is not None else None
-    scale, divides, told = choose_scale(scale or usual, whole, name is not None)
+    whole, encoding = (whole, None) if table is None else encode(whole, train)
+    scale, divides, told = choose_scale(scale or usual_options(name, str(path), split)["scale"], whole, name is not None)
     dataset = Dataset(
         name=whole.name,
         task=whole.task,
@@ -94,7 +86,7 @@ def load(
         source=whole.source,
         scale=scale,
         divides=divides,
-        columns=columns,
+        columns=() if table is None else tuple(map(table.column, table.features)),
         encoding=encoding,
         target=own.target,
     )
@@ -128,16 +120,24 @@ def _test(whole: RawSet, rows: Index | None) -> Part | None:
 
 
 def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
-    """The set with the rows of these classes alone, copied."""
-    kept = kept_classes(whole.classes, classes, whole.name)
-    train, train_y = renumbered(whole.train_y, kept, len(whole.classes))
+    """The set with the rows of these classes alone, copied. Errors: DataError for one that it lacks, and for a quantity."""
+    if not whole.classes:
+        raise DataError(f"classes: {whole.name} has none, its target is a quantity", "remove classes")
+    for lacking in (text for text in classes if text not in whole.classes):
+        raise DataError(f"classes: {whole.name} has no class {lacking}", f"its classes: {listed(whole.classes, 20)}")
+    number = np.full(len(whole.classes), -1, dtype=np.int64)
+    number[[whole.classes.index(text) for text in classes]] = np.arange(len(classes))
+    left = len(whole.train_y) - (whole.official_validation or 0)
+    train = np.flatnonzero(number[whole.train_y] >= 0)
+    rows = {"train": train[train < left], "validation": train[train >= left] - left}
     if whole.official_validation:
-        left = len(whole.train_y) - whole.official_validation
-        whole = replace(whole, official_validation=int((train >= left).sum()))
+        whole = replace(whole, official_validation=len(rows["validation"]))
     if whole.test_x is not None and whole.test_y is not None:
-        test, test_y = renumbered(whole.test_y, kept, len(whole.classes))
-        whole = replace(whole, test_x=whole.test_x[test], test_y=test_y)
-    return replace(whole, classes=tuple(classes), train_x=whole.train_x[train], train_y=train_y)
+        rows["test"] = test = np.flatnonzero(number[whole.test_y] >= 0)
+        whole = replace(whole, test_x=whole.test_x[test], test_y=number[whole.test_y[test]])
+    tables = {part: table.kept(rows[part]) for part, table in whole.tables.items()}
+    train_x, train_y = whole.train_x[train], number[whole.train_y[train]]
+    return replace(whole, classes=tuple(classes), train_x=train_x, train_y=train_y, tables=tables)
 
 
 def _lone_classes(dataset: Dataset) -> list[str]:
@@ -192,10 +192,12 @@ def load_whole(
 ) -> RawSet:
     """The whole set, memory-mapped from the cache; what is not there yet is made first. Exactly one of `name` and `path`.
 
-    Where the cache cannot be written the arrays are in memory and a notice says so. Errors: as `load`; tables go through `load` alone.
+    Where the cache cannot be written the arrays are in memory and a notice says so. Tables are read anew. Errors: as `load`.
     """
     if (name is None) == (path is None):
         raise UsageError("dataset: give either a name or a path", f"known names: {', '.join(catalogue.names())}")
+    if path is not None and is_table(path):
+        return read_own_table(path, own or Own(), task)
     if name is None:
         whole, problem = load_own(str(path), own or Own(), task)
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ import numpy as np
 
 from mlp_cli import files
 from mlp_cli.data import cache, catalogue
-from mlp_cli.data.arrays import assemble, idx_header, parse_idx, read_idx, read_npz
+from mlp_cli.data.arrays import IDX_NAME, assemble, choose, idx_header, parse_idx, read_idx, read_npz
 from mlp_cli.data.catalogue import Entry, File, Package
 from mlp_cli.data.cifar import TEST_SHA256, TRAIN_SHA256, content_sha256, find_batches, read_cifar
 from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
@@ -317,23 +318,16 @@ def _read_cifar10(entry: Entry, place: Path) -> Found:
 def _read_emnist(entry: Entry, place: Path) -> Found:
     """One subset out of the archive of all. The images lie on their side in it, as its authors say, and are turned upright."""
     _check_packed(entry.files[0], place)
-    names = {
-        "train_x": "train-images-idx3",
-        "train_y": "train-labels-idx1",
-        "test_x": "test-images-idx3",
-        "test_y": "test-labels-idx1",
-    }
-    wanted = {f"emnist-{entry.subset}-{name}-ubyte.gz": role for role, name in names.items()}
-    arrays: dict[str, Array] = {}
+    found: dict[str, Array] = {}
     for member in members(place):
-        if role := wanted.pop(member.member.rsplit("/", 1)[-1], None):
+        if name := re.fullmatch(rf"(?:.*/)?emnist-{entry.subset}-{IDX_NAME}\.gz", member.member):
             array = parse_idx(zlib.decompress(member.read(), 31), member.where)
-            arrays[role] = array.transpose(0, 2, 1) if array.ndim == 3 else array.astype(np.int64)
-    if wanted:
-        raise DataError(f"{place}: holds no {min(wanted)}")
+            found[name[1]] = array.transpose(0, 2, 1) if array.ndim == 3 else array.astype(np.int64)
+    roles, notices = choose(found, str(place))
+    arrays = {role: found[name] for role, name in roles.items()}
     if entry.subset == "letters" and arrays["train_y"].min() == 1:  # the letters are numbered from 1
-        arrays |= {role: arrays[role] - 1 for role in ("train_y", "test_y")}
-    return Found(arrays)
+        arrays |= {role: array - 1 for role, array in arrays.items() if role.endswith("_y")}
+    return Found(arrays, notices=notices)
 
 
 def _read_archive(entry: Entry, place: Path) -> Found:

@@ -1,14 +1,14 @@
 """How a set's training rows are cut into training and validation, and into test where the set has no test part of its own.
 
-A split is fixed by its own seed, never by the run's. It is a function (whole, count, held_out, split_seed) -> Rows that sets `count`
-rows aside for validation and `held_out` for testing; its name in a config is the function's. `cut` checks what it is asked for.
+A split is fixed by its own seed, never by the run's. It is a function (whole, counts, split_seed) -> Rows, where `counts` are
+the rows to train, validate and test with; its name in a config is the function's. `cut` checks what it is asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -22,6 +22,7 @@ from mlp_cli.rng import Purpose, stream
 Index = NDArray[np.intp]
 Counts = NDArray[np.int64]
 Amount = int | float
+Sizes = tuple[int, int, int]
 
 _VU_ROWS = 60_000
 _ECE421_SEED = 521
@@ -31,18 +32,18 @@ _NEAR = 0.1
 
 @dataclass(frozen=True)
 class Rows:
-    """Row numbers of the training arrays, ascending; `validation` may be empty. test None: the test rows are the test arrays'.
+    """Row numbers of the training arrays, ascending; validation may be empty. notices: what a user should be told of the split.
 
-    notices: what a user should be told of the split.
+    test: None, or from a split also empty, where the test rows are those of the test arrays.
     """
 
     train: Index
     validation: Index
     test: Index | None = None
-    notices: tuple[str, ...] = ()
+    notices: tuple[str, ...] = field(default=(), kw_only=True)
 
 
-splits: Registry[Callable[[RawSet, int, int, int], Rows]] = Registry("split")
+splits: Registry[Callable[[RawSet, Sizes, int], Rows]] = Registry("split")
 
 PRESET_VALIDATION = {"vu": 5_000, "ece421": 6_000, "ece421_handout": 1_000}
 """How many rows the splits of courses set aside for validation."""
@@ -56,9 +57,10 @@ def cut(name: str, whole: RawSet, validation: Amount | None, split_seed: int, te
     total = len(whole.train_y)
     own = whole.official_validation if name == "official" else PRESET_VALIDATION.get(name)
     if own is None and name != "official":
-        count, held_out = validation_rows(whole, validation, test)
-        rows = splits[name](whole, count, held_out, split_seed)
-        return replace(rows, notices=(*rows.notices, *_differences(name, whole, rows, count, held_out)))
+        counts = sizes(whole, validation, test)
+        rows = splits[name](whole, counts, split_seed)
+        notices = (*rows.notices, *_differences(name, whole, rows, counts))
+        return replace(rows, test=rows.test if counts[2] else None, notices=notices)
     if test:
         raise UsageError(f"test: {test} does not go with split: {name}", "leave test out, or use split: stratified or last")
     if own is None:
@@ -73,16 +75,18 @@ def cut(name: str, whole: RawSet, validation: Amount | None, split_seed: int, te
             f"validation: {validation}, but split: {name} of {whole.name} sets {own:,} rows aside",
             "leave validation out, or use another split",
         )
-    return splits[name](whole, 0 if final else own, 0, split_seed)
+    count = 0 if final else own
+    rows = splits[name](whole, (total - count, count, 0), split_seed)
+    return rows if rows.test is not None and len(rows.test) else replace(rows, test=None)
 
 
-def _differences(name: str, whole: RawSet, rows: Rows, count: int, held_out: int) -> list[str]:
+def _differences(name: str, whole: RawSet, rows: Rows, counts: Sizes) -> list[str]:
     """What to tell of parts that are not as large as was asked. Errors: UsageError where one is empty."""
-    found = {"training": rows.train, "validation": rows.validation, "test": rows.test}
-    asked = {"training": len(whole.train_y) - count - held_out, "validation": count, "test": held_out}
     told = []
-    for part, wanted in asked.items():
-        size = len(() if (rows_found := found[part]) is None else rows_found)
+    found = (rows.train, rows.validation, rows.test)
+    for part, size, wanted in zip(
+        ("training", "validation", "test"), (0 if rows is None else len(rows) for rows in found), counts, strict=True
+    ):
         if wanted and not size:
             raise UsageError(
                 f"split: {name} leaves the {part} part of {whole.name} empty, where {wanted:,} rows were asked for: "
@@ -99,90 +103,84 @@ def _is_near(size: int, wanted: int) -> bool:
 
 
 @splits.register
-def stratified(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def stratified(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """Drawn at random, each class in its share; regression: drawn from all rows alike. With `test`, equal rows stay in one part.
 
     Where most rows equal another one, and parts of the sizes asked for cannot be had so, a notice says that rows are split one by one.
     """
     total = len(whole.train_y)
-    if not held_out:
-        chosen = draw(whole.train_y, np.arange(total), count, stream(split_seed, Purpose.SPLIT), whole.task == "classification")
+    by_class = whole.task == "classification"
+    if not counts[2]:
+        chosen = draw(whole.train_y, np.arange(total), counts[1], stream(split_seed, Purpose.SPLIT), by_class)
         return Rows(np.setdiff1d(np.arange(total), chosen, assume_unique=True), chosen)
-    y = whole.train_y if whole.task == "classification" else np.zeros(total, dtype=np.int64)
-    counts = (total - count - held_out, count, held_out)
+    y = whole.train_y if by_class else np.zeros(total, dtype=np.int64)
     groups = equal_rows(whole.train_x)
     parts = together(groups, y[groups], counts, split_seed)
     equal = int((groups != np.arange(total)).sum())
     if 2 * equal <= total or all(_is_near(len(part), wanted) for part, wanted in zip(parts, counts, strict=True)):
-        return Rows(parts[0], parts[1], parts[2])
+        return Rows(*parts)
     told = f"{equal:,} of {total:,} rows equal another one, too many to keep equal rows in one part: rows are split one by one"
-    parts = together(np.arange(total), y, counts, split_seed)
-    return Rows(parts[0], parts[1], parts[2], (told,))
+    return Rows(*together(np.arange(total), y, counts, split_seed), notices=(told,))
 
 
 @splits.register
-def last(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def last(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """The last rows of the training part, in the order of the files; test rows, where they are set aside, come last of all."""
-    train, chosen, rest = np.split(np.arange(len(whole.train_y)), np.cumsum((len(whole.train_y) - count - held_out, count)))
-    return Rows(train, chosen, rest if held_out else None)
+    return Rows(*np.split(np.arange(sum(counts)), np.cumsum(counts[:2])))
 
 
 @splits.register
-def official(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def official(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """The validation part that the set's own distribution sets aside; `validation` must agree with it or be left out."""
-    return last(whole, count, 0, split_seed)
+    return last(whole, counts, split_seed)
 
 
 @splits.register
-def group(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def group(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """Drawn at random, with all rows of a group in one part. `groups` names the column that has a row's group."""
     if whole.groups is None:
         raise UsageError(f"split: group, but nothing says which rows of {whole.name} belong together", "add groups: COLUMN")
-    total = len(whole.train_y)
     _, first, inverse = np.unique(whole.groups, return_index=True, return_inverse=True)
-    counts = (total - count - held_out, count, held_out)
-    train, chosen, rest = together(first[inverse], np.zeros(total, dtype=np.int64), counts, split_seed)
-    return Rows(train, chosen, rest if held_out else None)
+    return Rows(*together(first[inverse], np.zeros_like(inverse), counts, split_seed))
 
 
 @splits.register
-def time(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def time(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """The earliest rows train, the latest test, those between validate; `order` names the column. Equal times stay together."""
     if whole.order is None:
         raise UsageError(f"split: time, but nothing says in which order the rows of {whole.name} come", "add order: COLUMN")
     ranks = np.argsort(whole.order, kind="stable")
     times = whole.order[ranks]
     cuts = []
-    for at in (len(ranks) - count - held_out, len(ranks) - held_out):
+    for at in np.cumsum(counts[:2]).tolist():
         if at < len(ranks):
             before, after = (int(np.searchsorted(times, times[at], side)) for side in ("left", "right"))
             at = before if at - before <= after - at else after
         cuts.append(at)
-    train, chosen, rest = (np.sort(part) for part in np.split(ranks, cuts))
-    return Rows(train, chosen, rest if held_out else None)
+    return Rows(*map(np.sort, np.split(ranks, cuts)))
 
 
 @splits.register
-def vu(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def vu(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
     if len(whole.train_y) != _VU_ROWS:
         raise UsageError(
             f"split: vu cuts {_VU_ROWS:,} training rows into 55,000 and 5,000, but there are {len(whole.train_y):,}",
             "use split: last with a validation count of your own",
         )
-    return last(whole, count, 0, split_seed)
+    return last(whole, counts, split_seed)
 
 
 @splits.register
-def ece421(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def ece421(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them."""
-    return _ece421("ece421", whole, 10_000, count)
+    return _ece421("ece421", whole, 10_000, counts[1])
 
 
 @splits.register
-def ece421_handout(whole: RawSet, count: int, held_out: int, split_seed: int) -> Rows:
+def ece421_handout(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """As `ece421`, with the 15,000 and 1,000 rows that its handout prints."""
-    return _ece421("ece421_handout", whole, 15_000, count)
+    return _ece421("ece421_handout", whole, 15_000, counts[1])
 
 
 def _ece421(name: str, whole: RawSet, train: int, count: int) -> Rows:
@@ -198,8 +196,7 @@ def _ece421(name: str, whole: RawSet, train: int, count: int) -> Rows:
     # The program shuffles with NumPy's global generator; one of our own with its seed gives the same order.
     order = np.arange(rows)
     np.random.RandomState(_ECE421_SEED).shuffle(order)
-    first, second, third = (np.sort(part) for part in np.split(order, [train, train + count]))
-    return Rows(first, second, third)
+    return Rows(*map(np.sort, np.split(order, [train, train + count])))
 
 
 def rows_of(key: str, amount: Amount, total: int) -> int:
@@ -222,8 +219,8 @@ def rows_of(key: str, amount: Amount, total: int) -> int:
     return count
 
 
-def validation_rows(whole: RawSet, validation: Amount | None, test: Amount | None = None) -> tuple[int, int]:
-    """How many training rows are set aside for validation and for testing; None is 0.
+def sizes(whole: RawSet, validation: Amount | None, test: Amount | None) -> Sizes:
+    """How many of the training rows are left to train on, and set aside for validation and for testing; None is 0.
 
     Errors: UsageError with the numbers if none is left to train on.
     """
@@ -235,7 +232,7 @@ def validation_rows(whole: RawSet, validation: Amount | None, test: Amount | Non
             f"{told} leave{'' if test else 's'} no row to train on; the training part of {whole.name} has {total:,}",
             f"use at most {total - 1}" + (" in all" if test else ""),
         )
-    return count, held_out
+    return total - count - held_out, count, held_out
 
 
 def draw(y: Array, rows: Index, count: int, generator: Generator, by_class: bool) -> Index:

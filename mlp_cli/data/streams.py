@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from mlp_cli.environment import available_memory
 from mlp_cli.errors import DataError, cause_of
+from mlp_cli.text import listed
 
 LIMIT = 4 << 30
 """Bytes that are read out of one packed file or archive in all."""
@@ -35,7 +36,6 @@ _BUFFER = 1 << 14
 _PACKED = 1 << 17
 _ENDS = 1000
 _NAME = 120
-_NAMED = 3
 _TARS = (".tar", ".tgz", ".txz")
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _DAMAGE = (
@@ -294,6 +294,5 @@ def printable(name: str) -> str:
 
 
 def some(names: Iterable[str]) -> str:
-    """The first few of names from outside in their order, and how many there are more."""
-    found = sorted(map(printable, names))
-    return ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else "")
+    """The first three of names from outside in their order, and how many there are more."""
+    return listed(sorted(map(printable, names)), 3)

@@ -7,6 +7,7 @@ sequence, training and test rows are drawn apart: more test rows leave the train
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -145,19 +146,14 @@ def _drawn(
 
 
 def _whole(name: str, classes: int, train: tuple[Points, Labels], test: tuple[Points, Labels]) -> RawSet:
-    arrays = {"train_x": train[0], "train_y": train[1]}
-    if len(test[1]):
-        arrays |= {"test_x": test[0], "test_y": test[1]}
-    return RawSet(
+    made = RawSet(
         name=name,
-        task="classification",
         shape=(2,),
         classes=tuple(str(label) for label in range(classes)),
-        train_x=arrays["train_x"],
-        train_y=arrays["train_y"],
-        test_x=arrays.get("test_x"),
-        test_y=arrays.get("test_y"),
-        official_validation=None,
-        sha256=arrays_sha256(arrays),
+        train_x=train[0],
+        train_y=train[1],
+        test_x=test[0] if len(test[1]) else None,
+        test_y=test[1] if len(test[1]) else None,
         source="generated",
     )
+    return replace(made, sha256=arrays_sha256(made.arrays()))

@@ -60,8 +60,7 @@ def fit_targets(kind: str, dataset: Dataset, degree: int) -> TargetScale:
     targets whose squares overflow.
     """
     log = kind == "log"
-    parts = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    for name, y in {name: part.y[part.index] for name, part in parts.items() if part}.items():
+    for name, y in {name: part.y[part.index] for name, part in dataset.parts().items()}.items():
         if log and y.min() <= 0:
             raise DataError(
                 f"{dataset.name}: target_scale: log needs positive targets, and one of the {name} part is {y.min():g}",

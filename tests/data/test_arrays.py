@@ -421,7 +421,7 @@ def test_a_part_may_lack_classes() -> None:
 
 def test_many_classes_of_few_rows_may_be_a_quantity() -> None:
     (notice,) = classes(np.r_[np.arange(45), np.arange(6)]).notices
-    assert notice == "45 of its 45 classes have fewer than 3 rows; if they are quantities, set loss: mse"
+    assert notice == "f: the target: 45 of its 45 classes have fewer than 3 rows; if it is a quantity, set loss: mse"
     half = np.r_[np.repeat(np.arange(4), 3), np.arange(4, 8)]
     assert classes(half).notices == () and len(classes(np.r_[half, 9]).notices) == 1, "more than half of the classes"
 

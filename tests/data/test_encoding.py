@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.data import encoding as encoding_module
-from mlp_cli.data.encoding import OwnTable, TableEncoding, fit_encoding, read_own_table, read_target
+from mlp_cli.data.dataset import RawSet
+from mlp_cli.data.encoding import TableEncoding, encode, fit_encoding, read_own_table, read_target, ready_to_split
 from mlp_cli.data.own import Own
 from mlp_cli.data.tables import Table, read_table
 from mlp_cli.errors import DataError
@@ -212,16 +213,16 @@ def test_the_hash_is_of_names_values_and_target(tmp_path: Path) -> None:
     assert keys["order"] != keys["drop"], "the split goes by it"
 
 
-def own_table(folder: Path, text: str, task: Any = None, **options: Any) -> OwnTable:
+def own_table(folder: Path, text: str, task: Any = None, **options: Any) -> RawSet:
     (folder / "main.csv").write_text(text, encoding="utf-8")
-    return read_own_table(folder / "main.csv", Own(**{"target": "y"} | options), task, None)
+    return ready_to_split(read_own_table(folder / "main.csv", Own(**{"target": "y"} | options), task))
 
 
 def test_rows_with_gaps_are_left_out_and_counted(tmp_path: Path) -> None:
     text = "a,b,y\n1,u,p\n,u,q\n3,NA,p\n4,v,\n5,v,q\n6,u,p\n"
     (tmp_path / "test.csv").write_text("y,b,a\nq,u,1\np,,2\n")
     found = own_table(tmp_path, text, missing="drop", test_path=str(tmp_path / "test.csv"))
-    whole, encoding = found.encode(np.arange(3))
+    whole, encoding = encode(found, np.arange(3))
     assert encoding.names() == ("a", "b=u", "b=v") and whole.classes == ("p", "q")
     assert whole.train_x.tolist() == [[1, 1, 0], [5, 0, 1], [6, 1, 0]] and whole.train_y.tolist() == [0, 1, 0]
     assert whole.test_x is not None and whole.test_x.tolist() == [[1, 1, 0]]
@@ -229,7 +230,7 @@ def test_rows_with_gaps_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "3 of 6 rows have gaps and are left out" in told and "1 of 2 rows have gaps and are left out" in told
     assert "column b holds NA, taken for a missing value; read: {keep_default_na: false} makes it a value" in told
     # A class that stands in rows with gaps alone is none.
-    assert own_table(tmp_path, "a,y\n1,p\n,r\n3,q\n4,\n", missing="drop").whole.classes == ("p", "q")
+    assert own_table(tmp_path, "a,y\n1,p\n,r\n3,q\n4,\n", missing="drop").classes == ("p", "q")
     with pytest.raises(DataError, match="every row has a gap, and missing: drop leaves none"):
         own_table(tmp_path, "a,b,y\n,1,p\n1,,q\n", missing="drop")
     for missing in ("error", "mean"):
@@ -237,27 +238,27 @@ def test_rows_with_gaps_are_left_out_and_counted(tmp_path: Path) -> None:
             own_table(tmp_path, text, missing=missing)
         assert caught.value.hint == "missing: drop leaves such rows out"
     with pytest.raises(DataError, match=r"column c has no value in line 2") as caught:
-        own_table(tmp_path, "c,y\nNA,p\nDE,q\n").encode(np.arange(2))
+        encode(own_table(tmp_path, "c,y\nNA,p\nDE,q\n"), np.arange(2))
     assert caught.value.hint is not None and "where NA is a value: read: {keep_default_na: false}" in caught.value.hint
 
 
 def test_a_quantity_taken_for_classes_is_told(tmp_path: Path) -> None:
     text = "a,y\n" + "".join(f"{row},{row * 7 % 45}\n" for row in range(51))
     assert len(set(range(0, 51 * 7, 7))) == 51
-    (notice,) = own_table(tmp_path, text).whole.notices
-    assert notice.endswith("45 of the 45 classes of y have fewer than 3 rows; if it is a quantity, set loss: mse")
-    assert own_table(tmp_path, text, task="regression").whole.notices == ()
-    assert own_table(tmp_path, "a,y\n" + "1,0\n2,1\n3,5\n" * 3).whole.notices == ()
-    assert own_table(tmp_path, "a,y\n1,p\n2,q\n").whole.notices == (), "texts cannot be quantities"
+    (notice,) = own_table(tmp_path, text).notices
+    assert notice.endswith("target y: 45 of its 45 classes have fewer than 3 rows; if it is a quantity, set loss: mse")
+    assert own_table(tmp_path, text, task="regression").notices == ()
+    assert own_table(tmp_path, "a,y\n" + "1,0\n2,1\n3,5\n" * 3).notices == ()
+    assert own_table(tmp_path, "a,y\n1,p\n2,q\n").notices == (), "texts cannot be quantities"
 
 
 def test_class_numbers_are_one_however_they_are_written(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("a,y\n1,1\n2,0\n3,1.0\n4,1e0\n")
-    found = own_table(tmp_path, "a,y\n1,0.0\n2,1.0\n3,0.0\n4,1\n", test_path=str(tmp_path / "test.csv")).whole
+    found = own_table(tmp_path, "a,y\n1,0.0\n2,1.0\n3,0.0\n4,1\n", test_path=str(tmp_path / "test.csv"))
     assert (found.classes, found.train_y.tolist()) == (("0", "1"), [0, 1, 0, 1])
     assert found.test_y is not None and found.test_y.tolist() == [1, 0, 1, 1]
     # Beyond what float64 can tell apart.
-    assert own_table(tmp_path, "a,y\n1,9007199254740993\n2,9007199254740992\n").whole.classes == (
+    assert own_table(tmp_path, "a,y\n1,9007199254740993\n2,9007199254740992\n").classes == (
         "9007199254740992",
         "9007199254740993",
     )
@@ -265,9 +266,9 @@ def test_class_numbers_are_one_however_they_are_written(tmp_path: Path) -> None:
 
 def test_groups_are_numbers_and_no_inputs(tmp_path: Path) -> None:
     found = own_table(tmp_path, "who,a,y\nzoe,1,p\nann,2,q\nzoe,3,p\n", groups="who")
-    assert found.whole.groups is not None and found.whole.groups.tolist() == [1, 0, 1] and found.whole.groups.dtype == np.int64
-    assert found.encode(np.arange(3))[1].names() == ("a",) and found.whole.order is None
-    dropped = own_table(tmp_path, "who,a,y\nzoe,1,p\n,2,q\nzoe,3,p\nann,4,q\n", groups="who", missing="drop").whole
+    assert found.groups is not None and found.groups.tolist() == [1, 0, 1] and found.groups.dtype == np.int64
+    assert encode(found, np.arange(3))[1].names() == ("a",) and found.order is None
+    dropped = own_table(tmp_path, "who,a,y\nzoe,1,p\n,2,q\nzoe,3,p\nann,4,q\n", groups="who", missing="drop")
     assert dropped.groups is not None and dropped.groups.tolist() == [1, 1, 0]
     with pytest.raises(DataError, match="column who has no value in line 3"):
         own_table(tmp_path, "who,a,y\nzoe,1,p\n,2,q\n", groups="who")
@@ -294,9 +295,9 @@ def test_groups_are_numbers_and_no_inputs(tmp_path: Path) -> None:
 def test_rows_are_ordered_by_numbers_or_dates(tmp_path: Path, cells: list[str], ranks: list[int]) -> None:
     rows = "".join(f'"{cell}",{row},{"pq"[row % 2]}\n' for row, cell in enumerate(cells))
     found = own_table(tmp_path, "when,a,y\n" + rows, order="when")
-    assert found.whole.order is not None and found.whole.order.dtype in (np.int64, np.float64)
-    assert np.unique(found.whole.order, return_inverse=True)[1].tolist() == ranks
-    assert found.encode(np.arange(2))[1].names() == ("a",)
+    assert found.order is not None and found.order.dtype in (np.int64, np.float64)
+    assert np.unique(found.order, return_inverse=True)[1].tolist() == ranks
+    assert encode(found, np.arange(2))[1].names() == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -315,13 +316,13 @@ def test_faults_of_an_order(tmp_path: Path, cells: list[str], message: str) -> N
 
 def test_a_validation_table_leaves_nothing_to_split_by(tmp_path: Path) -> None:
     (tmp_path / "later.csv").write_text("a,y\n7,q\n")
-    whole = own_table(tmp_path, "g,a,y\n1,1,p\n2,2,q\n", groups="g", order="g", validation_path=str(tmp_path / "later.csv")).whole
+    whole = own_table(tmp_path, "g,a,y\n1,1,p\n2,2,q\n", groups="g", order="g", validation_path=str(tmp_path / "later.csv"))
     assert whole.groups is None and whole.order is None and whole.official_validation == 1 and len(whole.train_y) == 3
 
 
 def test_what_is_told_of_a_target(tmp_path: Path) -> None:
-    (first, second) = own_table(tmp_path, "a,y\n1,NA\n2,DE\n3,FR\n", missing="drop").whole.notices
+    (first, second) = own_table(tmp_path, "a,y\n1,NA\n2,DE\n3,FR\n", missing="drop").notices
     assert first.endswith("1 of 3 rows have gaps and are left out")
     assert second.endswith("column y holds NA, taken for a missing value; read: {keep_default_na: false} makes it a value")
-    (notice,) = own_table(tmp_path, "a,y\n1,18-25\n2,26-35\n3,18-25\n").whole.notices
+    (notice,) = own_table(tmp_path, "a,y\n1,18-25\n2,26-35\n3,18-25\n").notices
     assert notice.endswith("column y holds '18-25' in line 2 (2 such rows): no plain numbers, so 2 categories")

@@ -219,10 +219,10 @@ def test_too_many_and_too_few_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "many.npz", x=np.zeros((1500, 1)), y=np.arange(1500))
     with pytest.raises(DataError, match="1,500 different values") as caught:
         load(path=tmp_path / "many.npz")
-    assert caught.value.hint == "if they are quantities, set loss: mse"
+    assert caught.value.hint == "if it is a quantity, set loss: mse"
     assert load(path=tmp_path / "many.npz", task="regression").task == "regression"
     np.savez(tmp_path / "one.npz", x=np.zeros((9, 1)), y=np.ones(9, int))
-    with pytest.raises(DataError, match="all its labels are 1"):
+    with pytest.raises(DataError, match="the target has one class only, '1'"):
         load(path=tmp_path / "one.npz")
 
 
@@ -282,3 +282,12 @@ def test_kept_classes_are_the_rows_of_these_alone(x: int, classes: int, kept: st
     assert dataset.classes == tuple(names)
     rows = [(int(value), names[number]) for value, number in zip(dataset.train.x[:, 0], dataset.train.y, strict=True)]
     assert rows == [(at, str(label)) for at, label in enumerate(y) if str(label) in names]
+
+
+def test_the_rows_of_kept_classes_are_those_of_their_tables(tmp_path: Path) -> None:
+    for name, rows in {"main": "1,p\n2,q\n3,r\n4,q\n5,p\n", "later": "6,r\n7,q\n", "test": "8,p\n9,r\n10,p\n11,q\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"a,y\n{rows}")
+    own = Own(target="y", validation_path=str(tmp_path / "later.csv"), test_path=str(tmp_path / "test.csv"))
+    dataset = load(path=tmp_path / "main.csv", own=own, classes=["q", "p"])
+    parts = [(part.x[part.index, 0].tolist(), part.y[part.index].tolist()) for part in dataset.parts().values()]
+    assert parts == [([1, 2, 4, 5], [1, 0, 0, 1]), ([7], [0]), ([8, 10, 11], [1, 1, 0])]
