@@ -180,6 +180,7 @@ def test_a_time_limit_holds_on_a_cluster(shared_site: Site, results: Path) -> No
 
 def test_a_scheduler_that_dies(mortal_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 0.2)  # its worker holds the run's folder for a while yet
+    monkeypatch.setattr(dask_cluster, "_CONNECT", 10.0)  # so long does a client look for one that has gone
     mortal_site.add_worker("--no-nanny")
     job = make_job(mortal_site.images, results, "long", epochs=LONG)
     with (
