@@ -21,7 +21,7 @@ from mlp_cli.data.features import features
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
 from mlp_cli.data.synthetic import synthetic
-from mlp_cli.data.targets import UNSCALED, fit_targets
+from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.activations import activations
@@ -74,13 +74,16 @@ def check_data(folder: Path, before: str | None, dataset: Dataset, hint: str | N
 
 
 def check(config: Config, dataset: Dataset) -> None:
-    """Refuses what the schema cannot see: a loss for another task, a network too large for this machine. Errors: UsageError."""
+    """Refuses what the schema cannot see: a loss for another task, targets that cannot be scaled as it says, a network too large
+    for this machine. Errors: UsageError, DataError."""
     task = losses[config.loss.name].task
     if task != dataset.task:
         fitting = [name for name in losses if losses[name].task == dataset.task]
         raise UsageError(
             f"loss: {config.loss.name} is for {task}, and {dataset.name} is a {dataset.task} set", f"set loss: {fitting[0]}"
         )
+    if dataset.task == "regression":
+        check_targets(config.dataset.target_scale, dataset)
     score = SCORE_NAMES[dataset.task]
     if config.early_stopping is not None and config.early_stopping.monitor not in ("val_loss", f"val_{score}"):
         raise UsageError(

@@ -274,16 +274,16 @@ class Attempt(Callback):
         metrics: dict[str, float | None] = {"train_loss": row.train_loss, f"train_{self.score}": row.train_score}
         metrics |= {"val_loss": row.val_loss, f"val_{self.score}": row.val_score}
 
-        def scores_of(batches: Batches) -> Scores:
-            watched = stop.watch(batches, "while it was evaluated")
+        def scores_of(batches: Batches, name: str) -> Scores:
+            watched = stop.watch(batches, f"while it was evaluated on the {name} part")
             return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets)
 
         if trainer.validation and dataset.task == "regression":
-            metrics |= {f"val_{name}": value for name, value in scores_of(trainer.validation).errors().items()}
+            metrics |= {f"val_{name}": value for name, value in scores_of(trainer.validation, "validation").errors().items()}
         metrics |= {"test_loss": None, f"test_{self.score}": None}
         if dataset.test:
             part, dtype = trainer.targets.scaled(dataset.test), trainer.network.theta.dtype
-            scores = scores_of(Batches(part, trainer.train.transform, ROWS, dtype))
+            scores = scores_of(Batches(part, trainer.train.transform, ROWS, dtype), "test")
             metrics |= {"test_loss": scores.loss, f"test_{self.score}": scores.score}
             metrics |= {f"test_{name}": value for name, value in scores.errors().items()}
         self.claim.check()

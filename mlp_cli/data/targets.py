@@ -52,16 +52,11 @@ _LARGEST = {"none": 1e18, "standard": 1e150, "log": np.inf}
 """The squares of larger targets are no numbers of float32, of float64."""
 
 
-def fit_targets(kind: str, dataset: Dataset, degree: int) -> TargetScale:
-    """The scaling of a regression set by its training part.
-
-    kind: `standard` (mean 0, standard deviation 1), `log` (the same of the logarithm) or `none`. degree: the loss of residuals
-    that are c times as large is c**degree times as large. Errors: DataError for a logarithm of targets that are not positive, and for
-    targets whose squares overflow.
-    """
-    log = kind == "log"
+def check_targets(kind: str, dataset: Dataset) -> None:
+    """Refuses targets of a regression set that cannot be scaled so: for a logarithm those that are not positive, and those whose
+    squares overflow. Errors: DataError."""
     for name, y in {name: part.y[part.index] for name, part in dataset.parts().items()}.items():
-        if log and y.min() <= 0:
+        if kind == "log" and y.min() <= 0:
             raise DataError(
                 f"{dataset.name}: target_scale: log needs positive targets, and one of the {name} part is {y.min():g}",
                 "write target_scale: standard",
@@ -71,8 +66,17 @@ def fit_targets(kind: str, dataset: Dataset, degree: int) -> TargetScale:
                 f"{dataset.name}: a target of the {name} part is {np.abs(y).max():g}; its square is too large a number",
                 "write target_scale: standard" if kind == "none" else "give the targets in another unit",
             )
+
+
+def fit_targets(kind: str, dataset: Dataset, degree: int) -> TargetScale:
+    """The scaling of a regression set by its training part, once it is checked.
+
+    kind: `standard` (mean 0, standard deviation 1), `log` (the same of the logarithm) or `none`. degree: the loss of residuals
+    that are c times as large is c**degree times as large.
+    """
     if kind == "none":
         return UNSCALED
+    log = kind == "log"
     y = dataset.train.y[dataset.train.index].astype(np.float64)
     y = np.log(y) if log else y
     # A power of two keeps the squares of huge and of tiny targets within float64.

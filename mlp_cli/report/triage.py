@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mlp_cli.config.resolved import show
 from mlp_cli.report.model import WRONG, Configuration, Failure, Group, Run
@@ -14,25 +13,43 @@ _LONGEST = 300
 def triage(group: Group) -> list[Failure]:
     """One entry for each run of a group that failed or diverged, in the order of the configurations and seeds."""
     wrong = [(run, each) for each in group.configurations for run in each.runs if run.status in WRONG]
-    return [_diverged(run, each, group) if run.status == "diverged" else _failed(run, each) for run, each in wrong]
+    rates = _Rates(group.configurations)
+    return [_diverged(run, each, rates) if run.status == "diverged" else _failed(run, each) for run, each in wrong]
 
 
-def _diverged(run: Run, each: Configuration, group: Group) -> Failure:
+class _Rates:
+    """How the learning rates of a group fared, by all other settings: those that completed at every seed, and those that went
+    wrong at some."""
+
+    def __init__(self, configurations: Sequence[Configuration]) -> None:
+        self.stable: dict[str, list[float]] = {}
+        self.wrong: dict[str, list[float]] = {}
+        for each in configurations:
+            sound = each.n and not each.failed and not each.unfinished and not each.pruned
+            if (rate := _rate(each)) is not None and (sound or each.failed):
+                (self.stable if sound else self.wrong).setdefault(_others(each), []).append(rate)
+
+    def range_of(self, each: Configuration) -> tuple[float, float] | None:
+        """The smallest and the largest rate that was stable with the same other settings, or, where none was, with any."""
+        rates = self.stable.get(_others(each)) or [rate for found in self.stable.values() for rate in found]
+        return (min(rates), max(rates)) if rates else None
+
+
+def _diverged(run: Run, each: Configuration, rates: _Rates) -> Failure:
     cause = _first_line(run)
     if (where := run.record.divergence) is not None:
         norm = "not finite" if where.gradient_norm is None else f"norm {where.gradient_norm:.3g}"
         cause = f"in epoch {where.epoch}, step {where.step:,}, layer {where.layer} had the largest gradient ({norm})"
         if where.dead_relus is not None:
             cause += f"; {100 * where.dead_relus:.0f} % of the ReLU units were 0 for the whole batch"
-    wrong = [other for other in group.configurations if other.failed and _without_rate(other) == _without_rate(each)]
-    lowest = min((rate for other in (each, *wrong) if (rate := _rate(other)) is not None), default=None)
-    return Failure(run, each.label, cause, *_advice(_rate(each), _stable(each, group.configurations), lowest))
+    lowest = min(rates.wrong.get(_others(each), ()), default=None)
+    return Failure(run, each.label, cause, *_advice(_rate(each), rates.range_of(each), lowest))
 
 
 def _advice(rate: float | None, stable: tuple[float, float] | None, lowest: float | None) -> tuple[str | None, str]:
     """The override to try against divergence, and the sentence with it.
 
-    stable: see `_stable`. lowest: the smallest rate that went wrong with the same other settings, as this one did.
+    stable: see `_Rates.range_of`. lowest: the smallest rate that went wrong with the same other settings, as this one did.
     """
     if rate is None or lowest is None:
         return None, "try a smaller learning rate"
@@ -46,17 +63,9 @@ def _advice(rate: float | None, stable: tuple[float, float] | None, lowest: floa
     return override, f"no learning rate was stable here; try {override}"
 
 
-def _stable(each: Configuration, configurations: Sequence[Configuration]) -> tuple[float, float] | None:
-    """The smallest and the largest learning rate of the configurations that completed at every seed: of those that differ from
-    this one in nothing else, or, where there are none, of all."""
-    sound = [other for other in configurations if other.n and not other.failed and not other.unfinished and not other.pruned]
-    alike = [other for other in sound if _without_rate(other) == _without_rate(each)]
-    rates = [rate for other in alike or sound if (rate := _rate(other)) is not None]
-    return (min(rates), max(rates)) if rates else None
-
-
-def _without_rate(each: Configuration) -> dict[str, Any]:
-    return {key: value for key, value in each.config.items() if key != "learning_rate"}
+def _others(each: Configuration) -> str:
+    """All settings but the learning rate, as text."""
+    return show({key: value for key, value in each.config.items() if key != "learning_rate"})
 
 
 def _rate(each: Configuration) -> float | None:

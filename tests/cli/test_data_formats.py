@@ -365,6 +365,7 @@ def test_scales_that_do_not_fit_a_quantity(mlp: Mlp, tmp_path: Path, more: tuple
         write_quantity(tmp_path / f"{name}.npz", unit)
     answer = mlp("train", config(tmp_path, "{path: small.npz}", "loss: mse"), *more)
     assert answer.code == code and said in answer.err and "Traceback" not in answer.err
+    assert not (tmp_path / "results").exists(), "refused before anything is written"
     assert mlp("train", "run.yaml", "dataset.path=large.npz", "epochs=1").code == 0
 
 

@@ -48,6 +48,9 @@ def test_the_backend_of_the_environment_does_not_matter(tmp_path, backend):
         MPLBACKEND=backend,
     )
     assert done.stdout == f"{backend}\n" and (tmp_path / "x.png").exists(), done.stderr
+
+
+def test_a_backend_that_is_there_stays_that_of_the_caller(tmp_path):
     own = run_python(
         f"from mlp_cli.plots import run; run.loss({str(tmp_path / 'x.png')!r}, [1], [2.0])\n"
         "import matplotlib; print(matplotlib.get_backend())",
