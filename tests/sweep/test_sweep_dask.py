@@ -180,13 +180,13 @@ def test_a_time_limit_holds_on_a_cluster(shared_site: Site, results: Path) -> No
 
 def test_a_scheduler_that_dies(mortal_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 0.2)  # its worker holds the run's folder for a while yet
-    monkeypatch.setattr(dask_cluster, "_CONNECT", 10.0)  # so long does a client look for one that has gone
     mortal_site.add_worker("--no-nanny")
     job = make_job(mortal_site.images, results, "long", epochs=LONG)
     with (
         pytest.raises(RunError, match=r"the Dask scheduler at tcp://.* is gone") as caught,
         Dask(mortal_site.address, 1) as executor,
     ):
+        executor._cluster.client._timeout = 1.0  # so long does a client look for a scheduler that has gone
         executor.submit(job)
         wait_for_checkpoints(executor, [job])
         mortal_site.processes[0].kill()
