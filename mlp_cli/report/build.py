@@ -66,8 +66,8 @@ def write_report(report: Report, folder: Path) -> Path:
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
     written.
     """
+    from mlp_cli.report import figures
     from mlp_cli.report.page import write_page
-    from mlp_cli.report.plots import write_plots
 
     for name in (RECORD, *SWEEP_FILES):
         if os.path.lexists(folder / name):
@@ -78,8 +78,7 @@ def write_report(report: Report, folder: Path) -> Path:
     files.make_folder(folder)
     files.write_text(folder / "summary.csv", summary_csv(report))
     files.write_text(folder / "runs.csv", runs_csv(report))
-    write_plots(report, folder)
-    return write_page(report, folder)
+    return write_page(report, folder, figures.draw(report, folder))
 
 
 def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const ROWS = 100;
+  const ROWS = matchMedia("(max-width: 700px)").matches ? 20 : 100; // shown at once
   document.documentElement.classList.add("js");
 
   // "97.59 ± 0.12", "−1.5·10⁻⁹", "238,510", "< 0.001", "4/5": the number that a cell begins with.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlp_cli import files
 from mlp_cli.config.resolved import show
-from mlp_cli.report import overviews, panels, pictures
+from mlp_cli.report import figures, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
 from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread
 from mlp_cli.report.verdict import against, compared
@@ -36,27 +36,28 @@ _UPRIGHT, _ACROSS = 700, 960  # pixels of a table on A4
 _LETTER, _BESIDE = 5.2, 5  # pixels of a letter there, and beside a cell
 
 
-def write_page(report: Report, folder: Path) -> Path:
+def write_page(report: Report, folder: Path, drawn: Sequence[Sequence[figures.Drawn]] | None = None) -> Path:
     """Writes index.html into `folder`, which must exist, whole or not at all; equal reports give equal bytes.
 
-    Returns its path. Errors: RunError where it cannot be written.
+    drawn: the figures of each group, None to draw them. Returns its path. Errors: RunError where it cannot be written.
     """
     path = folder / NAME
-    files.write_text(path, page(report))
+    files.write_text(path, page(report, drawn))
     return path
 
 
-def page(report: Report) -> str:
+def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None) -> str:
     """The page as text. Every value in it is escaped; characters that cannot be seen are spelt out."""
     from markupsafe import Markup
 
     css, js = (_resource(name) for name in ("page.css", "page.js"))
     room = pictures.ALL
     parts = []
-    for number, group in enumerate(report.groups, 1):
+    drawn = figures.draw(report) if drawn is None else drawn
+    for number, (group, own) in enumerate(zip(report.groups, drawn, strict=True), 1):
         gallery = pictures.gallery(group, room)
         room -= gallery.taken if gallery else 0
-        parts.append(_part(group, f"g{number}", gallery))
+        parts.append(_part(group, f"g{number}", gallery, own))
     commands = [command[:_LONGEST] for command in report.commands]
     text: str = (
         _environment()
@@ -144,7 +145,7 @@ def _environment_words(known: Mapping[str, Any]) -> str:
     return ", ".join(words)[:_LONGEST]
 
 
-def _part(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[str, Any]:
+def _part(group: Group, ident: str, gallery: pictures.Gallery | None, drawn: Sequence[figures.Drawn]) -> dict[str, Any]:
     """What the template needs of a group besides the group itself."""
     several = len(group.configurations) > 1
     metrics = group.metrics
@@ -157,8 +158,6 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[st
     for row in cells:
         pairs = zip(shown, row, strict=True)
         rows.append([(column, each, _look(column, each), _exact(group, column, each)) for column, each in pairs])
-    charts = [*panels.against_keys(group), overviews.heat_map(group), overviews.importance(group), panels.against_time(group)]
-    charts.append(overviews.parallel(group))
     return {
         "id": ident,
         "group": group,
@@ -170,8 +169,7 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None) -> dict[st
         "columns": shown,
         "rows": rows,
         "look": _printed(shown, cells),
-        "curves": panels.learning_curves(group),
-        "charts": [chart for chart in charts if chart is not None] if several else [],
+        "sections": {each.heading: [other for other in drawn if other.heading == each.heading] for each in drawn},
         "gallery": gallery,
         "score": _score(group, gallery),
         "failures": _failures(group.failures[:_FAILURES]),

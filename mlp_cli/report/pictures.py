@@ -22,6 +22,8 @@ FIGURES = {
     "confusion.png": "Confusion matrix, test set",
     "weights.png": "First-layer weights",
     "errors.png": "Worst errors, test set",
+    "fit.png": "Predicted against true values",
+    "residuals.png": "Residuals",
 }
 LARGEST = 600 << 10  # bytes of one image
 ALL = 1100 << 10  # bytes of all images of a page

@@ -14,8 +14,9 @@ import pytest
 from fake_runs import write_run
 from small_sets import Answer, arrays_in
 
+from mlp_cli.plots import style
 from mlp_cli.report.build import make_report
-from mlp_cli.report.plots import draw_group
+from mlp_cli.report.figures import panels
 
 Mlp = Callable[..., Answer]
 BEFORE = Path(__file__).parents[1] / "fixtures" / "format_1"
@@ -35,7 +36,7 @@ def base(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take longer to draw than all else; one test draws them without writing them."""
-    monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
+    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
     monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
 
 
@@ -124,7 +125,11 @@ def test_what_nobody_set_is_in_no_column_name_or_figure(sweep: Mlp, mlp: Mlp, tm
     assert names(mlp) == {"optimizer=sgd", "optimizer=adam", "optimizer=adamw"}
     (folder,) = (tmp_path / "results").glob("*/report")
     (drawn,) = make_report([tmp_path / "results"]).groups
-    assert {name for name, _ in draw_group(drawn)} == {"accuracy", "loss", "comparison", "val_accuracy-optimizer"}
+    with style.context():
+        names_of = {panel.name for _, panel in panels(drawn)}
+    assert names_of >= {"accuracy", "loss", "comparison", "val_accuracy-optimizer"} and not any(
+        "decay" in name for name in names_of
+    )
     for name in ("summary.csv", "runs.csv", "index.html"):
         assert "weight_decay" not in (folder / name).read_text()
     (group,) = json.loads(mlp("report", "results", "--json").out)["groups"]

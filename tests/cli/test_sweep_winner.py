@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(mlp: Mlp, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The sweep's folder; the figures of a report that a test makes are not drawn, but for those of the best run."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr("mlp_cli.report.plots.write_plots", lambda report, folder: [])
+    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
     (found,) = (tmp_path / "results").iterdir()
     return found
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_runs import write_run
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 
+from mlp_cli.plots import style
 from mlp_cli.report.build import make_report
+from mlp_cli.report.figures import draw, panels
 from mlp_cli.report.model import Group
-from mlp_cli.report.plots import draw_group, write_plots
 
 RATES = (0.0001, 0.001, 0.01)
 
@@ -22,12 +23,24 @@ def the_group(folder: Path) -> Group:
 
 
 def figures(folder: Path) -> dict[str, Figure]:
-    return dict(draw_group(the_group(folder)))
+    with style.context():
+        return {panel.name: panel.figure for _, panel in panels(the_group(folder))}
 
 
 def the_figure(folder: Path, name: str) -> Figure:
     """One of the figures; those after it are not drawn."""
-    return next(figure for found, figure in draw_group(the_group(folder)) if found == name)
+    with style.context():
+        return next(panel.figure for _, panel in panels(the_group(folder)) if panel.name == name)
+
+
+def keys(figure: Figure) -> list[str]:
+    """The legend's texts."""
+    return [text.get_text() for each in figure.legends for text in each.get_texts()]
+
+
+def dots(figure: Figure) -> list[np.ndarray]:
+    """The points of each series, (n, 2)."""
+    return [np.asarray(each.get_offsets()) for each in figure.axes[0].collections if isinstance(each, PathCollection)]
 
 
 def texts(figure: Figure) -> list[str]:
@@ -47,7 +60,9 @@ def grid(tmp_path: Path) -> Path:
 
 
 def test_the_figures_of_a_grid(grid: Path) -> None:
-    assert set(figures(grid)) == {"accuracy", "loss", "val_accuracy-learning_rate", "val_accuracy-optimizer", "comparison"}
+    curves = {"accuracy", "loss", "training-accuracy", "training-loss"}
+    against = {"val_accuracy-learning_rate", "val_accuracy-optimizer"}
+    assert set(figures(grid)) == curves | against | {"comparison", "heat_map", "importance", "time", "parallel"}
 
 
 def test_curves_are_overlaid_with_a_band_over_the_repeats(tmp_path: Path) -> None:
@@ -58,8 +73,8 @@ def test_curves_are_overlaid_with_a_band_over_the_repeats(tmp_path: Path) -> Non
     (axes,) = figure.axes
     assert len(axes.get_lines()) == 2 and len([each for each in axes.collections if isinstance(each, PolyCollection)]) == 2
     assert axes.get_xlabel() == "epoch" and axes.get_ylabel() == "validation accuracy (%)" and axes.get_yscale() == "linear"
-    assert "6 repeats each, mean and standard deviation" in texts(figure)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["optimizer=adam", "optimizer=sgd"]
+    assert "6 repeats each, mean and standard deviation." in texts(figure)
+    assert keys(figure) == ["optimizer=adam", "optimizer=sgd"]
     first, second = axes.get_lines()
     assert list(first.get_xdata()) == [1, 2, 3, 4, 5]
     assert first.get_ydata()[-1] == pytest.approx(90.1) and second.get_ydata()[-1] == pytest.approx(80.1)
@@ -78,9 +93,10 @@ def test_learning_rates_are_on_a_log_axis_with_error_bars(grid: Path) -> None:
     (axes,) = figure.axes
     assert axes.get_xscale() == "log" and axes.get_xlabel() == "learning_rate, log scale"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.0001", "0.001", "0.01"]
-    assert len(axes.containers) == 2 and "Mean over seeds with its 95 % interval" in texts(figure)
-    line, _, (bars,) = axes.containers[0]
-    assert list(line.get_xdata()) == pytest.approx(RATES) and list(line.get_ydata()) == pytest.approx([91, 92, 93])
+    assert len(axes.containers) == 6 and "Mean over seeds with its 95 % interval." in texts(figure)
+    assert [list(each[:, 0]) for each in dots(figure)] == [pytest.approx(RATES)] * 2
+    assert list(dots(figure)[0][:, 1]) == pytest.approx([91, 92, 93])
+    _, _, (bars,) = axes.containers[0]
     low, high = bars.get_segments()[0][:, 1]  # t(0.975, 2) = 4.302653 (any t table), sd 1, n 3
     assert (low, high) == pytest.approx((91 - 4.302653 / 3**0.5, 91 + 4.302653 / 3**0.5))
 
@@ -88,7 +104,9 @@ def test_learning_rates_are_on_a_log_axis_with_error_bars(grid: Path) -> None:
 def test_categories_are_evenly_placed_and_named(grid: Path) -> None:
     (axes,) = the_figure(grid, "val_accuracy-optimizer").axes
     assert axes.get_xscale() == "linear" and [tick.get_text() for tick in axes.get_xticklabels()] == ["adam", "sgd"]
-    assert len(axes.containers) == 3
+    assert len(axes.containers) == 6 and not any(
+        line.get_linestyle() == "-" and len(line.get_xdata()) for line in axes.get_lines()
+    )
 
 
 def test_many_other_settings_become_dots_with_a_bar(tmp_path: Path) -> None:
@@ -96,9 +114,9 @@ def test_many_other_settings_become_dots_with_a_bar(tmp_path: Path) -> None:
         for optimizer in ("adam", "sgd"):
             write_run(tmp_path, {"learning_rate": rate / 1000, "optimizer": optimizer}, score=0.9 + rate / 1000)
     figure = the_figure(tmp_path, "val_accuracy-optimizer")
-    dots, bars = figure.axes[0].get_lines()
-    assert len(dots.get_xdata()) == 16 and len(bars.get_xdata()) == 2
-    assert list(bars.get_ydata()) == pytest.approx([90.45, 90.45]), "the mean of 90.1 … 90.8"
+    *shown, bars = dots(figure)
+    assert sum(map(len, shown)) == 16 and len(bars) == 2
+    assert list(bars[:, 1]) == pytest.approx([90.45, 90.45]), "the mean of 90.1 … 90.8"
 
 
 def test_the_comparison_names_each_and_its_verdict(tmp_path: Path) -> None:
@@ -118,7 +136,8 @@ def test_the_comparison_names_each_and_its_verdict(tmp_path: Path) -> None:
 def test_one_run_has_curves_alone(tmp_path: Path) -> None:
     write_run(tmp_path, epochs=3)
     found = figures(tmp_path)
-    assert set(found) == {"accuracy", "loss"} and "One run" in texts(found["accuracy"])
+    assert set(found) == {"accuracy", "loss"} and keys(found["accuracy"]) == ["training", "validation"]
+    assert any(text.endswith(": one run.") for text in texts(found["accuracy"]))
 
 
 def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
@@ -127,7 +146,8 @@ def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
     home = tmp_path / "out" / "plots"
     for number, sha in enumerate(("a" * 64, "b" * 64)):
         write_run(tmp_path / "other", seed=number, data={"name": f"set{number}", "sha256": sha})
-    stale = write_plots(make_report([tmp_path / "other"]), tmp_path / "out")
+    draw(make_report([tmp_path / "other"]), tmp_path / "out")
+    stale = sorted(home.iterdir())
     names = [f"g{group}-{name}" for group in (1, 2) for name in ("accuracy.png", "accuracy.svg", "loss.png", "loss.svg")]
     assert [path.name for path in stale] == names, "groups have files of their own"
     mine = {
@@ -138,12 +158,16 @@ def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
     }
     for name, content in mine.items():
         (home / name).write_bytes(content)
-    written = write_plots(make_report([tmp_path / "runs"]), tmp_path / "out")
-    assert {path.name for path in home.iterdir()} == {path.name for path in written} | set(mine) and len(written) == 8
+    report = make_report([tmp_path / "runs"])
+    draw(report, tmp_path / "out")
+    written = [path for path in home.iterdir() if path.name not in mine]
+    with style.context():
+        count = len(list(panels(report.groups[0])))
+    assert len(written) == 2 * count and {path.suffix for path in written} == {".png", ".svg"}
     assert all((home / name).read_bytes() == content for name, content in mine.items()), "only what a report wrote is taken away"
-    assert {path.suffix for path in written} == {".png", ".svg"}
     before = {path: path.read_bytes() for path in written}
-    assert all(path.read_bytes() == before[path] for path in write_plots(make_report([tmp_path / "runs"]), tmp_path / "out"))
+    draw(make_report([tmp_path / "runs"]), tmp_path / "out")
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 def test_names_that_would_be_more_than_names(tmp_path: Path) -> None:
@@ -151,9 +175,11 @@ def test_names_that_would_be_more_than_names(tmp_path: Path) -> None:
     for number in range(2):
         write_run(tmp_path / "runs", {"learning_rate": 0.1 + number}, data={"name": hostile, "sha256": "c" * 64})
     report = make_report([tmp_path / "runs"])
-    for path in write_plots(report, tmp_path):
+    draw(report, tmp_path)
+    for path in (tmp_path / "plots").iterdir():
         assert b"<script" not in path.read_bytes()
-    assert all("\\u202eevil" in texts(figure)[0] for _, figure in draw_group(report.groups[0])), "spelt out"
+    with style.context():
+        assert all("\\u202eevil" in texts(panel.figure)[0] for _, panel in panels(report.groups[0])), "spelt out"
 
 
 WIDE, WIDER = [1024] * 7 + [64], [1024] * 7 + [32]
@@ -178,9 +204,9 @@ def test_long_names_stay_different(crowded: dict[str, Figure]) -> None:
     rows = [tick.get_text() for tick in crowded["comparison"].axes[0].get_yticklabels()]
     assert len(rows) == len(set(rows)) == 12
     for name, count in (("accuracy", 6), ("val_accuracy-hidden_sizes", 6), ("val_accuracy-optimizer", 4)):
-        entries = [text.get_text() for text in crowded[name].axes[0].get_legend().get_texts()]
+        entries = keys(crowded[name])
         assert len(entries) == len(set(entries)) == count, name
-    against = [text.get_text() for text in crowded["val_accuracy-hidden_sizes"].axes[0].get_legend().get_texts()]
+    against = keys(crowded["val_accuracy-hidden_sizes"])
     assert "optimizer=momentum learning_rate=0.002848" in against, "four digits tell these apart"
     sizes = [tick.get_text() for tick in crowded["val_accuracy-hidden_sizes"].axes[0].get_xticklabels()]
     assert sizes == ["[1024, 1024, …, 1024, 32]", "[1024, 1024, …, 1024, 64]"]
@@ -198,8 +224,10 @@ def test_no_text_is_clipped_or_on_another(crowded: dict[str, Figure]) -> None:
     for name, figure in crowded.items():
         figure.draw_without_rendering()
         (axes,) = figure.axes
-        key = axes.get_legend()
-        shown = [*figure.texts, *axes.texts, axes.xaxis.label, axes.yaxis.label, *(key.get_texts() if key else [])]
+        key = [text for each in figure.legends for text in each.get_texts()]
+        if name == "parallel":  # its texts lie on its axes, as many as have room
+            continue
+        shown = [*figure.texts, *axes.texts, axes.xaxis.label, axes.yaxis.label, *key]
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             shown += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
@@ -224,7 +252,7 @@ def test_regression_has_r2_cut_at_minus_one_and_losses_on_a_log_axis(tmp_path: P
     write_regression(tmp_path, 0.01, [-40.0, 0.2, 0.8], [82.0, 1.6, 0.4])
     write_regression(tmp_path, 0.02, [-3.0, 0.1, 0.7], [8.0, 1.8, 0.6])
     found = figures(tmp_path)
-    assert set(found) == {"r2", "loss", "val_loss-learning_rate", "comparison"}
+    assert set(found) == {"r2", "loss", "val_loss-learning_rate", "comparison", "time"}
     (axes,) = found["r2"].axes
     assert axes.get_ylabel() == "validation R², cut at −1"
     assert -1.3 < axes.get_ylim()[0] < -1 and 0.8 < axes.get_ylim()[1] < 1.1
@@ -261,13 +289,19 @@ def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
         write_run(tmp_path, {"learning_rate": rate}, score=0.9 + rate)
     found = figures(tmp_path)
     (axes,) = found["comparison"].axes
-    for _, _, (bars,) in axes.containers:
-        assert all(np.isnan(segment).all() for segment in bars.get_segments()), "none that would be drawn"
-    assert "One run each" in texts(found["val_accuracy-learning_rate"])
+    assert "One run each." in texts(found["val_accuracy-learning_rate"]) and "One run each." in texts(found["comparison"])
+    assert not found["comparison"].axes[0].containers and len(dots(found["comparison"])) == 2, "each is drawn once"
     assert [text.get_text() for text in axes.texts] == ["91.00\nbest, n = 1", "90.10\ntoo few seeds, n = 1"]
 
 
 def test_the_largest_values_that_a_run_may_have(tmp_path: Path) -> None:
     for rate in (0.1, 0.2):
         write_regression(tmp_path / "runs", rate, [-9e99, 0.1], [9e99, rate * 9e99])
-    assert len(write_plots(make_report([tmp_path / "runs"]), tmp_path)) == 8
+    draw(make_report([tmp_path / "runs"]), tmp_path)
+    assert {path.stem for path in (tmp_path / "plots").iterdir()} == {
+        "r2",
+        "loss",
+        "val_loss-learning_rate",
+        "comparison",
+        "time",
+    }

@@ -1,0 +1,153 @@
+"""Learning curves of a group: score and loss over epochs with a band over seeds, and training beside validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.plots import style
+from mlp_cli.report.drawing import Panel, axis_label, line_options, new_panel, short_names
+from mlp_cli.report.model import Configuration, Group, Run
+from mlp_cli.report.scales import epoch_scale, metric_scale
+from mlp_cli.report.wording import ceiling, first_upper, floor, metric_label, scaled
+from mlp_cli.text import counted, metric_name
+
+Array = NDArray[np.float64]
+
+PALE = 40  # configurations without a band, as pale lines
+POINTS = 160  # of a curve
+
+
+@dataclass(frozen=True)
+class Band:
+    """Mean and standard deviation (n − 1) of a column of metrics.csv over n runs, at each epoch that all of them reached.
+
+    epochs, mean, sd: (E,), on the scale that is shown; sd is NaN for n = 1, all are NaN where a run has no finite value.
+    finished: whether the runs are.
+    """
+
+    epochs: Array
+    mean: Array
+    sd: Array
+    n: int
+    finished: bool
+
+
+def band(configuration: Configuration, column: str) -> Band | None:
+    """The band of a configuration's completed runs, or of its unfinished ones where none is; None where there is nothing to draw."""
+    finished = _with(configuration.completed, column)
+    used = finished or _with(configuration.runs, column)
+    if not used:
+        return None
+    length = min(len(run.epochs[column]) for run in used)
+    values = np.array([run.epochs[column][:length] for run in used], np.float64)
+    epochs = np.array(used[0].epochs.get("epoch", [])[:length], np.float64)
+    if len(epochs) != length or not np.isfinite(epochs).all():
+        epochs = np.arange(1.0, length + 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = scaled(column, 1.0) * values.mean(axis=0)
+        sd = scaled(column, 1.0) * values.std(axis=0, ddof=1) if len(used) > 1 else np.full(length, np.nan)
+    mean, sd = (np.where(np.isfinite(each), each, np.nan) for each in (mean, sd))
+    shown = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
+    return Band(epochs[shown], mean[shown], sd[shown], len(used), bool(finished)) if np.isfinite(mean).any() else None
+
+
+def _with(runs: Sequence[Run], column: str) -> list[Run]:
+    return [run for run in runs if run.status not in ("failed", "diverged") and run.epochs.get(column)]
+
+
+def learning_curves(group: Group) -> Iterator[Panel]:
+    """Score and loss over epochs of the leading configurations, and training beside validation of the best."""
+    part, score = "val" if group.validation else "train", "r2" if group.task == "regression" else "accuracy"
+    several = len(group.configurations) > 1
+    for name in (score, "loss") if several or not group.validation else ():
+        yield from _compared(group, name, f"{part}_{name}")
+    for name in (score, "loss") if group.validation else ():
+        yield from _overfitting(group, f"training-{name}" if several else name, name)
+
+
+def leading(group: Group) -> list[Configuration]:
+    """The configurations that get a line of their own: the first ones that have curves, the reference among them."""
+    known = [each for each in group.configurations if any(run.epochs for run in each.runs)]
+    chosen = known[: len(style.LINES)]
+    if group.reference in known and group.reference not in chosen:
+        chosen[-1] = group.reference
+    return chosen
+
+
+def _compared(group: Group, name: str, column: str) -> Iterator[Panel]:
+    """A column over epochs: the leading configurations with their bands, others as pale lines."""
+    shown = leading(group)
+    found = [(each, bands) for each in shown if (bands := band(each, column))]
+    others = [each for each in group.configurations if each not in shown]
+    pale = [(each, bands) for each in others[:PALE] if (bands := band(each, column))]
+    if not found:
+        return
+    panel = new_panel(name, first_upper(f"{metric_name(column)} over epochs"))
+    for each, bands in pale:
+        (line,) = panel.axes.plot(bands.epochs, bands.mean, color=style.GREY, alpha=0.35, linewidth=0.7)
+        panel.hint(line, [each.label])
+    names = short_names(group, [each for each, _ in found])
+    named = [name + ("" if bands.finished else " (unfinished)") for name, (_, bands) in zip(names, found, strict=True)]
+    lines = _lines(panel, column, [bands for _, bands in found], [each.label for each, _ in found])
+    notes = [repeats([bands.n for _, bands in found])]
+    if pale:
+        which = f"{len(pale)} of the {len(others):,} others" if len(pale) < len(others) else counted(len(pale), "other")
+        notes.append(f"pale, without bands: {which}")
+    _axes(panel, group, column, [bands for _, bands in (*found, *pale)])
+    yield panel.finish(first_upper("; ".join(notes)) + ".", group.data.get("name"), list(zip(lines, named, strict=True)))
+
+
+def _overfitting(group: Group, file: str, name: str) -> Iterator[Panel]:
+    """Training beside validation of the best configuration, else of the first that has curves."""
+    first = next(iter(leading(group)), None)
+    pairs = {part: band(first, f"{part}_{name}") for part in ("train", "val")} if first else {}
+    found = {part: bands for part, bands in pairs.items() if bands}
+    if first is None or len(found) < 2:
+        return
+    which = "" if len(group.configurations) < 2 else " of the best" if first is group.best else " of the first"
+    column = f"val_{name}"
+    panel = new_panel(file, f"Training and validation {metric_name(column).partition(' ')[2]}{which}")
+    entries = [metric_name(f"{part}_{name}").partition(" ")[0] for part in found]
+    lines = _lines(panel, column, list(found.values()), entries)
+    _axes(panel, group, column, list(found.values()), bare=True)
+    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())])}."
+    yield panel.finish(note, group.data.get("name"), list(zip(lines, entries, strict=True)))
+
+
+def _lines(panel: Panel, column: str, bands: Sequence[Band], hints: Sequence[str]) -> list[Any]:
+    """Draws means and their bands; returns the lines."""
+    lines = []
+    for each, hint, look in zip(bands, hints, style.LINES, strict=False):
+        if np.isfinite(each.sd).any():
+            low, high = np.maximum(each.mean - each.sd, floor(column)), np.minimum(each.mean + each.sd, ceiling(column))
+            panel.axes.fill_between(each.epochs, low, high, color=look.color, alpha=0.18, linewidth=0)
+        (line,) = panel.axes.plot(each.epochs, each.mean, **line_options(look, len(each.mean)))
+        panel.hint(line, [hint])
+        lines.append(line)
+    return lines
+
+
+def _axes(panel: Panel, group: Group, column: str, bands: Sequence[Band], *, bare: bool = False) -> None:
+    """bare: the label does not name the part."""
+    reach = [np.stack([each.mean, each.mean - np.nan_to_num(each.sd), each.mean + np.nan_to_num(each.sd)]) for each in bands]
+    scale = metric_scale(column, [float(value) for each in reach for value in each.ravel()], least=1.0)
+    scale.apply(panel.axes.yaxis)
+    label = metric_label(column, group)
+    panel.axes.set_ylabel(axis_label((label.partition(" ")[2] if bare else label) + scale.remark))
+    outer = [end for each in bands for end in (each.epochs[0], each.epochs[-1])]
+    epoch_scale(min(outer), max(outer)).apply(panel.axes.xaxis)
+    panel.axes.set_xlabel("epoch")
+
+
+def repeats(counts: list[int]) -> str:
+    """What a band is, in words: `30 repeats, mean and standard deviation`."""
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return "one run each" if len(counts) > 1 else "one run"
+    number = str(most) if least == most else f"{least} to {most}"
+    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean and standard deviation"
