@@ -226,6 +226,11 @@ class Attempt(Callback):
             inputs=dataset.train.x.shape[1],
             scale=dataset.scale,
             notices=list(dataset.notices),
+            largest_class={
+                "train" if part == "training" else part: counts.max() / counts.sum()
+                for part, counts in dataset.class_counts().items()
+            }
+            or None,
         )
         if found is not None:
             before = found.head["environment"].items()

@@ -79,7 +79,11 @@ class Divergence(_Entry):
 
 
 class Data(_Entry):
-    """What a run was given: the set, the SHA-256 of its arrays, the rows of each part, and how they enter the network."""
+    """What a run was given: the set, the SHA-256 of its arrays, the rows of each part, and how they enter the network.
+
+    largest_class: the share of the rows of `train`, `validation` and `test` that are of the part's largest class, which is the
+    accuracy of always naming it; None for a quantity.
+    """
 
     name: str
     sha256: str
@@ -90,6 +94,7 @@ class Data(_Entry):
     inputs: Count | None = None
     scale: str | None = None
     notices: list[str] | None = None
+    largest_class: dict[str, Number] | None = None
 
 
 class Environment(_Entry):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,9 @@ SECTIONS: Mapping[str, Sequence[Callable[[Group], Iterator[Panel]]]] = {
 }
 """The figures of a group, by the heading on the page that they stand under."""
 
+ACROSS = "Across the data"
+"""The heading of the figure that belongs to all groups."""
+
 
 def panels(group: Group) -> Iterator[tuple[str, Panel]]:
     """The figures of a group that apply, each with the heading it stands under; their names are different as files."""
@@ -349,6 +353,34 @@ def panels(group: Group) -> Iterator[tuple[str, Panel]]:
             yield heading, panel
 
 
+def across_data(report: Report) -> Iterator[Panel]:
+    """The monitor metric against the one key of the data set that differs between groups: a line for each configuration that several
+    of them have, best first."""
+    groups = report.groups
+    keys = {key for group in groups for key in group.data_keys}
+    if len(keys) != 1 or len({group.monitor for group in groups}) > 1 or any(not group.data_keys for group in groups):
+        return
+    (key,), metric = keys, groups[0].monitor
+    series = defaultdict[str, list[tuple[Any, Configuration]]](list)
+    for group in groups:
+        for each in _scored(group):
+            series[each.label].append((group.data_keys[key], each))
+    sign = -1 if higher_is_better(metric) else 1
+    several = [label for label, members in series.items() if len(members) > 1]
+    several.sort(key=lambda label: sign * sum(each.metrics[metric].mean for _, each in series[label]) / len(series[label]))
+    shown = {label: series[label] for label in several[: len(style.LINES)]}
+    if not shown:
+        return
+    values = ordered(value for members in shown.values() for value, _ in members)
+    panel = new_panel("across", first_upper(f"{metric_name(metric)} against {plain(key)}"))
+    scale = setting_scale(values)
+    entries = settings_lines(panel, groups[0], scale, shown)
+    panel.setting_axis(key, scale, values)
+    note = "Each place on the axis is other data; a verdict holds within one of them."
+    note += f" The best {len(shown)} of {len(several)} configurations." if len(shown) < len(several) else ""
+    yield panel.finish(note, "all data", entries)
+
+
 @dataclass(frozen=True)
 class Drawn:
     """A figure inside the page. heading: what it stands under. svg: its text."""
@@ -361,7 +393,7 @@ class Drawn:
 
 
 def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
-    """Draws the figures of the first groups; returns those of each group, for the page.
+    """Draws the figures of the first groups; returns those of each group, for the page, the first with that of all groups.
 
     folder: where plots/ is written, each figure as .png and .svg; figures that an older report wrote there go, and nothing else.
     Where there are several groups, names begin with `g1-`, `g2-` …. Equal reports give equal bytes.
@@ -374,8 +406,9 @@ def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
     with style.context():
         for number, group in enumerate(report.groups[:GROUPS], 1):
             drawn.append([])
-            for heading, panel in panels(group):
-                name = f"g{number}-{panel.name}" if len(report.groups) > 1 else panel.name
+            found = ((ACROSS, panel) for panel in across_data(report) if number == 1)
+            for heading, panel in chain(found, panels(group)):
+                name = f"g{number}-{panel.name}" if len(report.groups) > 1 and heading != ACROSS else panel.name
                 text = svg(panel, _maker(f"{name}.svg"))
                 drawn[-1].append(Drawn(heading, panel.title, panel.note, panel.wide, for_page(panel, text)))
                 if home is not None:

@@ -16,7 +16,7 @@ from mlp_cli import files
 from mlp_cli.config.resolved import show
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
-from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread
+from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, largest_class, overview
 from mlp_cli.report.verdict import against, compared
 from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, plain, scaled, score_text
 from mlp_cli.text import counted, either, metric_name
@@ -71,6 +71,8 @@ def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None)
             counts=_counts(report),
             caveat=caveat(report.groups),
             parts=parts,
+            overview=_rows(overview(report)),
+            across=[each for own in drawn for each in own if each.heading == figures.ACROSS],
             commands=commands[:_COMMANDS],
             commands_more=commands[_COMMANDS:],
             environments=_environments(report),
@@ -169,7 +171,11 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None, drawn: Seq
         "columns": shown,
         "rows": rows,
         "look": _printed(shown, cells),
-        "sections": {each.heading: [other for other in drawn if other.heading == each.heading] for each in drawn},
+        "sections": {
+            each.heading: [other for other in drawn if other.heading == each.heading]
+            for each in drawn
+            if each.heading != figures.ACROSS
+        },
         "gallery": gallery,
         "score": _score(group, gallery),
         "failures": _failures(group.failures[:_FAILURES]),
@@ -221,7 +227,13 @@ def _data(group: Group) -> str:
     counts = [f"{group.data[part]:,} {part}" for part in ("train", "validation", "test") if isinstance(group.data.get(part), int)]
     words = [str(group.data.get("name") or "unnamed data"), ", ".join(counts), group.split, group.task]
     digest = str(group.data.get("sha256") or "")
-    return "; ".join(word for word in words if word) + (f"; SHA-256 {digest[:12]}…" if digest else "")
+    text = "; ".join(word for word in words if word) + (f"; SHA-256 {digest[:12]}…" if digest else "")
+    return f"{text}. {largest_class(group)}".strip()
+
+
+def _rows(table: Sequence[tuple[str, list[str]]]) -> list[list[str]]:
+    """A table of columns as its heading and its rows."""
+    return [list(row) for row in zip(*([heading, *texts] for heading, texts in table), strict=True)]
 
 
 def _example(group: Group) -> str:

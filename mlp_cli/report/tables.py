@@ -74,6 +74,9 @@ def columns(group: Group, names: Iterable[str]) -> list[Column]:
     found = [Column(key, key, numeric=False) for key in group.keys] or [_COLUMNS["label"]]
     for name in names:
         unit = ", ".join([*(["%"] if is_percent(name) else []), *(spread if name in group.metrics else [])])
+        part = {"val": "validation"}.get(name.partition("_")[0], name.partition("_")[0])
+        share = (group.data.get("largest_class") or {}).get(part) if name.endswith("accuracy") else None
+        unit += "" if share is None else f"; largest class {100 * share:.1f}"
         found.append(_COLUMNS.get(name) or Column(name, metric_name(name), unit))
     return found
 
@@ -167,6 +170,30 @@ def shown_metrics(group: Group) -> list[str]:
     return [name for name in group.metrics if name == group.monitor or (name in kept and not name.startswith("train_"))]
 
 
+def overview(report: Report) -> list[Texts]:
+    """The best configuration of each group, where there are several: the data's keys that differ, or the group's title."""
+    groups = report.groups if len(report.groups) > 1 else []
+    keys = dict.fromkeys(key for group in groups for key in group.data_keys)
+    titles = len({tuple(group.data_keys.items()) for group in groups}) < len(groups)
+    found = [("data", [group.title for group in groups])] if titles else []
+    found += [(key, [show(group.data_keys[key]) if key in group.data_keys else NOTHING for group in groups]) for key in keys]
+    found.append(("best", [NOTHING if group.best is None else group.best.label for group in groups]))
+    monitors = dict.fromkeys(group.monitor for group in groups)
+    for name in monitors:
+        texts = [
+            NOTHING if group.best is None or group.monitor != name else cell(group, group.best, name).text for group in groups
+        ]
+        found.append((Column(name, metric_name(name)).heading, texts))
+    return found if groups else []
+
+
+def largest_class(group: Group) -> str:
+    """What always naming the largest class would score, in a sentence; nothing for a quantity, or where it is not known."""
+    shares = group.data.get("largest_class") or {}
+    parts = [f"{100 * shares[part]:.1f} % of the {part} rows" for part in ("validation", "test") if part in shares]
+    return f"The largest class is {' and '.join(parts)}." if parts else ""
+
+
 def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
     """A group's table for a terminal and for Markdown: the heading and the texts of each column.
 
@@ -185,7 +212,8 @@ def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
 
 def table_text(report: Report, only_changed: bool = False, room: int | None = None) -> str:
     """The whole report for a terminal. room: its width in characters, for which tables leave out what matters least; None for any."""
-    blocks: list[list[str]] = []
+    table = [(heading, [cut(one_line(text), _WIDEST) for text in texts]) for heading, texts in overview(report)]
+    blocks = [["  ".join(row).rstrip() for row in zip(*map(_padded, table), strict=True)]] if table else list[list[str]]()
     for group in report.groups:
         kept, gone = _fitting(text_columns(group, only_changed), room)
         rows = ["  ".join(row).rstrip() for row in zip(*map(_padded, kept), strict=True)]
@@ -216,6 +244,7 @@ def _fitting(table: list[Texts], room: int | None) -> tuple[list[Texts], list[st
 
 def _remarks(group: Group) -> list[str]:
     found = [f"note: {one_line(note)}" for note in group.notes]
+    found += list(filter(None, [largest_class(group)]))
     if group.importance:
         shares = ", ".join(f"{each.key} {100 * each.share:.0f} %" for each in group.importance)
         found.append(f"share of the variance of {metric_name(group.monitor)}: {one_line(shares)}")
@@ -243,10 +272,14 @@ def _broken(report: Report) -> list[str]:
 
 def markdown(report: Report, only_changed: bool = False) -> str:
     """The tables as Markdown, in which nothing of a config is taken for markup."""
-    blocks: list[list[str]] = []
+
+    def table(columns: Sequence[Texts]) -> list[str]:
+        found = [map(_unmarked, [name, "---", *texts]) for name, texts in columns]
+        return ["| " + " | ".join(row) + " |" for row in zip(*found, strict=True)]
+
+    blocks = [table(overview(report))] if len(report.groups) > 1 else list[list[str]]()
     for group in report.groups:
-        table = [map(_unmarked, [name, "---", *texts]) for name, texts in text_columns(group, only_changed)]
-        rows = ["| " + " | ".join(row) + " |" for row in zip(*table, strict=True)]
+        rows = table(text_columns(group, only_changed))
         remarks = [f"{_unmarked(line)}  " for line in _remarks(group)]
         blocks.append([f"## {_unmarked(group.title)}", "", _unmarked(group.sentence), "", *rows, "", *remarks])
     if report.broken:

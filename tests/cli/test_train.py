@@ -133,6 +133,7 @@ def test_a_run_records_what_it_was_given(mlp: Mlp, tmp_path: Path) -> None:
     assert record["metrics"]["train_accuracy"] > 0.97 and record["metrics"]["val_accuracy"] > 0.9
     data = record["data"]
     assert data["classes"] == ["k0", "k1"] and (data["inputs"], data["scale"], data["notices"]) == (2, "standard", [])
+    assert data["largest_class"] == {"train": 0.5, "validation": 0.5}
     (folder,) = (tmp_path / "results").glob("times-*")
     line = "data  180 training, 20 validation rows; 2 classes: k0, k1; 2 inputs, scaled to mean 0 and deviation 1"
     assert (folder / "log.txt").read_text().splitlines()[0].endswith(f" {line}")

@@ -13,6 +13,7 @@ from mlp_cli.plots import style
 from mlp_cli.report.build import make_report
 from mlp_cli.report.figures import draw, panels
 from mlp_cli.report.model import Group
+from mlp_cli.report.scales import metric_scale
 
 RATES = (0.0001, 0.001, 0.01)
 
@@ -305,3 +306,31 @@ def test_the_largest_values_that_a_run_may_have(tmp_path: Path) -> None:
         "comparison",
         "time",
     }
+
+
+def test_a_zero_among_small_values_has_a_place_of_its_own(tmp_path: Path) -> None:
+    for number, l1 in enumerate((0, 1e-5, 1e-4, 1e-3)):
+        write_run(tmp_path, {"l1": l1}, score=0.9 + number / 1000)
+    figure = the_figure(tmp_path, "val_accuracy-l1")
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    across = [axes.transData.transform((x, 90))[0] for x in (0, 1e-5, 1e-4, 1e-3)]
+    assert min(np.diff(across)) > 0.2 * (across[-1] - across[0]), "none lies on another"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "10⁻⁵", "10⁻⁴", "10⁻³"], "in one notation"
+    assert axes.get_xlabel() == "l1, log scale with a 0"
+
+
+@pytest.mark.parametrize(("low", "high"), [(3e5, 4e6), (0.02, 3.0), (1e-7, 5.0), (2e4, 9e5), (1.0, 1e9)])
+def test_an_axis_has_one_notation(low: float, high: float) -> None:
+    texts = [text for _, text in metric_scale("val_loss", (low, high)).ticks]
+    assert 2 <= len(texts) <= 8 and len({"10" in text and text[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹" for text in texts}) == 1, texts
+
+
+def test_one_epoch_of_one_seed_is_a_point(tmp_path: Path) -> None:
+    for rate in (0.01, 0.1):
+        write_run(tmp_path, {"learning_rate": rate}, epochs=1)
+    figure = the_figure(tmp_path, "accuracy")
+    lines = figure.axes[0].get_lines()
+    assert [len(line.get_xdata()) for line in lines] == [1, 1] and all(line.get_marker() != "None" for line in lines)
+    assert "One run each." in texts(figure) and not figure.axes[0].collections, "no band"
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["1"]

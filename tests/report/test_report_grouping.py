@@ -10,9 +10,11 @@ from fake_runs import SHA256, write_run
 
 from mlp_cli.errors import UsageError
 from mlp_cli.experiment import FILES
+from mlp_cli.plots import style
 from mlp_cli.report.build import make_report
+from mlp_cli.report.figures import across_data
 from mlp_cli.report.model import Configuration, Group
-from mlp_cli.report.tables import runs_csv, shown_metrics, summary_csv
+from mlp_cli.report.tables import markdown, overview, runs_csv, shown_metrics, summary_csv, table_text
 from mlp_cli.sweep.summary import Standings, summarize
 from mlp_cli.sweep.trials import Trial, Trials
 
@@ -273,3 +275,11 @@ def test_sections_are_named_by_the_key_of_the_data_that_differs(tmp_path: Path) 
     ]
     rows = list(csv.DictReader(io.StringIO(runs_csv(report))))
     assert [row["dataset.noise"] for row in rows] == ["0.1", "0.1", "0.4", "0.4"]
+    columns = dict(overview(report))
+    assert columns["dataset.noise"] == ["0.1", "0.4"] and len(columns["best"]) == 2 and "validation accuracy %" in columns
+    first, *_ = table_text(report).splitlines()
+    assert first.split() == ["dataset.noise", "best", "validation", "accuracy", "%"] and "| 0.4 |" in markdown(report)
+    with style.context():
+        (panel,) = across_data(report)
+    ends = [line.get_xdata() for line in panel.axes.get_lines() if len(line.get_xdata()) == 2]
+    assert panel.title == "Validation accuracy against dataset.noise" and [list(end) for end in ends] == [[0.1, 0.4]] * 2

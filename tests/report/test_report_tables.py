@@ -13,12 +13,14 @@ from mlp_cli.errors import UsageError
 from mlp_cli.files import strict_json
 from mlp_cli.report.build import make_report
 from mlp_cli.report.model import Report, Summary
+from mlp_cli.report.page import page
 from mlp_cli.report.scales import ordered
 from mlp_cli.report.tables import (
     Cell,
     arrange,
     as_json,
     cell,
+    columns,
     csv_cell,
     keep_top,
     markdown,
@@ -266,3 +268,15 @@ def test_cells() -> None:
         "'-x",
         "a b",
     ]
+
+
+def test_the_largest_class_stands_beside_accuracies(tmp_path: Path) -> None:
+    data = {"name": "rare", "sha256": "a" * 64, "train": 80, "validation": 20, "test": 10}
+    shares = {"train": 0.9, "validation": 0.95, "test": 0.8}
+    for seed in range(2):
+        write_run(tmp_path, seed=seed, score=0.94, data=data | {"largest_class": shares})
+    report = make_report([tmp_path])
+    assert "The largest class is 95.0 % of the validation rows and 80.0 % of the test rows." in table_text(report)
+    units = {column.key: column.unit for column in columns(report.groups[0], ("val_accuracy", "val_loss"))}
+    assert units["val_accuracy"].endswith("; largest class 95.0") and "largest" not in units["val_loss"]
+    assert "The largest class is 95.0 %" in page(report, [[]])
