@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlp_cli import files
+from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
 from mlp_cli.report.groups import make_groups
@@ -17,6 +20,7 @@ from mlp_cli.report.tables import OWN_COLUMNS, hide, part_columns, runs_csv, sum
 from mlp_cli.report.triage import triage
 from mlp_cli.report.verdict import compare
 from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
+from mlp_cli.text import is_percent
 
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
@@ -26,13 +30,19 @@ RUN_COLUMNS = ("id", "name", "seed", "status")
 
 
 def make_report(
-    paths: Sequence[Path], results: Path = Path("results"), *, where: str | None = None, baseline: str | None = None
+    paths: Sequence[Path],
+    results: Path = Path("results"),
+    *,
+    where: str | None = None,
+    baseline: str | None = None,
+    margin: str | None = None,
 ) -> Report:
     """The report on all runs below `paths` (of `results` where there are none).
 
     where: a condition (see `where.parse`). One on the config, seed or status chooses runs before anything is computed; one on
     scores or verdicts chooses configurations afterwards, so that it drops no unlucky seed.
     baseline: a RUN; its configuration is what the others of its group are compared with.
+    margin: a difference that does not matter, in the unit of what chooses: `0.005` or `0.5%` of an accuracy.
     Errors: UsageError for an unknown path, column or run, and where there is nothing to report, which then names what is broken.
     """
     asked = list(paths) or [results]
@@ -45,7 +55,8 @@ def make_report(
     groups = make_groups(runs)
     base = None if baseline is None else _find_baseline(groups, baseline)
     for group in groups:
-        compare(group, base if base is not None and any(each is base for each in group.configurations) else None)
+        own = base if base is not None and any(each is base for each in group.configurations) else None
+        compare(group, own, None if margin is None else score_value("--margin", group.monitor, margin))
         group.importance, group.importance_note = weigh(group)
         group.failures = triage(group)
     if after is not None:
@@ -55,14 +66,55 @@ def make_report(
     return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked)
 
 
+def score_value(option: str, metric: str, text: str) -> float:
+    """A positive number on the scale of a metric: an accuracy is a fraction, or has a percent sign. Errors: UsageError."""
+    share = is_percent(metric)
+    try:
+        value = float(f"{text[:-1]}e-2") if share and text.endswith("%") else float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{option} {text!r} is no positive number", f"write {'0.005 or 0.5%' if share else '0.01'}, for one")
+    if share and value > 1:
+        raise UsageError(f"{option} {text}: an accuracy is at most 1", f"write {value / 100:.12g} or {text}%")
+    return value
+
+
+def check_claim(report: Report, text: str) -> list[str]:
+    """What does not hold of a claim about the best configuration of each group, in words; nothing where it holds.
+
+    text: a condition as in --where, on the columns of summary.csv; `lower(test_accuracy)` and `upper(…)` are the ends of the mean's
+    95 % interval. Errors: UsageError as `where.parse` has them.
+    """
+    from mlp_cli.report.where import parse
+
+    metrics = {name for group in report.groups for name in group.metrics}
+    known = [*OWN_COLUMNS, *metrics, *part_columns(metrics)]
+    plain = re.sub(r"\b(lower|upper)\(\s*(\w+)\s*\)", lambda found: f"{found[2]}_{_ENDS[found[1]]}", text)
+    condition = parse(plain, sorted(known), "--assert")
+    wrong = []
+    for group in report.groups:
+        row = {} if group.best is None else {name: value_of(group.best, name) for name in condition.columns}
+        if group.best is None:
+            wrong.append(f"{group.title}: there is no best configuration")
+        elif not condition.test(row):
+            values = ", ".join(f"{name} is {show(value)}" for name, value in row.items())
+            wrong.append(f"{group.title}: {group.best.label}: {values}")
+    return wrong
+
+
+_ENDS = {"lower": "low", "upper": "high"}
+
+
 def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Path:
     """Where a report goes: into the one path asked for, else into the results."""
     return (paths[0] if len(paths) == 1 else results) / "report"
 
 
-def write_report(report: Report, folder: Path) -> Path:
+def write_report(report: Report, folder: Path, reload: int | None = None) -> Path:
     """Writes index.html, summary.csv, runs.csv and plots/ into a folder, replacing those of an older report. Returns the page.
 
+    reload: seconds after which the page loads itself again.
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
     written.
     """
@@ -78,7 +130,7 @@ def write_report(report: Report, folder: Path) -> Path:
     files.make_folder(folder)
     files.write_text(folder / "summary.csv", summary_csv(report))
     files.write_text(folder / "runs.csv", runs_csv(report))
-    return write_page(report, folder, figures.draw(report, folder))
+    return write_page(report, folder, figures.draw(report, folder), reload)
 
 
 def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:

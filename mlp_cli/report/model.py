@@ -80,7 +80,10 @@ class Configuration:
     left out. runs: one a seed, by seed; copies: runs of a seed that `runs` has already, not counted anywhere.
     n: completed runs, over which the metrics are; failed: failed and diverged ones; unfinished, pruned: runs in those states,
     left out of the statistics. metrics: by name (`val_accuracy`). p: adjusted, against the group's reference; None where it was
-    not tested. verdict: `best, baseline, better, indistinguishable, worse, too few seeds`. paired: of the monitor metric, this
+    not tested. verdict: `best, baseline, better, indistinguishable, equivalent, worse, too few seeds`. interval: the ends of the
+    simultaneous 95 % interval of its mean minus the reference's, None where it was not tested. detectable: of one that was not told
+    apart, the smallest true difference that these seeds find with a chance of 80 %. seeds_needed: with a margin, the seeds of each
+    that would find it, 0 for more than 50. paired: of the monitor metric, this
     one minus the reference over their common seeds (shown, not used). best_epoch, parameters, seconds: means over completed
     runs. config: the whole flat config without seed and name.
     """
@@ -97,6 +100,9 @@ class Configuration:
     config: dict[str, Any]
     p: float | None = None
     verdict: str = ""
+    interval: tuple[float, float] | None = None
+    detectable: float | None = None
+    seeds_needed: int | None = None
     paired: Summary | None = None
     best_epoch: float | None = None
     parameters: int | None = None
@@ -150,6 +156,8 @@ class Group:
     validation part. task: `classification` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
     keys: config keys that differ, in the config's order. data_keys: keys of the data set that differ between groups, and this one's
     values. configurations: sorted, best first. sentence: the verdict in words.
+    margin: the difference that does not matter, in the monitor's unit; None without one. smallest: the configuration with the fewest
+    parameters, fewer than the reference, that is not worse by the margin or, without one, was not told apart.
     reference: what all others are compared with: the best, or the baseline (baseline is then true); None where there is none.
     importance: largest first, or empty, with the reason in importance_note. notes: what a reader must know besides.
     """
@@ -167,6 +175,8 @@ class Group:
     best: Configuration | None = None
     reference: Configuration | None = None
     baseline: bool = False
+    margin: float | None = None
+    smallest: Configuration | None = None
     importance: list[Importance] = field(default_factory=list)
     importance_note: str = ""
     failures: list[Failure] = field(default_factory=list)

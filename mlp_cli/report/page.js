@@ -78,6 +78,14 @@
   };
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
+  // What a reader has set, by section, is kept in the address: a page that reloads itself stays as it was.
+  const kept = new URLSearchParams(location.hash.slice(1));
+  const keep = (name, value) => {
+    if (value) kept.set(name, value);
+    else kept.delete(name);
+    history.replaceState(null, "", [...kept].length ? `#${kept}` : location.pathname + location.search);
+  };
+
   for (const section of document.querySelectorAll("main section")) {
     const table = section.querySelector("table.main");
     const body = table.tBodies[0];
@@ -118,6 +126,7 @@
       const filter = filterOf(input.value, keys);
       wrong = filter.wrong;
       for (const each of rows) each.shown = filter.test(each.cells);
+      keep(`${section.id}-filter`, input.value);
       draw();
     });
 
@@ -139,6 +148,7 @@
           const difference = numeric ? left.number - right.number : inOrder(left.text, right.text);
           return sign * difference || a.index - b.index;
         });
+        keep(`${section.id}-sort`, `${direction === "ascending" ? "" : "-"}${keys[column]}`);
         draw();
       });
     });
@@ -152,5 +162,15 @@
 
     section.querySelector(".tools").hidden = rows.length < 2; // nothing to filter
     draw();
+    const sorted = kept.get(`${section.id}-sort`) || "";
+    const sorting = heads[keys.indexOf(sorted.replace("-", ""))];
+    if (sorting) for (let click = 0; click < (sorted.startsWith("-") ? 2 : 1); click += 1) sorting.firstElementChild.click();
+    input.value = kept.get(`${section.id}-filter`) || "";
+    if (input.value) input.dispatchEvent(new Event("input"));
+  }
+
+  if (document.querySelector("meta[http-equiv=refresh]")) {
+    addEventListener("pagehide", () => keep("scroll", String(Math.round(scrollY))));
+    scrollTo(0, Number(kept.get("scroll") || 0));
   }
 })();

@@ -36,17 +36,20 @@ _UPRIGHT, _ACROSS = 700, 960  # pixels of a table on A4
 _LETTER, _BESIDE = 5.2, 5  # pixels of a letter there, and beside a cell
 
 
-def write_page(report: Report, folder: Path, drawn: Sequence[Sequence[figures.Drawn]] | None = None) -> Path:
+def write_page(
+    report: Report, folder: Path, drawn: Sequence[Sequence[figures.Drawn]] | None = None, reload: int | None = None
+) -> Path:
     """Writes index.html into `folder`, which must exist, whole or not at all; equal reports give equal bytes.
 
-    drawn: the figures of each group, None to draw them. Returns its path. Errors: RunError where it cannot be written.
+    drawn: the figures of each group, None to draw them. reload: see `build.write_report`.
+    Returns its path. Errors: RunError where it cannot be written.
     """
     path = folder / NAME
-    files.write_text(path, page(report, drawn))
+    files.write_text(path, page(report, drawn, reload))
     return path
 
 
-def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None) -> str:
+def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None, reload: int | None = None) -> str:
     """The page as text. Every value in it is escaped; characters that cannot be seen are spelt out."""
     from markupsafe import Markup
 
@@ -68,6 +71,7 @@ def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None)
             js=Markup(js),
             title=_title(report),
             report=report,
+            reload=reload,
             counts=_counts(report),
             caveat=caveat(report.groups),
             parts=parts,

@@ -396,7 +396,8 @@ def _group_json(group: Group) -> dict[str, Any]:
         **{name: getattr(group, name) for name in ("title", "data", "split", "task")},
         "metric": group.monitor,
         "sentence": group.sentence,
-        **{name: each.id if (each := getattr(group, name)) else None for name in ("best", "reference")},
+        **{name: each.id if (each := getattr(group, name)) else None for name in ("best", "reference", "smallest")},
+        "margin": group.margin,
         **{name: getattr(group, name) for name in ("keys", "data_keys")},
         "configurations": [_configuration_json(each) for each in group.configurations],
         "importance": {each.key: each.share for each in group.importance} or None,
@@ -410,7 +411,8 @@ def _configuration_json(each: Configuration) -> dict[str, Any]:
     def values(summary: Summary | None) -> dict[str, Any] | None:
         return None if summary is None else {part: getattr(summary, part) for part in (*SUMMARY_PARTS, "n")}
 
-    own = ("id", "label", "differs", "n", "failed", "unfinished", "pruned", "p", "verdict", "best_epoch", "parameters", "seconds")
+    named = ("id", "label", "differs", "n", "failed", "unfinished", "pruned", "p", "verdict")
+    trained = ("interval", "detectable", "seeds_needed", "best_epoch", "parameters", "seconds")
     metrics = {name: values(summary) for name, summary in each.metrics.items()}
     paired = {"paired": values(each.paired), "runs": [str(run.folder) for run in each.runs]}
-    return {name: getattr(each, name) for name in own} | {"metrics": metrics} | paired
+    return {name: getattr(each, name) for name in (*named, *trained)} | {"metrics": metrics} | paired

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, ranking
+from mlp_cli.report import power
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.statistics import games_howell, paired, verdict
-from mlp_cli.report.wording import interval, mean_and_sd, p_value, score_text
+from mlp_cli.report.wording import digits, interval, mean_and_sd, p_value, scaled, score_text
 from mlp_cli.text import counted, is_percent, metric_name
 
 _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
+_FEW_SEEDS = 5  # below which a standard deviation's own range is told
 
 
-def compare(group: Group, baseline: Configuration | None = None) -> None:
-    """Fills in, in place: best, reference, p, verdicts, paired differences, the order and the sentence.
+def compare(group: Group, baseline: Configuration | None = None, margin: float | None = None) -> None:
+    """Fills in, in place: best, reference, p, verdicts, intervals, paired differences, the order and the sentence.
 
     The best is chosen by `choosing.best_of`. baseline: a configuration of this group that all others are compared with instead.
-    Where there is nothing to compare with, only `too few seeds` is told.
+    margin: a difference that does not matter, in the monitor's unit. Where there is nothing to compare with, only `too few seeds` is
+    told.
     """
+    group.margin = margin
     higher, monitor = higher_is_better(group.monitor), group.monitor
     standings = [
         Standing(each.label, _mean(each, monitor), _seeds(each, monitor), each.failed, each.pruned, _mean(each, "val_loss"))
@@ -59,9 +66,55 @@ def _judge(group: Group, reference: Configuration, higher: bool) -> None:
         each.verdict = "baseline" if group.baseline else "best"
         if each is not reference:
             each.p = p
-            difference = (_mean(each, group.monitor) or 0.0) - reference.metrics[group.monitor].mean
-            each.verdict = verdict(p, difference, higher)
+            each.verdict = verdict(p, _difference(group, each), higher)
             each.paired = paired(sample, samples[place])
+    tested = [each for each in group.configurations if each.p is not None]
+    if tested:
+        _tell_how_sure(group, reference, tested)
+        smaller = [each for each in tested if _is_smaller(each, reference) and _may_stand(group, each) and not each.failed]
+        group.smallest = min(smaller, key=lambda each: each.parameters or 0, default=None)
+
+
+def _difference(group: Group, each: Configuration) -> float:
+    """Its mean minus the reference's."""
+    reference = 0.0 if group.reference is None else group.reference.metrics[group.monitor].mean
+    return each.metrics[group.monitor].mean - reference if group.monitor in each.metrics else 0.0
+
+
+def _sample(group: Group, each: Configuration) -> power.Sample:
+    summary = each.metrics[group.monitor]
+    return summary.sd or 0.0, summary.n
+
+
+def _tell_how_sure(group: Group, reference: Configuration, tested: Sequence[Configuration]) -> None:
+    """Fills in the intervals, `equivalent`, and the differences that these seeds find."""
+    count, own = len(tested) + 1, _sample(group, reference)
+    wide = power.reaches(own, [_sample(group, each) for each in tested], count)
+    for each, half in zip(tested, wide, strict=True):
+        middle, sample = _difference(group, each), _sample(group, each)
+        each.interval = middle - half, middle + half
+        if each.verdict == "indistinguishable":
+            each.detectable = power.detectable(own, sample, count)
+        if group.margin is not None:
+            each.seeds_needed = power.seeds_needed(group.margin, own[0], sample[0], count) or 0
+            if max(map(abs, each.interval)) <= group.margin:
+                each.verdict = "equivalent"
+
+
+def _is_smaller(each: Configuration, other: Configuration) -> bool:
+    return each.parameters is not None and other.parameters is not None and each.parameters < other.parameters
+
+
+def _may_stand(group: Group, each: Configuration) -> bool:
+    """Whether a configuration is not worse by the margin or, without one, was not told apart."""
+    return each.verdict == "indistinguishable" if group.margin is None else worst_loss(group, each) < group.margin
+
+
+def worst_loss(group: Group, each: Configuration) -> float:
+    """How much worse than the reference a configuration may be, at the end of its interval; infinite where it was not tested."""
+    if each.interval is None:
+        return math.inf
+    return -each.interval[0] if higher_is_better(group.monitor) else each.interval[1]
 
 
 def _by_seed(each: Configuration, metric: str) -> dict[int, float]:
@@ -86,6 +139,7 @@ def sentence(group: Group) -> str:
         return f"{parts[0]} There is no other configuration to compare it with."
     against = f"the baseline {group.reference.label}" if group.baseline and group.reference is not None else "it"
     tellings = {
+        "equivalent": f"equivalent to {against}: within {amount(group, group.margin or 0.0)}",
         "indistinguishable": f"indistinguishable from {against}",
         "worse": f"worse than {against}",
         "better": f"better than {against}"
@@ -97,7 +151,33 @@ def sentence(group: Group) -> str:
         count = sum(each.verdict == name for each in others)
         if count:
             parts.append(f"{_share(count, len(others))} {telling}.")
-    return " ".join(parts)
+    return " ".join([*parts, *_of_the_smallest(group)])
+
+
+def _of_the_smallest(group: Group) -> list[str]:
+    """What is said of the smallest network that may stand beside the reference."""
+    if (each := group.smallest) is None:
+        small = group.reference is not None and any(_is_smaller(other, group.reference) for other in group.configurations)
+        return (
+            [f"No smaller network is shown to be less than {amount(group, group.margin)} worse."]
+            if group.margin and small
+            else []
+        )
+    worse = amount(group, max(0.0, worst_loss(group, each)))
+    size = f"{each.label} ({each.parameters or 0:,} parameters)"
+    if group.margin is not None:
+        return [f"The smallest network that is not worse by {amount(group, group.margin)}: {size}, at most {worse} worse."]
+    seeds = counted(each.metrics[group.monitor].n, "seed")
+    return [f"The smallest network, {size}: not told apart, but up to {worse} worse is compatible with these {seeds}."]
+
+
+def amount(group: Group, value: float) -> str:
+    """A difference of the monitor with its unit: `0.5 points` for an accuracy."""
+    shown = scaled(group.monitor, value)
+    text = digits(
+        float(f"{shown:.2g}"), 1 if abs(shown) >= 10 else max(0, 1 - math.floor(math.log10(abs(shown)))) if shown else 0
+    )
+    return f"{text} points" if is_percent(group.monitor) else text
 
 
 def _share(count: int, others: int) -> str:
@@ -142,6 +222,7 @@ def against(group: Group, each: Configuration) -> str:
     words = f"Against the {compared(group)}: {each.verdict}"
     if each.p is not None:
         words += ", adjusted p\u00a0" + ("" if each.p < 0.001 else "=\u00a0") + p_value(each.p)
+    words += _how_sure(group, each)
     if each.paired is not None:
         unit = " percentage points" if is_percent(group.monitor) else ""
         words += f"; {metric_name(group.monitor)} paired by seed {mean_and_sd(group.monitor, each.paired)}{unit} ("
@@ -149,3 +230,21 @@ def against(group: Group, each: Configuration) -> str:
         words += f"95 % interval {between}, " if between else ""
         words += f"n\u00a0=\u00a0{each.paired.n})"
     return words + "."
+
+
+def _how_sure(group: Group, each: Configuration) -> str:
+    """What these seeds can find, and what would be needed."""
+    words, reference = "", group.reference
+    if each.interval is not None:
+        low, high = (amount(group, end) for end in each.interval)
+        words += f"; difference {low.removesuffix(' points')} to {high} (simultaneous 95 % interval)"
+    if each.detectable is not None and reference is not None:
+        words += f"; these seeds find a true difference of {amount(group, each.detectable)} with a chance of 80 %"
+        thin = [sample for sample in (_sample(group, reference), _sample(group, each)) if sample[1] < _FEW_SEEDS and sample[0]]
+        ranges = [[amount(group, end) for end in (sample[0], *power.sd_range(sample))] for sample in thin]
+        known = [f"{sd} may be {low} to {high}" for sd, low, high in ranges]
+        words += f", if the standard deviations are the true ones ({', '.join(known)})" if known else ""
+    if each.seeds_needed is not None and group.margin is not None:
+        needed = str(each.seeds_needed) if each.seeds_needed else f"more than {power.MOST_SEEDS}"
+        words += f"; to find {amount(group, group.margin)} takes {needed} seeds of each"
+    return words

@@ -26,6 +26,10 @@ _ORDERS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_EXAMPLES = {
+    "--where": "--where 'learning_rate<0.01 and optimizer=adam'",
+    "--assert": "--assert 'lower(test_accuracy)>=0.97'",
+}
 _NOTHING = ("null", "none", "false")
 _LONGEST = 2_000
 _DEEPEST = 50
@@ -44,8 +48,8 @@ class Condition:
     test: Test
 
 
-def parse(text: str, known: Iterable[str]) -> Condition:
-    """The condition that `text` states. known: the columns there are.
+def parse(text: str, known: Iterable[str], option: str = "--where") -> Condition:
+    """The condition that `text` states. known: the columns there are. option: what messages call it.
 
     Comparisons (`=`, `==`, `!=`, `<`, `<=`, `>`, `>=`) of a column with a value, joined by `and`, `or`, `not` and parentheses. A
     value is a number (an accuracy as a fraction, or with %), a word, a list such as `[300, 100]`, or anything in quotes; `null`,
@@ -53,8 +57,8 @@ def parse(text: str, known: Iterable[str]) -> Condition:
     Errors: UsageError with the position, and the nearest column.
     """
     if len(text) > _LONGEST:
-        raise UsageError(f"--where: the condition is longer than {_LONGEST:,} characters")
-    parser = _Parser(text, tuple(known))
+        raise UsageError(f"{option}: the condition is longer than {_LONGEST:,} characters")
+    parser = _Parser(text, tuple(known), option)
     test = parser.any_of()
     parser.take("end", f"{parser.text!r} is too much here; join conditions with and, or")
     return Condition(text, tuple(parser.columns), test)
@@ -63,8 +67,8 @@ def parse(text: str, known: Iterable[str]) -> Condition:
 class _Parser:
     """Recursive descent over `or`, `and`, `not`, parentheses and comparisons. tokens: those that are left, the next one last."""
 
-    def __init__(self, whole: str, known: tuple[str, ...]) -> None:
-        self.whole, self.known = whole.rstrip(), known
+    def __init__(self, whole: str, known: tuple[str, ...], option: str) -> None:
+        self.whole, self.known, self.option = whole.rstrip(), known, option
         self.columns: dict[str, None] = {}
         self.tokens = list(_TOKEN.finditer(self.whole))[::-1]
         for token in self.tokens[::-1]:
@@ -95,8 +99,8 @@ class _Parser:
     def error(self, token: re.Match[str], message: str) -> UsageError:
         position = token.start(str(token.lastgroup))
         shown = "".join(char if char.isprintable() else "?" for char in self.whole)
-        hint = f"{shown}\n{' ' * position}^\nfor example: --where 'learning_rate<0.01 and optimizer=adam'"
-        return UsageError(f"--where, character {position + 1}: {message}", hint)
+        hint = f"{shown}\n{' ' * position}^\nfor example: {_EXAMPLES[self.option]}"
+        return UsageError(f"{self.option}, character {position + 1}: {message}", hint)
 
     def any_of(self, depth: int = 1) -> Test:
         return self.joined("or", any, lambda: self.joined("and", all, lambda: self.one(depth)))
@@ -149,7 +153,7 @@ class _Parser:
 
     def number(self, column: str, sign: str, value: re.Match[str]) -> float | None:
         """A word as a number; None where it is none. An accuracy is a fraction, or has a percent sign."""
-        text, share = value["word"], is_percent(column)
+        text, share = value["word"], is_percent(column.removesuffix("_low").removesuffix("_high").removesuffix("_mean"))
         try:
             if share and text.endswith("%"):
                 return float(f"{text[:-1]}e-2")
