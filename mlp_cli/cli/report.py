@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -126,7 +127,7 @@ def _write(made: Report, home: Path, is_default: bool, reload: int | None) -> Pa
     try:
         return write_report(made, home, reload)
     except RunError as error:
-        if not is_default or not isinstance(error.__cause__, PermissionError):
+        if not is_default or getattr(error.__cause__, "errno", None) not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         notify(f"nothing is written: {error.message.splitlines()[0]}; --out FOLDER writes the report elsewhere")
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlp_cli import files
 from mlp_cli.config.resolved import show
@@ -16,17 +16,20 @@ from mlp_cli.report.collect import collect
 from mlp_cli.report.groups import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
+from mlp_cli.report.scales import is_number, ordered
 from mlp_cli.report.tables import OWN_COLUMNS, hide, part_columns, runs_csv, summary_csv, value_of
 from mlp_cli.report.triage import triage
 from mlp_cli.report.verdict import compare
+from mlp_cli.report.wording import plain
 from mlp_cli.runs import RECORD, SWEEP_FILES, find_run
-from mlp_cli.text import is_percent
+from mlp_cli.text import is_percent, listed
 
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
 
 RUN_COLUMNS = ("id", "name", "seed", "status")
 """What --where can ask of a run besides the keys of its config."""
+_MOST_VALUES = 12  # named one by one where no run meets a condition
 
 
 def make_report(
@@ -157,21 +160,35 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
         )
     if of_configurations:
         return runs, condition
-    chosen = [run for run in runs if condition.test(run.config | {name: getattr(run, name) for name in RUN_COLUMNS})]
+    rows = [(run, run.config | {name: getattr(run, name) for name in RUN_COLUMNS}) for run in runs]
+    chosen = [run for run, row in rows if condition.test(row)]
     if not chosen:
-        raise UsageError(f"there is nothing to report: no run meets {where}", "mlp ls lists the runs")
+        raise UsageError(f"there is nothing to report: no run meets {where}", _there_is(condition, [row for _, row in rows]))
     return chosen, None
 
 
 def _keep(groups: Sequence[Group], condition: Condition) -> list[Group]:
     """The groups with configurations that meet a condition, the others hidden."""
+    seen: list[dict[str, Any]] = []
     for group in groups:
         rows = [(each, {name: value_of(each, name) for name in condition.columns}) for each in group.configurations]
+        seen += [row for _, row in rows]
         hide(group, [each for each, row in rows if condition.test(row)])
     kept = [group for group in groups if group.configurations]
     if not kept:
-        raise UsageError(f"there is nothing to report: no configuration meets {condition.text}", "leave out --where to see all")
+        raise UsageError(f"there is nothing to report: no configuration meets {condition.text}", _there_is(condition, seen))
     return kept
+
+
+def _there_is(condition: Condition, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The values that the columns of a condition have."""
+    lines = []
+    for name in condition.columns:
+        values = [plain(show(value)) for value in ordered(row[name] for row in rows if row.get(name) is not None)]
+        numbers = len(values) > _MOST_VALUES and all(is_number(row[name]) for row in rows if row.get(name) is not None)
+        shown = [f"{values[0]} to {values[-1]}"] if numbers else values
+        lines.append(f"{name} is {listed(shown, _MOST_VALUES)}" if values else f"{name} has no value here")
+    return "\n".join(lines)
 
 
 def _find_baseline(groups: Sequence[Group], baseline: str) -> Configuration:

@@ -1,14 +1,18 @@
 """`mlp report`, `mlp ls`, `mlp diff`: options, files, exit codes; runs that were really trained, and 1,000 that were not."""
 
 import csv
+import errno
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from fake_runs import write_grid, write_run
 from small_sets import Answer
 
 from mlp_cli.report import figures
+from mlp_cli.runs import Claim
 
 Mlp = Callable[..., Answer]
 UNDRAWN = pytest.mark.usefixtures("undrawn")
@@ -303,3 +308,82 @@ def test_ls_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@UNDRAWN
+def test_a_claim_sets_the_exit_code(mlp: Mlp, tmp_path: Path) -> None:
+    for seed, score in enumerate((0.95, 0.96, 0.97)):
+        write_run(tmp_path / "results", seed=seed, score=score)
+    assert mlp("report", "--assert", "val_accuracy>=0.96").code == 0
+    answer = mlp("report", "--assert", "lower(val_accuracy) >= 94%")  # t(0.975, 2) = 4.303: 0.96 - 0.0248
+    assert answer.code == 1 and "does not hold" in answer.err and "val_accuracy_low is 0.935" in answer.err
+    assert mlp("report", "--assert", "upper(val_accuracy)>0.98 and n=3").code == 0
+    document = mlp("report", "--assert", "val_accuracy>0.99", "--json")
+    assert document.code == 1 and "val_accuracy is 0.96" in json.loads(document.out)["assert"][0]
+    wrong = mlp("report", "--assert", "val_accuracy>98")
+    assert wrong.code == 2 and "write val_accuracy>0.98 or val_accuracy>98%" in wrong.err and "--assert" in wrong.err
+
+
+@UNDRAWN
+def test_a_margin_is_in_the_document(mlp: Mlp, results: Path) -> None:
+    (group,) = json.loads(mlp("report", "--margin", "50%", "--json").out)["groups"]
+    assert group["margin"] == 0.5 and {each["verdict"] for each in group["configurations"][1:]} <= {"equivalent", "worse"}
+    assert all(len(each["interval"]) == 2 and each["seeds_needed"] >= 3 for each in group["configurations"][1:])
+    assert mlp("report", "--margin", "50").code == 2
+
+
+@UNDRAWN
+def test_results_that_cannot_be_written_are_reported_all_the_same(
+    mlp: Mlp, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A root may write everywhere, so the refusal is played."""
+    real = os.mkdir
+
+    def refuse(path: Any, *rest: Any, **named: Any) -> None:
+        if str(path).startswith("results"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        real(path, *rest, **named)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    answer = mlp("report")
+    assert answer.code == 0 and "learning_rate" in answer.out and "report  not written" in answer.out
+    assert "nothing is written" in answer.err and "--out FOLDER" in answer.err
+    assert mlp("report", "--out", "results/mine").code == 1, "where somebody asked for it"
+    assert mlp("report", "--out", "elsewhere").code == 0
+
+
+@UNDRAWN
+def test_watching_ends_with_the_last_run(mlp: Mlp, tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / "results", seed=seed)
+    home = write_run(tmp_path / "results", seed=2, status="running")
+    page, pages = tmp_path / "results" / "report" / "index.html", list[str]()
+
+    def end_the_run() -> None:
+        with Claim(home) as claim:
+            claimed.set()
+            while not page.exists():
+                time.sleep(0.01)
+            pages.append(page.read_text())
+            record = json.loads((home / "run.json").read_text())
+            done = json.loads((next(tmp_path.glob("results/*/run.json"))).read_text()) | {"config": record["config"]}
+            (home / "run.json").write_text(json.dumps(done | {"id": record["id"], "config_hash": record["config_hash"]}))
+            claim.log("done")
+
+    claimed = threading.Event()
+    thread = threading.Thread(target=end_the_run)
+    thread.start()
+    claimed.wait(10)
+    answer = mlp("report", "--watch", "1")
+    thread.join()
+    assert answer.code == 0 and "watching; the page is results/report/index.html" in answer.err
+    assert '<meta http-equiv="refresh" content="1">' in pages[0] and "1 running" in pages[0]
+    assert 'http-equiv="refresh"' not in page.read_text() and "3 runs: 3 completed" in page.read_text()
+
+
+@UNDRAWN
+def test_a_condition_that_nothing_meets_names_what_there_is(mlp: Mlp, results: Path) -> None:
+    answer = mlp("report", "--where", "learning_rate=0.5 and optimizer=adam")
+    assert answer.code == 2 and "learning_rate is 0.001, 0.1" in answer.err and "optimizer is adam, sgd" in answer.err
+    answer = mlp("report", "--where", "val_accuracy>0.999")
+    assert answer.code == 2 and "val_accuracy is 0." in answer.err

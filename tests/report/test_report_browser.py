@@ -462,3 +462,21 @@ def test_many_rows_are_shown_on_demand(opened: Opened, tmp_path: Path) -> None:
     assert len(column(page, "rank")) == 105 and not page.get_by_role("button", name="Show all 105").is_visible()
     page.locator("table.main tbody tr").nth(102).locator("a").click()
     assert page.get_by_role("dialog").is_visible(), "its sheet is behind the fold, and opens all the same"
+
+
+def test_a_page_that_reloads_itself_stays_as_it_was(opened: Opened, tmp_path: Path) -> None:
+    for number in range(60):
+        write_run(tmp_path / "runs", {"learning_rate": 0.001 + number * 1e-5}, score=0.9 + number / 1000)
+    report = make_report([tmp_path / "runs"])
+    page = opened(write_page(report, tmp_path, [[]], reload=3600))
+    page.get_by_role("searchbox").fill("val_accuracy>92%")
+    heading(page, "learning_rate").get_by_role("button").click()
+    heading(page, "learning_rate").get_by_role("button").click()
+    before = column(page, "learning_rate")
+    assert before == sorted(before, reverse=True) and 0 < len(before) < 60
+    page.evaluate("scrollTo(0, 400)")
+    page.reload()
+    assert column(page, "learning_rate") == before and page.get_by_role("searchbox").input_value() == "val_accuracy>92%"
+    assert page.evaluate("scrollY") == 400
+    page.get_by_role("searchbox").fill("")
+    assert len(column(page, "rank")) == 60
