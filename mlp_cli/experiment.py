@@ -65,7 +65,8 @@ def run(
     until: int | None = None,
     on_error: Callable[[runs.Record], None] = lambda record: None,
 ) -> Outcome:
-    """Finishes a run: reports a completed or diverged one, goes on with an interrupted one, starts a new or failed one.
+    """Finishes a run: reports a completed or diverged one, goes on with one that was interrupted or ran out of its time, starts a new
+    or failed one.
 
     threads: BLAS threads, `auto`, or None for what the run used before (1 at first). force: clear the folder first.
     plots: also draw figures. callbacks: hear of the training besides, such as a progress bar. command: for run.json.
@@ -118,7 +119,7 @@ def run(
         else:
             if lost:
                 log_and_notify(f"the run was completed, but {', '.join(lost)} is gone or empty: starting over")
-            if completed or record.status == "failed":
+            if completed or (record.status == "failed" and record.error != runs.TIMEOUT):
                 claim.clear()
                 record = new_record(plan)
             record.command = command

@@ -38,6 +38,8 @@ FORMAT = 1
 SKIPPED = "report"
 """Folders of this name hold reports, and are not looked into."""
 SWEEP_FILES = ("sweep.yaml", "trials.csv")
+TIMEOUT = "timeout"
+"""The error of a failed run that ran out of its time: it goes on from its checkpoint."""
 
 _RUN_FILES = ("config.yaml", METRICS, "timings.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", LOG)
 _RUN_NAME = re.compile(r".+-[0-9a-f]{8}")

@@ -4,8 +4,10 @@ import hashlib
 import json
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import pytest
 
 from mlp_cli import experiment
 from mlp_cli.config import config_from_mapping
-from mlp_cli.sweep import handle
-from mlp_cli.sweep.executors import Executor, Job, Result, record_failure
+from mlp_cli.sweep import pool
+from mlp_cli.sweep.attempt import record_failure
+from mlp_cli.sweep.pool import Pool, Task, TaskResult
 
 LONG = 100_000
 """Epochs of a member that is not meant to end by itself."""
@@ -26,15 +29,15 @@ PATIENCE = 1200.0
 POISONED_WORKER = Path(__file__).parent / "chaos" / "sweep" / "poisoned_worker.py"
 
 
-def make_job(images: Path, results: Path, label: str, attempt: int = 1, threads: int = 1, **keys: Any) -> Job:
+def make_job(images: Path, results: Path, label: str, threads: int = 1, **keys: Any) -> Task:
     """A member that trains a small network on `images` in a blink."""
     mapping = {"dataset": {"path": str(images), "validation": 100}, "hidden_sizes": [16], "epochs": 3, "batch_size": 32, **keys}
     config = config_from_mapping({**mapping, "name": label})
     run_id = experiment.Plan(config, results).id
-    return Job(run_id, config.to_dict(), str(results), label, threads, None, attempt, "mlp sweep")
+    return Task(run_id, config.to_dict(), str(results), threads, None, "mlp sweep")
 
 
-def make_jobs(images: Path, results: Path, count: int, **keys: Any) -> list[Job]:
+def make_jobs(images: Path, results: Path, count: int, **keys: Any) -> list[Task]:
     """Members that differ in their seeds."""
     return [make_job(images, results, f"seed-{seed}", seed=seed, **keys) for seed in range(count)]
 
@@ -47,7 +50,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> None:
         time.sleep(0.01)
 
 
-def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
+def wait_for_checkpoints(executor: Pool, jobs: Iterable[Task]) -> None:
     """Until each job has a checkpoint; none may end before."""
 
     def are_there() -> bool:
@@ -57,9 +60,19 @@ def wait_for_checkpoints(executor: Executor, jobs: Iterable[Job]) -> None:
     wait_for(are_there)
 
 
-def drain(executor: Executor, count: int) -> list[Result]:
+def begin(executor: Pool, jobs: Iterable[Task]) -> None:
+    """Submits members as soon as there is room: a cluster's workers may come later. None may end meanwhile."""
+
+    def is_taken(job: Task) -> bool:
+        return executor.submit(job) or executor.results(0.02) != []
+
+    for job in jobs:
+        wait_for(partial(is_taken, job))
+
+
+def drain(executor: Pool, count: int) -> list[TaskResult]:
     """So many results."""
-    found: list[Result] = []
+    found: list[TaskResult] = []
     end = time.monotonic() + PATIENCE
     while len(found) < count:
         assert time.monotonic() < end, "a member gave no result"
@@ -67,30 +80,38 @@ def drain(executor: Executor, count: int) -> list[Result]:
     return found
 
 
-def drive(executor: Executor, jobs: Iterable[Job], attempts: int = 2) -> dict[str, Result]:
-    """Trains all jobs; an attempt that is lost is made again, up to `attempts` in all. The last result of each, by its label."""
-    waiting = {job.run_id: job for job in jobs}
-    for job in waiting.values():
-        executor.submit(job)
-    last: dict[str, Result] = {}
+def drive(executor: Pool, jobs: Iterable[Task], attempts: int = 2, tries: dict[str, int] | None = None) -> dict[str, TaskResult]:
+    """Trains all jobs; an attempt that is lost is made again, up to `attempts` in all. The last result of each, by its label.
+
+    tries: takes the number of attempts of each, by its label.
+    """
+    waiting, flying = deque(jobs), dict[str, Task]()
+    made: Counter[str] = Counter()
+    last: dict[str, TaskResult] = {}
     end = time.monotonic() + PATIENCE
-    while waiting:
+    while waiting or flying:
         assert time.monotonic() < end, "a member gave no result"
+        while waiting and executor.submit(waiting[0]):
+            job = waiting.popleft()
+            flying[job.run_id] = job
+            made[job.label] += 1
         for result in executor.results(5.0):
-            job = waiting.pop(result.run_id)
-            if result.lost and result.attempt < attempts:
-                waiting[job.run_id] = Job(**{**job.plain(), "attempt": result.attempt + 1})
-                executor.submit(waiting[job.run_id])
+            job = flying.pop(result.run_id)
+            label = job.label
+            if result.lost and made[label] < attempts:
+                waiting.append(job)
                 continue
             if result.lost:
                 record_failure(job, result.error or "")
-                result = Result(job.run_id, "failed", result.error, result.attempt)
-            assert job.label not in last, "a member gave two results"
-            last[job.label] = result
+                result = TaskResult(job.run_id, "failed", result.error)
+            assert label not in last, "a member gave two results"
+            last[label] = result
+    if tries is not None:
+        tries |= made
     return last
 
 
-def check_that_they_go_on(executor: Executor, jobs: Sequence[Job], alone: Path) -> None:
+def check_that_they_go_on(executor: Pool, jobs: Sequence[Task], alone: Path) -> None:
     """Lets members that were cut short go on, to an epoch that none has reached, and compares them with undisturbed runs in `alone`:
     each row of metrics.csv follows from the weights of the epoch before."""
     until = 2 + max(map(rows_of, jobs))
@@ -101,14 +122,14 @@ def check_that_they_go_on(executor: Executor, jobs: Sequence[Job], alone: Path) 
         assert (folder_of(job) / "metrics.csv").read_bytes() == (undisturbed.folder / "metrics.csv").read_bytes()
 
 
-def rows_of(job: Job) -> int:
+def rows_of(job: Task) -> int:
     """How many epochs its metrics.csv has."""
     return (folder_of(job) / "metrics.csv").read_bytes().count(b"\n") - 1
 
 
-def folder_of(job: Job) -> Path:
+def folder_of(job: Task) -> Path:
     """The folder of a job's run."""
-    return Path(job.results) / job.run_id
+    return job.folder
 
 
 def run_hash(folder: Path) -> str:
@@ -121,18 +142,18 @@ def run_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def hashes_of(jobs: Iterable[Job]) -> list[str]:
+def hashes_of(jobs: Iterable[Task]) -> list[str]:
     """The hash of each job's run."""
     return [run_hash(folder_of(job)) for job in jobs]
 
 
-def trained_alone(job: Job, results: Path) -> str:
+def trained_alone(job: Task, results: Path) -> str:
     """The hash of the same config trained by `experiment.run`, in this process."""
     config = config_from_mapping(job.config)
     return run_hash(experiment.run(experiment.Plan(config, results), plots=False).folder)
 
 
-def log_of(job: Job) -> str:
+def log_of(job: Task) -> str:
     """What the run's log.txt says."""
     return (folder_of(job) / "log.txt").read_text(encoding="utf-8")
 
@@ -142,11 +163,11 @@ def poison(monkeypatch: pytest.MonkeyPatch, **poisons: str) -> None:
     poison, and those that `poisons` gives one (`seed_1="once"`)."""
 
     def command(descriptor: int) -> list[str]:
-        plain = handle_command(descriptor)
+        plain = real(descriptor)
         return [sys.executable, "-P", str(POISONED_WORKER), *plain[4:]]
 
-    handle_command = handle.worker_command
-    monkeypatch.setattr(handle, "worker_command", command)
+    real = pool.worker_command
+    monkeypatch.setattr(pool, "worker_command", command)
     monkeypatch.setenv("MLP_POISONS", json.dumps({label.replace("_", "-"): name for label, name in poisons.items()}))
 
 
@@ -172,6 +193,6 @@ def is_alive(pid: int) -> bool:
     return state not in ("Z", "X")
 
 
-def job_line(job: Job) -> str:
+def job_line(job: Task) -> str:
     """A job as one line of JSON, for a script."""
-    return json.dumps(job.plain())
+    return json.dumps(asdict(job))

@@ -22,8 +22,8 @@ from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import Interrupted, RunError
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import run_sweep
-from mlp_cli.sweep.executors import open_executor
 from mlp_cli.sweep.plan import Asked, plan_sweep
+from mlp_cli.sweep.pool import open_pool
 from mlp_cli.sweep.progress import Lines
 
 RATES = (1e-4, 1e-3, 1e-2, 5e-2)
@@ -83,7 +83,7 @@ def ours(task: Task, workers: int) -> Timed:
             planned,
             limits=Limits(),
             listener=Lines(io.StringIO(), io.StringIO(), planned.metric, planned.mode, True),
-            open_executor=lambda workload: open_executor("processes", workers=workload.workers),
+            open_pool=lambda workload: open_pool("processes", workload.workers, folder=planned.runs),
             workers=workers,
         )
         seconds = time.perf_counter() - started

@@ -116,10 +116,10 @@ def sweep(
     started = time.monotonic()
     from mlp_cli.sweep.crew import Limits
     from mlp_cli.sweep.driver import run_sweep
-    from mlp_cli.sweep.executors import Executor, check_executor, open_executor
     from mlp_cli.sweep.plan import Asked, plan_sweep
+    from mlp_cli.sweep.pool import Pool, check_pool, open_pool
 
-    check_executor(executor, workers, scheduler)
+    check_pool(executor, workers, scheduler)
     workers = 1 if executor == "serial" else workers
     extra = [f"learning_rate={lr}"] if lr is not None else []
     planned = plan_sweep(config, [*words, *extra], results, Asked(seeds, sampler, trials, pruner))
@@ -135,10 +135,12 @@ def sweep(
     command = ["mlp", *sys.argv[1:]]
     listener = _listener(planned, quiet, as_json)
 
-    def start(workload: Workload) -> Executor:
-        return open_executor(
+    def start(workload: Workload) -> Pool:
+        return open_pool(
             executor,
-            workers=workload.workers,
+            workload.workers,
+            folder=planned.runs,
+            threads=workload.threads,
             timeout=timeout,
             deadline=None if budget is None else started + budget,
             scheduler=scheduler,
@@ -151,7 +153,7 @@ def sweep(
         planned,
         limits=Limits(retry_failed, max_attempts, max_failures, budget),
         listener=listener,
-        open_executor=start,
+        open_pool=start,
         workers=workers,
         threads=threads,
         command=shlex.join(command),
@@ -161,9 +163,9 @@ def sweep(
         click.echo("\n".join(end_lines(planned, outcome)))
     page, broken = _report(planned, outcome, listener)
     if as_json:
-        print_json(document(planned, outcome, command) | {"report": None if page is None else str(page)})
+        print_json(document(planned, outcome, command, timeout) | {"report": None if page is None else str(page)})
     elif not quiet:
-        for line in last_lines(planned, outcome, command, page):
+        for line in last_lines(planned, outcome, command, page, timeout):
             click.echo(line)
     if broken is not None:
         raise broken

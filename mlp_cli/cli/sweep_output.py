@@ -34,7 +34,7 @@ def end_lines(planned: SweepPlan, outcome: Outcome) -> list[str]:
     return lines + failure_lines(summary)
 
 
-def last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None) -> list[str]:
+def last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: Path | None, timeout: float | None) -> list[str]:
     """Where the report is, whether the sweep was stopped, and how to go on."""
     from mlp_cli.sweep.summary import retry_line
     from mlp_cli.text import counted
@@ -47,16 +47,16 @@ def last_lines(planned: SweepPlan, outcome: Outcome, command: list[str], page: P
         lines.append(f"report      none yet; any time: {shlex.join(['mlp', 'report', str(planned.folder)])}")
     if outcome.stopped is not None:
         lines.append(f"{_STOPPED[outcome.stopped]}; {counted(outcome.summary.unfinished, 'run')} unfinished")
-    retry = retry_line(outcome.summary, command)
+    retry = retry_line(outcome.summary, command, timeout)
     return [*lines, *([retry] if retry else [])]
 
 
-def document(planned: SweepPlan, outcome: Outcome, command: list[str]) -> dict[str, Any]:
+def document(planned: SweepPlan, outcome: Outcome, command: list[str], timeout: float | None) -> dict[str, Any]:
     """The end of a sweep as one JSON document."""
     from mlp_cli.sweep.summary import retry_line
 
     summary = outcome.summary
-    retry = retry_line(summary, command)
+    retry = retry_line(summary, command, timeout)
     return {
         "name": planned.name,
         "hash": planned.hash,

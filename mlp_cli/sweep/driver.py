@@ -10,11 +10,11 @@ from mlp_cli import files, runs
 from mlp_cli.choosing import ROWS_KEYS, mean_of_all
 from mlp_cli.config.resolved import flat
 from mlp_cli.sweep.crew import Crew, Limits, Listener
-from mlp_cli.sweep.executors import Executor
 from mlp_cli.sweep.halving import Bracket, Halving
 from mlp_cli.sweep.missing import is_missing, missing_members, score_at
 from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.pool import Pool
 from mlp_cli.sweep.preflight import Preflight
 from mlp_cli.sweep.resolved import sweep_yaml
 from mlp_cli.sweep.samplers import ROUND, Score
@@ -46,7 +46,7 @@ def run_sweep(
     *,
     limits: Limits,
     listener: Listener,
-    open_executor: Callable[[Workload], Executor],
+    open_pool: Callable[[Workload], Pool],
     workers: int | None = None,
     threads: int | str | None = None,
     command: str | None = None,
@@ -54,14 +54,14 @@ def run_sweep(
 ) -> Outcome:
     """Trains what is missing, in the sweep's folder, which no other process drives meanwhile.
 
-    open_executor: called once there is something to train. workers, threads: None for the planner's choice. command: for each
+    open_pool: called once there is something to train. workers, threads: None for the planner's choice. command: for each
     run.json. started: when the command began, on the monotonic clock (now, if it is None); the budget counts from then.
     Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
     ConfigError before anything is trained.
     """
     started = time.monotonic() if started is None else started
     trials = Trials(planned.folder, planned.space.swept)
-    crew = Crew(trials, limits, listener, started, command, open_executor)
+    crew = Crew(trials, limits, listener, started, command, open_pool)
     driver = _Driver(planned, trials, crew, listener)
     fresh = not planned.folder.exists()
     if fresh:  # whatever cannot be trained at all leaves no folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from mlp_cli.choosing import Standing, best_of, mean, mean_of_all, ranking, sd
 from mlp_cli.report.wording import score_text
+from mlp_cli.runs import TIMEOUT
 from mlp_cli.sweep.trials import Trial
 from mlp_cli.text import counted, metric_name
 
@@ -199,11 +201,18 @@ def reason(trial: Trial, limit: int = 160) -> str:
     return (text if len(text) <= limit else text[: limit - 1] + "…") + again
 
 
-def retry_line(summary: Summary, command: Sequence[str]) -> str | None:
+def retry_line(summary: Summary, command: Sequence[str], timeout: float | None = None) -> str | None:
     """The exact command that goes on or retries, or None where nothing is left to do. command: the words of this one, `mlp`,
-    `sweep` and so on."""
-    failed = any(trial.status in ("failed", "unreadable") for trial in summary.wrong)
+    `sweep` and so on. timeout: its `--timeout` in seconds; where a run ran out of that, the retry has twice as much."""
+    failed = [trial for trial in summary.wrong if trial.status in ("failed", "unreadable")]
     if failed:  # after `sweep`, since behind a -- it would be taken for an override
         rest = [word for word in command[2:] if word != "--retry-failed"]
-        return f"to retry what failed: {shlex.join([*command[:2], '--retry-failed', *rest])}"
+        more = ""
+        if timeout is not None and any(trial.error == TIMEOUT for trial in failed):
+            more, time = ", with more time", f"{2 * timeout:g}s"
+            words = zip(["", *rest], rest, strict=False)
+            rest = [
+                time if before == "--timeout" else re.sub("^--timeout=.*", f"--timeout={time}", word) for before, word in words
+            ]
+        return f"to retry what failed{more}: {shlex.join([*command[:2], '--retry-failed', *rest])}"
     return f"to go on: {shlex.join(command)}" if summary.unfinished else None

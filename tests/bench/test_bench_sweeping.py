@@ -13,7 +13,7 @@ from small_sets import Answer
 
 from mlp_cli.bench import sweeping
 from mlp_cli.errors import Interrupted, RunError
-from mlp_cli.sweep.executors import Serial
+from mlp_cli.sweep.pool import Serial
 
 Mlp = Callable[..., Answer]
 
@@ -26,7 +26,7 @@ def small(idx_set: Path) -> sweeping.Task:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Members are trained in this process, where starting workers would prove nothing."""
-    monkeypatch.setattr(sweeping, "open_executor", lambda name, workers: Serial())
+    monkeypatch.setattr(sweeping, "open_pool", lambda name, workers, folder: Serial())
 
 
 def test_both_numbers_of_workers_run_the_whole_sweep(small: sweeping.Task) -> None:

@@ -19,8 +19,7 @@ from small_sets import Answer
 from sweep_jobs import poison, wait_for
 
 from mlp_cli import build, experiment, runs
-from mlp_cli.sweep.executors import Result
-from mlp_cli.sweep.processes import Processes
+from mlp_cli.sweep.pool import Processes, TaskResult
 from mlp_cli.training.stop import EndedBySignal
 
 Mlp = Callable[..., Answer]
@@ -470,7 +469,7 @@ def test_sigterm_stops_the_workers_of_a_sweep_in_this_process(
 ) -> None:
     real = Processes.results
 
-    def results(self: Processes, timeout: float) -> list[Result]:
+    def results(self: Processes, timeout: float) -> list[TaskResult]:
         if begun(tmp_path) == 2 and not sent:
             sent.append(os.kill(os.getpid(), signal.SIGTERM))
         return real(self, min(timeout, 0.05))
@@ -493,8 +492,16 @@ def test_a_budget_and_a_time_limit_end_a_run_in_this_process(sweep: Mlp, tmp_pat
     assert answer.code == 0 and "the budget is used up; 2 runs unfinished" in answer.out, answer.out
     assert {row["status"] for row in table(tmp_path).values()} <= {"interrupted"}
     answer = sweep("epochs=100000", "--timeout", "0.2s")
-    assert answer.code == 1 and "timed out: not done after 0.2 s" in answer.out
+    assert answer.code == 1 and "failed     timeout" in answer.out
     assert [row["status"] for row in table(tmp_path).values()] == ["failed"]
+    assert answer.out.splitlines()[-1].startswith(
+        "to retry what failed, with more time: mlp sweep --retry-failed small.yaml epochs=100000 --timeout 0.4s"
+    )
+    (folder,) = (folder_of(tmp_path) / "runs").iterdir()
+    assert runs.read_record(folder).error == "timeout" and (folder / "checkpoint.npz").exists()
+    assert "nothing was left to train" in sweep("epochs=100000", "--timeout", "9h").out, "it counts as done"
+    assert sweep("epochs=100000", "--timeout", "0.4s", "--retry-failed").code == 1
+    assert "going on after epoch" in (folder / "log.txt").read_text(), "what was trained is not trained again"
 
 
 def test_ctrl_c_is_heeded_before_anything_is_trained(sweep: Mlp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from needs import need
 from small_sets import make_idx_set
 from sweep_jobs import (
     LONG,
+    begin,
     check_that_they_go_on,
     children_of,
     drain,
@@ -30,11 +32,12 @@ from sweep_jobs import (
     wait_for_checkpoints,
 )
 
+import mlp_cli
 from mlp_cli import runs
 from mlp_cli.errors import RunError, UsageError
-from mlp_cli.sweep import dask_cluster, dask_executor
-from mlp_cli.sweep.dask_executor import Dask
-from mlp_cli.sweep.executors import check_executor, open_executor
+from mlp_cli.sweep import dask_pool
+from mlp_cli.sweep.dask_pool import DaskPool
+from mlp_cli.sweep.pool import check_pool, open_pool
 
 need("distributed")
 import distributed  # noqa: E402
@@ -43,8 +46,8 @@ import distributed  # noqa: E402
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a worker or a scheduler may take minutes to start."""
-    monkeypatch.setattr(dask_cluster, "WORKERS_PATIENCE", 600.0)
-    monkeypatch.setattr(dask_cluster, "_CONNECT", 300.0)
+    monkeypatch.setattr(dask_pool, "WORKERS_PATIENCE", 600.0)
+    monkeypatch.setattr(dask_pool, "_CONNECT", 300.0)
 
 
 class Site:
@@ -117,10 +120,10 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def wait_for_workers(executor: Dask, count: int) -> None:
+def wait_for_workers(executor: DaskPool, count: int) -> None:
     def are_there() -> bool:
         executor.results(0)
-        return len(executor._cluster.threads) == count
+        return len(executor._room) == count
 
     wait_for(are_there)
 
@@ -128,11 +131,10 @@ def wait_for_workers(executor: Dask, count: int) -> None:
 def test_a_cluster_whose_workers_die(site: Site, results: Path, tmp_path: Path) -> None:
     first = site.add_worker("--no-nanny", threads=2)
     jobs = make_jobs(site.images, results, 2, epochs=LONG)
-    with Dask(site.address, 1) as executor:
+    with DaskPool(site.address, 1, results) as executor:
         wait_for_workers(executor, 1)
         assert executor.workers == 2
-        for job in jobs:
-            executor.submit(job)
+        begin(executor, jobs)
         wait_for_checkpoints(executor, jobs)
         site.add_worker()
         first.kill()
@@ -144,24 +146,23 @@ def test_a_cluster_whose_workers_die(site: Site, results: Path, tmp_path: Path) 
 
 
 def test_cancelled_members_stop_on_the_workers(shared_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 60.0)
+    monkeypatch.setattr(dask_pool, "STOP_PATIENCE", 60.0)
     jobs = make_jobs(shared_site.images, results, 2, epochs=LONG)
-    with open_executor("dask", workers=1, scheduler=shared_site.address) as executor:
-        for job in jobs:
-            executor.submit(job)
+    with open_pool("dask", 1, folder=results, scheduler=shared_site.address) as executor:
+        begin(executor, jobs[:1])
+        assert not executor.submit(jobs[1]), "its one thread is busy"
         wait_for_checkpoints(executor, jobs[:1])
-        executor.cancel_all()
-        found = {result.run_id: result for result in drain(executor, 2)}
-        assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 2
+        executor.cancel()
+        (found,) = drain(executor, 1)
+        assert (found.run_id, found.status) == (jobs[0].run_id, "interrupted")
         assert runs.read_status(folder_of(jobs[0]))[1] == "interrupted"
-        assert found[jobs[1].run_id].error == "not started"
 
 
 def test_a_member_that_dies_leaves_the_dask_worker_alone(shared_site: Site, results: Path) -> None:
     (worker,) = shared_site.processes
     job = make_job(shared_site.images, results, "long", epochs=LONG)
-    with Dask(shared_site.address, 1) as executor:
-        executor.submit(job)
+    with DaskPool(shared_site.address, 1, results) as executor:
+        begin(executor, [job])
         wait_for_checkpoints(executor, [job])
         (child,) = children_of(worker.pid)
         os.kill(child, signal.SIGKILL)
@@ -173,21 +174,21 @@ def test_a_member_that_dies_leaves_the_dask_worker_alone(shared_site: Site, resu
 
 
 def test_a_time_limit_holds_on_a_cluster(shared_site: Site, results: Path) -> None:
-    with Dask(shared_site.address, 1, timeout=0.3) as executor:
+    with DaskPool(shared_site.address, 1, results, timeout=0.3) as executor:
         (result,) = drive(executor, [make_job(shared_site.images, results, "long", epochs=LONG)]).values()
-    assert (result.status, result.error) == ("failed", "timed out: not done after 0.3 s")
+    assert (result.status, result.error) == ("failed", "timeout")
 
 
 def test_a_scheduler_that_dies(mortal_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 0.2)  # its worker holds the run's folder for a while yet
+    monkeypatch.setattr(dask_pool, "STOP_PATIENCE", 0.2)  # its worker holds the run's folder for a while yet
     mortal_site.add_worker("--no-nanny")
     job = make_job(mortal_site.images, results, "long", epochs=LONG)
     with (
         pytest.raises(RunError, match=r"the Dask scheduler at tcp://.* is gone") as caught,
-        Dask(mortal_site.address, 1) as executor,
+        DaskPool(mortal_site.address, 1, results) as executor,
     ):
-        executor._cluster.client._timeout = 1.0  # so long does a client look for a scheduler that has gone
-        executor.submit(job)
+        executor.client._timeout = 1.0  # so long does a client look for a scheduler that has gone
+        begin(executor, [job])
         wait_for_checkpoints(executor, [job])
         mortal_site.processes[0].kill()
         while True:
@@ -196,17 +197,15 @@ def test_a_scheduler_that_dies(mortal_site: Site, results: Path, monkeypatch: py
 
 
 def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp_path: Path) -> None:
-    task = Path(dask_cluster.__file__).parent / "dask_task.py"
+    shutil.copytree(Path(mlp_cli.__file__).parent, tmp_path / "older" / "mlp_cli")
+    (tmp_path / "empty" / "mlp_cli").mkdir(parents=True)
     for name, version in (("older", "0.0.1"), ("empty", "0.0.0")):
-        (tmp_path / name / "mlp_cli" / "sweep").mkdir(parents=True)
         (tmp_path / name / "mlp_cli" / "__init__.py").write_text(f'__version__ = "{version}"\n')
-    (tmp_path / "older" / "mlp_cli" / "sweep" / "__init__.py").write_text("")
-    (tmp_path / "older" / "mlp_cli" / "sweep" / "dask_task.py").write_bytes(task.read_bytes())
     site.add_worker("--no-nanny", PYTHONPATH=str(tmp_path / "older"))
     notices: list[str] = []
-    with pytest.raises(RunError) as caught, Dask(site.address, 1, notify=notices.append) as executor:
-        executor.submit(make_job(site.images, results, "a"))
-        drain(executor, 1)
+    with pytest.raises(RunError) as caught, DaskPool(site.address, 1, results, notify=notices.append) as executor:
+        while True:
+            executor.results(1.0)
     assert "no worker of the Dask cluster" in caught.value.message
     assert "mlp-cli 0.0.1 in place of" in caught.value.message
     assert "same versions" in str(caught.value.hint)
@@ -216,7 +215,7 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     notices.clear()
     with distributed.Client(site.address, set_as_default=False) as client:
         client.wait_for_workers(3)
-    with Dask(site.address, 1, notify=notices.append) as executor:
+    with DaskPool(site.address, 1, results, notify=notices.append) as executor:
         assert executor.workers == 1
         found = drive(executor, make_jobs(site.images, results, 2))
     assert [result.status for result in found.values()] == ["completed"] * 2
@@ -225,12 +224,13 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     assert any("mlp-cli 0.0.1" in text for text in notices)
 
 
-def test_workers_that_do_not_see_the_folder_are_refused(shared_site: Site, results: Path) -> None:
-    with pytest.raises(RunError, match="does not see the folder"), Dask(shared_site.address, 1) as executor:
-        executor._probes[str(results)] = results / "only-on-another-machine"
-        executor.submit(make_job(shared_site.images, results, "a"))
-        drain(executor, 1)
-    assert not results.exists()
+def test_workers_that_do_not_see_the_folder_are_refused(
+    shared_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlp_cli.files.write_text", lambda *_: None)  # as if the file were on another machine
+    with pytest.raises(RunError, match="does not see the folder"):
+        DaskPool(shared_site.address, 1, results)
+    assert list(results.iterdir()) == []
 
 
 @pytest.fixture
@@ -258,16 +258,15 @@ def ends_late(local: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch) 
 def test_a_local_cluster_with_a_worker_killed(
     idx_set: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_executor, "STOP_PATIENCE", 60.0)
+    monkeypatch.setattr(dask_pool, "STOP_PATIENCE", 60.0)
     jobs = make_jobs(idx_set, results, 2, dropout=0.2, hidden_sizes=[32, 16])
     long = make_jobs(idx_set, tmp_path / "long", 2, epochs=LONG)
-    with Dask(None, 2) as executor:
-        assert all(address.startswith("tcp://127.0.0.1:") for address in executor._cluster.threads)
+    with DaskPool(None, 2, results) as executor:
+        assert all(address.startswith("tcp://127.0.0.1:") for address in executor._room)
         assert {result.status for result in drive(executor, jobs).values()} == {"completed"}
         assert executor.results(60.0) == [], "nothing is under way: no wait, no result"
-        pids = executor._cluster.client.run(os.getpid)
-        for job in long:
-            executor.submit(job)
+        pids = executor.client.run(os.getpid)
+        begin(executor, long)
         wait_for_checkpoints(executor, long)
         os.kill(next(iter(pids.values())), signal.SIGKILL)
         (lost,) = drain(executor, 1)
@@ -275,10 +274,10 @@ def test_a_local_cluster_with_a_worker_killed(
         (kept,) = (job for job in long if job.run_id != lost.run_id)
         before = rows_of(kept)
         wait_for(lambda: rows_of(kept) > before)
-        executor.cancel_all()
+        executor.cancel()
         assert [(result.run_id, result.lost) for result in drain(executor, 1)] == [(kept.run_id, False)]
         check_that_they_go_on(executor, long, tmp_path / "alone")
-        ends_late(executor._cluster._local, monkeypatch)
+        ends_late(executor._local, monkeypatch)
     assert hashes_of(jobs) == [trained_alone(job, tmp_path / "alone") for job in jobs]
     for job in jobs:
         record = runs.read_record(folder_of(job))
@@ -287,11 +286,11 @@ def test_a_local_cluster_with_a_worker_killed(
     assert sorted(path.name for path in results.iterdir()) == sorted(job.run_id for job in jobs)
 
 
-def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "_CONNECT", 0.3)
+def test_no_scheduler_there(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_pool, "_CONNECT", 0.3)
     for address in ("tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786"):
         with pytest.raises(RunError, match="cannot reach the Dask scheduler") as caught:
-            Dask(address, 1)
+            DaskPool(address, 1, results)
         assert "dask scheduler --host" in str(caught.value.hint)
 
 
@@ -300,26 +299,26 @@ def test_no_scheduler_there(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_an_address_that_none_can_have(address: str) -> None:
     with pytest.raises(UsageError, match=f"--scheduler {address}: ") as caught:
-        check_executor("dask", None, address)
+        check_pool("dask", None, address)
     assert caught.value.hint == "an address looks like tcp://10.0.0.5:8786"
 
 
-def test_the_client_prints_nothing_of_its_own(shared_site: Site, capfd: pytest.CaptureFixture[str]) -> None:
-    with Dask(shared_site.address, 1) as executor:
+def test_the_client_prints_nothing_of_its_own(shared_site: Site, results: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with DaskPool(shared_site.address, 1, results) as executor:
         wait_for_workers(executor, 1)
         logging.getLogger("distributed.client").error("Failed to reconnect to scheduler")
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_cluster_without_workers(site: Site, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "WORKERS_PATIENCE", 1.0)
-    with pytest.raises(RunError, match="no workers for 1 s"), Dask(site.address, 1) as executor:
-        executor.submit(make_job(site.images, results, "a"))
-        drain(executor, 1)
+    monkeypatch.setattr(dask_pool, "WORKERS_PATIENCE", 1.0)
+    with pytest.raises(RunError, match="no workers for 1 s"), DaskPool(site.address, 1, results) as executor:
+        while True:
+            executor.results(1.0)
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed.comm.addressing", None)
     with pytest.raises(UsageError, match="distributed") as caught:
-        open_executor("dask", workers=1)
+        check_pool("dask", None, None)
     assert caught.value.hint == "pip install 'mlp-cli[dask]'"

@@ -17,18 +17,18 @@ from mlp_cli.experiment import FILES
 from mlp_cli.sweep import crew
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import Outcome, run_sweep, stints
-from mlp_cli.sweep.executors import Job, Result
 from mlp_cli.sweep.forecast import forecast
 from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
 from mlp_cli.sweep.planner import Workload
+from mlp_cli.sweep.pool import Task, TaskResult
 from mlp_cli.sweep.progress import Bar, Lines, Tally
 from mlp_cli.sweep.summary import reason
 from mlp_cli.sweep.trials import Trial
 
-Behave = Callable[[Job], Result | None]
+Behave = Callable[[Task], TaskResult | None]
 
 
-def completed(job: Job, score: float | None = None, epochs: int = 9, status: str = "completed") -> Result:
+def completed(job: Task, score: float | None = None, epochs: int = 9, status: str = "completed") -> TaskResult:
     """A run that went well: its folder, as a worker leaves it. The score is the learning rate unless it is given."""
     folder = Path(job.results) / job.run_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def completed(job: Job, score: float | None = None, epochs: int = 9, status: str
     record |= {"config": config.to_dict(), "epochs": done, "seconds": 1.0}
     record["metrics"] = {"val_loss": 1 - score, "val_accuracy": score} if status == "completed" else {}
     (folder / "run.json").write_text(json.dumps(record))
-    return Result(job.run_id, status, None, job.attempt)
+    return TaskResult(job.run_id, status, None)
 
 
 @dataclass
@@ -56,15 +56,18 @@ class Pretender:
     behave: Behave = completed
     workers: int = 2
     stuck: Callable[[], None] = lambda: None
-    order: list[Job] = field(default_factory=list)
-    queue: list[Job] = field(default_factory=list)
+    order: list[Task] = field(default_factory=list)
+    queue: list[Task] = field(default_factory=list)
     closed: bool = False
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Task) -> bool:
+        if len(self.queue) == self.workers:
+            return False
         self.order.append(job)
         self.queue.append(job)
+        return True
 
-    def results(self, timeout: float) -> list[Result]:
+    def results(self, timeout: float) -> list[TaskResult]:
         for job in list(self.queue):
             result = self.behave(job)
             if result is not None:
@@ -74,8 +77,8 @@ class Pretender:
         time.sleep(min(timeout, 0.01))
         return []
 
-    def cancel_all(self) -> None:
-        self.behave = lambda job: Result(job.run_id, "interrupted", "not started", job.attempt)
+    def cancel(self) -> None:
+        self.behave = lambda job: TaskResult(job.run_id, "interrupted", "not started")
 
     def close(self) -> None:
         self.closed = True
@@ -128,7 +131,7 @@ def overtime(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def drive(planned: SweepPlan, executor: Pretender, limits: Limits | None = None) -> tuple[Outcome, Notes]:
     notes = Notes()
-    outcome = run_sweep(planned, limits=limits or Limits(), listener=notes, open_executor=lambda workload: executor, workers=2)
+    outcome = run_sweep(planned, limits=limits or Limits(), listener=notes, open_pool=lambda workload: executor, workers=2)
     return outcome, notes
 
 
@@ -143,19 +146,19 @@ def test_members_run_seed_by_seed(plan: Callable[..., SweepPlan]) -> None:
     assert executor.closed and outcome.trained == 6 and notes.stints == 6 and len(notes.lines) == 6
     assert outcome.summary.best is not None and outcome.summary.best.values == {"learning_rate": "0.3"}
     job = executor.order[0]
-    assert (job.results, job.threads, job.until, job.attempt) == (str(plan("learning_rate=0.1,0.2,0.3").runs), None, None, 1)
+    assert (job.results, job.threads, job.until) == (str(plan("learning_rate=0.1,0.2,0.3").runs), None, None)
 
 
 def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
-    def behave(job: Job) -> Result:
+    def behave(job: Task) -> TaskResult:
         if "0.2" in job.label:
-            return Result(job.run_id, "interrupted", "the worker was killed by SIGKILL", job.attempt, lost=True)
+            return TaskResult(job.run_id, "interrupted", "the worker was killed by SIGKILL", lost=True)
         return completed(job)
 
     executor = Pretender(behave)
     outcome, notes = drive(plan("learning_rate=0.1,0.2,0.3"), executor, Limits(max_attempts=3))
     assert labels(executor).count("learning_rate-0.2_seed-0") == 3
-    assert [job.attempt for job in executor.order if "0.2" in job.label] == [1, 2, 3]
+    assert sum("0.2" in job.label for job in executor.order) == 3
     assert sum("trying again" in text for text in notes.said) == 2
     (wrong,) = outcome.summary.wrong
     assert (wrong.status, wrong.attempts) == ("failed", 3)
@@ -167,10 +170,11 @@ def test_a_death_is_retried_and_then_final(plan: Callable[..., SweepPlan], tmp_p
 
 
 def test_a_death_that_is_mended(plan: Callable[..., SweepPlan]) -> None:
-    def behave(job: Job) -> Result:
-        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", "gone", job.attempt, lost=True)
+    def behave(job: Task) -> TaskResult:
+        return completed(job) if executor.order.count(job) == 2 else TaskResult(job.run_id, "interrupted", "gone", lost=True)
 
-    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
+    executor = Pretender(behave)
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), executor)
     assert outcome.summary.counts == {"completed": 2}
     rows = (plan("learning_rate=0.1,0.2").folder / "trials.csv").read_text().splitlines()
     assert [row.split(",")[5] for row in rows[1:]] == ["2", "2"]
@@ -179,10 +183,10 @@ def test_a_death_that_is_mended(plan: Callable[..., SweepPlan]) -> None:
 def test_a_run_that_another_process_has_is_waited_for_and_then_left(plan: Callable[..., SweepPlan]) -> None:
     asked: dict[str, int] = {}
 
-    def behave(job: Job) -> Result:
+    def behave(job: Task) -> TaskResult:
         asked[job.label] = asked.get(job.label, 0) + 1
         busy = ("0.1" in job.label and asked[job.label] < 3) or "0.2" in job.label
-        return Result(job.run_id, "running", "in use", job.attempt) if busy else completed(job)
+        return TaskResult(job.run_id, "running", "in use") if busy else completed(job)
 
     outcome, _ = drive(plan("learning_rate=0.1,0.2,0.3"), Pretender(behave))
     assert asked["learning_rate-0.1_seed-0"] == 3 and 3 < asked["learning_rate-0.2_seed-0"] < 10
@@ -192,16 +196,17 @@ def test_a_run_that_another_process_has_is_waited_for_and_then_left(plan: Callab
 def test_a_stop_from_outside_is_no_end(plan: Callable[..., SweepPlan]) -> None:
     """Somebody ended one worker's run by a signal: it is tried again."""
 
-    def behave(job: Job) -> Result:
-        return completed(job) if job.attempt == 2 else Result(job.run_id, "interrupted", "interrupted", job.attempt)
+    def behave(job: Task) -> TaskResult:
+        return completed(job) if executor.order.count(job) == 2 else TaskResult(job.run_id, "interrupted", "interrupted")
 
-    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
+    executor = Pretender(behave)
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), executor)
     assert outcome.summary.counts == {"completed": 2}
 
 
 def test_a_run_that_is_stopped_from_outside_each_time_has_failed(plan: Callable[..., SweepPlan]) -> None:
-    def behave(job: Job) -> Result:
-        return completed(job) if "0.1" in job.label else Result(job.run_id, "interrupted", "interrupted", job.attempt)
+    def behave(job: Task) -> TaskResult:
+        return completed(job) if "0.1" in job.label else TaskResult(job.run_id, "interrupted", "interrupted")
 
     outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(behave))
     assert outcome.summary.counts == {"completed": 1, "failed": 1} and outcome.summary.unfinished == 0
@@ -213,7 +218,7 @@ def test_a_run_that_is_stopped_from_outside_each_time_has_failed(plan: Callable[
 
 def test_threads_are_those_asked_for_or_those_of_before(plan: Callable[..., SweepPlan]) -> None:
     asked = Pretender()
-    run_sweep(plan(), limits=Limits(), listener=Notes(), open_executor=lambda workload: asked, threads=2)
+    run_sweep(plan(), limits=Limits(), listener=Notes(), open_pool=lambda workload: asked, threads=2)
     assert [job.threads for job in asked.order] == [2]
 
 
@@ -224,24 +229,24 @@ def test_the_table_is_written_although_no_other_member_ends(
     planned = plan("learning_rate=0.1,0.2,0.3")
     end = time.monotonic() + 60
 
-    def behave(job: Job) -> Result | None:
+    def behave(job: Task) -> TaskResult | None:
         rows = (planned.folder / "trials.csv").read_text().splitlines() if (planned.folder / "trials.csv").exists() else []
         if "0.3" not in job.label or len(rows) == 3:
             return completed(job)
-        return None if time.monotonic() < end else Result(job.run_id, "failed", "not seen", job.attempt)
+        return None if time.monotonic() < end else TaskResult(job.run_id, "failed", "not seen")
 
     assert drive(planned, Pretender(behave))[0].summary.counts == {"completed": 3}
 
 
 def test_a_failure_without_a_record_is_tried_again_by_the_next_start(plan: Callable[..., SweepPlan]) -> None:
-    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(lambda job: Result(job.run_id, "failed", "disk full", 1)))
+    outcome, _ = drive(plan("learning_rate=0.1,0.2"), Pretender(lambda job: TaskResult(job.run_id, "failed", "disk full")))
     assert outcome.summary.counts == {"failed": 2} and outcome.summary.wrong[0].error == "disk full"
     assert drive(plan("learning_rate=0.1,0.2"), Pretender())[0].summary.counts == {"completed": 2}
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
 def test_failures_in_a_row(plan: Callable[..., SweepPlan], status: str) -> None:
-    def behave(job: Job) -> Result:
+    def behave(job: Task) -> TaskResult:
         good = job.config["seed"] in (0, 2, 3)
         return completed(job, status="completed" if good else status)
 
@@ -277,10 +282,10 @@ def test_halving_by_hand(plan: Callable[..., SweepPlan]) -> None:
 
 
 def test_halving_judges_the_mean_over_seeds_and_leaves_failures_behind(plan: Callable[..., SweepPlan]) -> None:
-    def behave(job: Job) -> Result:
+    def behave(job: Task) -> TaskResult:
         rate, seed = job.config["learning_rate"], job.config["seed"]
         if (rate, seed) == (0.9, 1):
-            return Result(job.run_id, "failed", "boom", job.attempt)
+            return TaskResult(job.run_id, "failed", "boom")
         return completed(job, {0.3: 0.5, 0.9: 1.0, 0.1: seed * 0.9, 0.8: 0.4, 0.2: 0.1, 0.5: 0.0}[rate])
 
     executor = Pretender(behave)
@@ -302,13 +307,13 @@ def test_a_wider_halving_promotes_whom_it_pruned_before(plan: Callable[..., Swee
 def test_what_fails_after_a_rung_does_not_change_its_decision(plan: Callable[..., SweepPlan]) -> None:
     """0.9 fails at epoch 2, after it was promoted; the next start must not promote another in its place."""
 
-    def behave(job: Job) -> Result:
+    def behave(job: Task) -> TaskResult:
         fails = job.config["learning_rate"] == 0.9 and job.until == 3
         result = completed(replace(job, until=2) if fails else job)
         if fails:
             path = Path(job.results) / job.run_id / "run.json"
             path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed", "error": "boom"}))
-            result = Result(job.run_id, "failed", "boom", job.attempt)
+            result = TaskResult(job.run_id, "failed", "boom")
         return result
 
     first, _ = drive(plan(RATES, pruner="halving"), Pretender(behave))
@@ -369,7 +374,7 @@ def test_tpe_hears_of_every_round(plan: Callable[..., SweepPlan]) -> None:
 
 def test_tpe_stops_where_a_round_stays_unfinished(plan: Callable[..., SweepPlan]) -> None:
     need("optuna")
-    executor = Pretender(lambda job: Result(job.run_id, "running", "in use", job.attempt))
+    executor = Pretender(lambda job: TaskResult(job.run_id, "running", "in use"))
     outcome, _ = drive(plan("learning_rate=uniform(0.01,0.99)", sampler="tpe", trials=8), executor)
     assert outcome.summary.counts == {"not started": 4}
 

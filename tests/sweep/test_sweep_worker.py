@@ -1,59 +1,48 @@
 """A worker process by itself: what it is started with, what it imports, what it says, and when it ends."""
 
-import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sweep_jobs import LONG, folder_of, is_alive, make_job, wait_for
+from sweep_jobs import LONG, folder_of, is_alive, job_line, make_job, wait_for
 
 from mlp_cli import runs
 from mlp_cli.cli import main
 from mlp_cli.environment import BLAS_VARIABLES
-from mlp_cli.sweep.handle import Worker, worker_environment
-from mlp_cli.sweep.jobs import Job, Result, exit_text
+from mlp_cli.sweep.pool import Task, TaskResult, exit_text, worker_environment
+from mlp_cli.sweep.pool import _Worker as Worker
 
 HEAVY = {"matplotlib", "pandas", "scipy", "pooch", "tqdm", "jinja2", "click", "distributed"}
 
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    """One that many tests give jobs to."""
+    """One that many tests give tasks to."""
     worker = Worker()
     try:
-        assert hear(worker, "ready") == worker.process.pid
         yield worker
     finally:
         worker.process.kill()
-        worker.end_of()
+        worker.ending()
 
 
-def hear(worker: Worker, word: str, seconds: float = 60.0) -> object:
-    """What the worker says next under this word; everything else is passed over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if select.select([worker.channel], [], [], 0.5)[0]:
-            messages = worker.receive()
-            assert messages is not None, "it has ended"
-            for message in messages:
-                if word in message:
-                    return message[word]
-    raise AssertionError(f"it never said {word}")
+def hear(worker: Worker, seconds: float = 60.0) -> TaskResult | str:
+    """What the worker says next."""
+    assert worker.channel.poll(seconds), "it says nothing"
+    return worker.channel.recv()
 
 
-def hear_result(worker: Worker) -> Result:
-    values = hear(worker, "result")
-    assert isinstance(values, dict)
-    return Result(**values)
+def hear_result(worker: Worker) -> TaskResult:
+    while isinstance(found := hear(worker), str):
+        pass
+    return found
 
 
-def wait_for_checkpoint(job: Job) -> None:
+def wait_for_checkpoint(job: Task) -> None:
     wait_for((folder_of(job) / "checkpoint.npz").exists)
 
 
@@ -85,81 +74,88 @@ def test_the_environment_is_set_before_numpy_is_imported(worker: Worker) -> None
 def test_a_member_needs_no_heavy_package(idx_set: Path, tmp_path: Path) -> None:
     job = make_job(idx_set, tmp_path / "runs", "light")
     code = (
-        "import json, sys; from mlp_cli.sweep.jobs import Job; from mlp_cli.sweep.attempt import run_job; "
-        "result = run_job(Job(**json.loads(sys.argv[1]))); print(result.status, *sorted(sys.modules))"
+        "import json, sys; from mlp_cli.sweep.pool import Task; from mlp_cli.sweep.attempt import run_task; "
+        "result = run_task(Task(**json.loads(sys.argv[1])), lambda: False); print(result.status, *sorted(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code, json.dumps(job.plain())], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, job_line(job)], capture_output=True, text=True, check=True)
     status, *modules = done.stdout.split()
     assert status == "completed"
     assert not HEAVY & {name.partition(".")[0] for name in modules}
 
 
-def test_modules_are_found_as_in_the_driver_whatever_the_folder_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_are_found_as_in_the_driver_whatever_the_folder_holds(
+    idx_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("json", "random", "numpy", "mlp_cli", "sitecustomize"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
     monkeypatch.chdir(tmp_path)
     worker = Worker()
     try:
-        assert hear(worker, "ready") == worker.process.pid
+        worker.give(make_job(idx_set, tmp_path / "runs", "a"))
+        assert hear(worker) == "started"
     finally:
         worker.process.kill()
-        worker.end_of()
+        worker.ending()
 
 
 def test_it_says_when_a_job_begins_and_how_it_ended(worker: Worker, idx_set: Path, tmp_path: Path) -> None:
-    job = make_job(idx_set, tmp_path / "runs", "a", attempt=3)
-    worker.give(job, None)
-    assert hear(worker, "started") == job.run_id
-    result = hear_result(worker)
-    assert (result.status, result.attempt, result.error, result.lost) == ("completed", 3, None, False)
+    worker.give(make_job(idx_set, tmp_path / "runs", "a"))
+    assert hear(worker) == "started"
+    result = hear(worker)
+    assert isinstance(result, TaskResult)
+    assert (result.status, result.error, result.lost) == ("completed", None, False)
 
 
 def test_it_ends_when_the_driver_s_end_is_closed(idx_set: Path, tmp_path: Path) -> None:
     worker = Worker()
-    hear(worker, "ready")
     job = make_job(idx_set, tmp_path / "runs", "a", epochs=LONG)
-    worker.give(job, None)
+    worker.give(job)
     wait_for_checkpoint(job)
     worker.channel.close()
     worker.process.wait(60.0)
     assert runs.read_status(folder_of(job))[1] == "interrupted"
-    worker.end_of()
+    worker.ending()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals(number: signal.Signals, worker: Worker, idx_set: Path, tmp_path: Path) -> None:
-    os.kill(worker.process.pid, number)  # without a job it does nothing
+    worker.give(make_job(idx_set, tmp_path / "runs", "first"))
+    hear_result(worker)
+    os.kill(worker.process.pid, number)  # without a task it does nothing
     job = make_job(idx_set, tmp_path / "runs", "a", epochs=LONG)
-    worker.give(job, None)
+    worker.give(job)
     wait_for_checkpoint(job)
     os.kill(worker.process.pid, number)
     result = hear_result(worker)
     assert result.status == "interrupted"
     assert runs.read_status(folder_of(job))[1] == "interrupted"
     quick = make_job(idx_set, tmp_path / "runs", "b")
-    worker.give(quick, None)
+    worker.give(quick)
     assert hear_result(worker).status == "completed"
 
 
 def test_a_stop_ends_the_job_in_hand_and_no_later_one(worker: Worker, idx_set: Path, tmp_path: Path) -> None:
     job = make_job(idx_set, tmp_path / "runs", "a", epochs=LONG)
-    worker.give(job, None)
+    worker.give(job)
     wait_for_checkpoint(job)
-    worker.send({"stop": True})
+    worker.send("stop")
     assert hear_result(worker).status == "interrupted"
-    worker.send({"stop": True})
-    worker.give(make_job(idx_set, tmp_path / "runs", "b"), None)
+    worker.send("stop")
+    worker.give(make_job(idx_set, tmp_path / "runs", "b"))
     assert hear_result(worker).status == "completed"
 
 
 ORPHAN = """
 import os, sys
-from mlp_cli.sweep.handle import Worker
-worker = Worker()
-while not worker.receive(): pass
-os.kill(worker.process.pid, 19)  # SIGSTOP: it cannot notice the end of its socket
-os.waitpid(worker.process.pid, os.WUNTRACED)  # only now is it stopped
-print(worker.process.pid, flush=True)
+from mlp_cli.sweep.pool import Processes, Task
+pool = Processes(1)
+pool.submit(Task("none", {"name": "none"}, "nowhere"))
+while not pool._crew[0].started:
+    pool.results(0.1)
+worker = pool._crew[0].process.pid
+os.kill(worker, 19)  # SIGSTOP: it cannot notice the end of its socket
+os.waitpid(worker, os.WUNTRACED)  # only now is it stopped
+print(worker, flush=True)
 sys.stdin.read()
 """
 
@@ -181,8 +177,8 @@ def test_the_kernel_ends_even_a_stopped_worker_with_its_driver() -> None:
         (-11, "killed by SIGSEGV (a memory error in native code)"),
         (-15, "killed by SIGTERM"),
         (-250, "killed by signal 250"),
-        (0, "ended with exit code 0 in the middle of the run"),
-        (3, "ended with exit code 3 in the middle of the run"),
+        (0, "ended with exit code 0"),
+        (3, "ended with exit code 3"),
     ],
 )
 def test_how_a_process_ended(code: int, expected: str) -> None:

@@ -11,7 +11,7 @@ import time
 
 sys.path[:] = json.loads(sys.argv[1])
 
-from mlp_cli.sweep import worker  # noqa: E402  (only now is it found)
+from mlp_cli.sweep import pool  # noqa: E402  (only now is it found)
 from mlp_cli.training import trainer  # noqa: E402
 
 
@@ -100,7 +100,7 @@ def main() -> None:
 
     Attempt.finish = remember
     trainer.Trainer._finish_epoch = finish_epoch
-    worker.main(int(sys.argv[2]), int(sys.argv[3]))
+    pool.work(int(sys.argv[2]), int(sys.argv[3]))
 
 
 main()

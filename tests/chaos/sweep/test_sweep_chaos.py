@@ -33,8 +33,7 @@ from sweep_jobs import (
 
 from mlp_cli import experiment, runs
 from mlp_cli.config import config_from_mapping
-from mlp_cli.sweep.executors import Job, open_executor
-from mlp_cli.sweep.processes import Processes
+from mlp_cli.sweep.pool import Processes, Task, open_pool
 
 LARGE = pytest.mark.slow
 
@@ -58,7 +57,7 @@ class Killer:
 
     def _kill(self) -> None:
         while self.killed < self.most and not self.over.wait(self.random.uniform(*self.pause)):
-            crew = [worker for worker in list(self.executor._crew) if worker.job and worker.started]
+            crew = [worker for worker in list(self.executor._crew) if worker.task and worker.started]
             if crew:
                 self.random.choice(crew).process.kill()
                 self.killed += 1
@@ -72,17 +71,18 @@ class Killer:
         self.thread.join()
 
 
-def check_kills(executor: Processes, jobs: list[Job]) -> None:
+def check_kills(executor: Processes, jobs: list[Task]) -> None:
     """Trains the members while workers are killed; each one completes, and is charged for its own losses alone."""
-    found = drive(executor, jobs, attempts=100)
+    tries: dict[str, int] = {}
+    found = drive(executor, jobs, 100, tries)
     assert {job.label: found[job.label].status for job in jobs} == {job.label: "completed" for job in jobs}
     for job in jobs:
-        assert log_of(job).count("SIGKILL") == found[job.label].attempt - 1, "only who was killed is charged"
+        assert log_of(job).count("SIGKILL") == tries[job.label] - 1, "only who was killed is charged"
 
 
 def test_workers_killed_at_random(idx_set: Path, tmp_path: Path) -> None:
     members = (make_job(idx_set, tmp_path / "runs", f"seed-{seed}", seed=seed, epochs=8) for seed in itertools.count())
-    jobs: list[Job] = []
+    jobs: list[Task] = []
     with Processes(2) as executor, Killer(executor, 4, 0.05, 0.2) as killer:
         while killer.killed < 4:  # on a slow machine a few members do
             jobs += (more := list(itertools.islice(members, 8)))
@@ -120,14 +120,15 @@ def test_poison_among_members(monkeypatch: pytest.MonkeyPatch, idx_set: Path, tm
     order = [*jobs, *bad]
     random.Random(3).shuffle(order)
     with Processes(2, timeout=20.0) as executor:
-        found = drive(executor, order)
+        tries: dict[str, int] = {}
+        found = drive(executor, order, tries=tries)
     assert {job.label: found[job.label].status for job in jobs} == {job.label: "completed" for job in jobs}
-    assert {job.label: found[job.label].attempt for job in jobs} == {job.label: 1 for job in jobs}
+    assert {job.label: tries[job.label] for job in jobs} == {job.label: 1 for job in jobs}
     assert {job.label: found[job.label].status for job in bad} == dict.fromkeys(names, "failed") | {
         "diverges": "diverged",
         "unwritable": "failed",
     }
-    causes = {"segfault": "SIGSEGV", "exception": "ZeroDivisionError", "memory": "MemoryError", "endless": "timed out"}
+    causes = {"segfault": "SIGSEGV", "exception": "ZeroDivisionError", "memory": "MemoryError", "endless": "timeout"}
     causes |= {"exit0": "exit code 0", "diverges": "diverged:", "unwritable": "permission denied"}
     for job in bad:
         assert causes[job.label] in str(found[job.label].error)
@@ -148,7 +149,7 @@ def test_the_same_bytes_in_every_company(idx_set: Path, tmp_path: Path) -> None:
     kinds.append(("dask", 2))
     for name, workers in kinds:
         jobs = make_jobs(idx_set, tmp_path / f"{name}-{workers}", 12, **keys)
-        with open_executor(name, workers=workers) as executor:
+        with open_pool(name, workers, folder=tmp_path / f"{name}-{workers}") as executor:
             drive(executor, jobs)
         assert hashes_of(jobs) == alone, f"{name} with {workers} workers"
 

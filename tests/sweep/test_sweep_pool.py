@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from needs import need
 from sweep_jobs import (
     LONG,
+    begin,
     check_that_they_go_on,
     children_of,
     drain,
@@ -35,9 +37,9 @@ from sweep_jobs import (
 
 from mlp_cli import runs
 from mlp_cli.errors import RunError, UsageError
-from mlp_cli.sweep import handle, processes
-from mlp_cli.sweep.executors import Executor, Serial, open_executor, record_failure
-from mlp_cli.sweep.processes import Processes
+from mlp_cli.sweep import pool as pools
+from mlp_cli.sweep.attempt import record_failure
+from mlp_cli.sweep.pool import Pool, Processes, Serial, check_pool, open_pool
 
 
 @pytest.fixture
@@ -55,8 +57,8 @@ def crew() -> Iterator[Processes]:
 def pool(crew: Processes) -> Iterator[Processes]:
     """Two workers that many tests share, since each takes a while to start. What a test leaves under way is stopped after it."""
     yield crew
-    crew.cancel_all()
-    while any(worker.job for worker in crew._crew):
+    crew.cancel()
+    while any(worker.task for worker in crew._crew):
         crew.results(1.0)
 
 
@@ -64,7 +66,7 @@ def pool(crew: Processes) -> Iterator[Processes]:
 def test_the_same_bytes_as_alone(name: str, pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
     """On Dask too, see test_sweep_dask.py."""
     jobs = make_jobs(idx_set, results, 3, dropout=0.2, hidden_sizes=[32, 16])
-    executor: Executor = pool if name == "processes" else Serial()
+    executor: Pool = pool if name == "processes" else Serial()
     found = drive(executor, jobs)
     assert executor.results(60.0) == [], "nothing is under way: no wait, no result"
     assert [found[job.label].status for job in jobs] == ["completed"] * 3
@@ -107,14 +109,15 @@ def test_members_that_go_wrong(monkeypatch: pytest.MonkeyPatch, idx_set: Path, r
     good = make_jobs(idx_set, results, 4)
     tried_again = [bad["exit0"], bad["once"]]
     with Processes(2) as executor:
-        found = drive(executor, [*(job for job in bad.values() if job not in tried_again), *good], attempts=1)
-        found |= drive(executor, tried_again)
+        tries: dict[str, int] = {}
+        found = drive(executor, [*(job for job in bad.values() if job not in tried_again), *good], 1, tries)
+        found |= drive(executor, tried_again, 2, tries)
     assert {name: found[job.label].status for name, job in bad.items()} == {
         **dict.fromkeys(bad, "failed"),
         "diverges": "diverged",
         "once": "completed",
     }
-    assert [found[job.label].attempt for job in tried_again] == [2, 2]
+    assert [tries[job.label] for job in tried_again] == [2, 2]
     errors = {name: str(found[job.label].error) for name, job in bad.items()}
     causes = {"segfault": "SIGSEGV", "killed": "SIGKILL", "exit0": "exit code 0", "exit3": "exit code 3", "memory": "MemoryError"}
     causes |= {"unwritable": "permission denied", "no_folder": str(folder_of(bad["no_folder"])), "diverges": "diverged:"}
@@ -128,7 +131,7 @@ def test_members_that_go_wrong(monkeypatch: pytest.MonkeyPatch, idx_set: Path, r
     assert "Traceback" in log_of(bad["exception"])
     assert "poisoned_worker.py" in log_of(bad["segfault"]), "where Python was when the memory error came"
     assert [found[job.label].status for job in good] == ["completed"] * 4
-    assert [found[job.label].attempt for job in good] == [1] * 4
+    assert [tries[job.label] for job in good] == [1] * 4
     assert hashes_of([*good, bad["once"]]) == [trained_alone(job, tmp_path / "alone") for job in (*good, bad["once"])]
 
 
@@ -146,69 +149,66 @@ def test_what_members_print_stays_out_of_the_terminal(
 @pytest.mark.parametrize("kind", ["endless", "deaf"])
 def test_a_member_without_an_end_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
     poison(monkeypatch)
-    monkeypatch.setattr(processes, "KILL_PATIENCE", 0.2)
+    monkeypatch.setattr(pools, "KILL_PATIENCE", 0.2)
     job = make_job(idx_set, results, kind)
     with Processes(1, timeout=3600) as executor:
-        executor.submit(job)
-        executor.submit(make_job(idx_set, results, "good"))
+        begin(executor, [job])
         wait_for_checkpoints(executor, [job])
         executor._crew[0].deadline = time.monotonic()
-        found = {result.run_id: result for result in drain(executor, 2)}
-    assert sorted(result.status for result in found.values()) == ["completed", "failed"]
-    result = found[job.run_id]
-    assert (result.status, result.lost, result.error) == ("failed", False, "timed out: not done after 3600 s")
+        (result,) = drain(executor, 1)
+        assert drive(executor, [make_job(idx_set, results, "good")])["good"].status == "completed"
+    assert (result.status, result.lost, result.error) == ("failed", False, "timeout")
     record = runs.read_record(folder_of(job))
     assert record is not None
     assert (record.status, record.error) == ("failed", result.error)
-    assert "timed out" in log_of(job)
+    assert "timeout" in log_of(job)
 
 
 def test_a_slow_member_is_ended_and_its_worker_lives_on(
     pool: Processes, monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path
 ) -> None:
-    monkeypatch.setattr(processes, "KILL_PATIENCE", 60.0)
+    monkeypatch.setattr(pools, "KILL_PATIENCE", 60.0)
     drive(pool, make_jobs(idx_set, results, 2))
     before = list(pool._crew)
     with monkeypatch.context() as patch:
         patch.setattr(pool, "timeout", 0.3)
-        pool.submit(make_job(idx_set, results, "slow", epochs=LONG))
+        begin(pool, [make_job(idx_set, results, "slow", epochs=LONG)])
         (result,) = drain(pool, 1)
-    assert (result.status, result.error) == ("failed", "timed out: not done after 0.3 s")
+    assert (result.status, result.error) == ("failed", "timeout")
     quick = [make_job(idx_set, results, "quick"), make_job(idx_set, results, "quick-2")]
     assert {result.status for result in drive(pool, quick).values()} == {"completed"}
     assert pool._crew == before
 
 
 def test_cancelled_members_stop_and_go_on(pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
-    jobs = make_jobs(idx_set, results, 4, epochs=LONG)
-    for job in jobs:
-        pool.submit(job)
+    jobs = make_jobs(idx_set, results, 3, epochs=LONG)
+    begin(pool, jobs[:2])
+    assert not pool.submit(jobs[2]), "both workers are busy"
     wait_for_checkpoints(pool, jobs[:2])
-    pool.cancel_all()
-    found = {result.run_id: result for result in drain(pool, 4)}
-    assert [found[job.run_id].status for job in jobs] == ["interrupted"] * 4
-    assert [found[job.run_id].lost for job in jobs] == [False] * 4
+    pool.cancel()
+    found = {result.run_id: result for result in drain(pool, 2)}
+    assert [found[job.run_id].status for job in jobs[:2]] == ["interrupted"] * 2
+    assert [found[job.run_id].lost for job in jobs[:2]] == [False] * 2
     record = runs.read_record(folder_of(jobs[0]))
     assert record is not None
     assert record.status == "interrupted"
-    assert not folder_of(jobs[3]).exists()
+    assert not folder_of(jobs[2]).exists()
     check_that_they_go_on(pool, jobs[:2], tmp_path / "alone")
 
 
 def test_a_killed_worker_costs_its_own_attempt_alone(pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
     jobs = make_jobs(idx_set, results, 2, epochs=LONG)
-    for job in jobs:
-        pool.submit(job)
+    begin(pool, jobs)
     wait_for_checkpoints(pool, jobs)
-    next(worker for worker in pool._crew if worker.job == jobs[0]).process.kill()
+    next(worker for worker in pool._crew if worker.task == jobs[0]).process.kill()
     (lost,) = drain(pool, 1)
     assert (lost.run_id, lost.status, lost.lost) == (jobs[0].run_id, "interrupted", True)
     assert "SIGKILL" in str(lost.error)
     before = rows_of(jobs[1])
     wait_for(lambda: rows_of(jobs[1]) > before)
-    pool.cancel_all()
+    pool.cancel()
     (kept,) = drain(pool, 1)
-    assert (kept.run_id, kept.status, kept.attempt, kept.lost) == (jobs[1].run_id, "interrupted", 1, False)
+    assert (kept.run_id, kept.status, kept.lost) == (jobs[1].run_id, "interrupted", False)
     check_that_they_go_on(pool, jobs, tmp_path / "alone")
     assert "SIGKILL" in log_of(jobs[0])
     assert "going on after epoch" in log_of(jobs[0])
@@ -221,7 +221,9 @@ def test_idle_workers_that_die_are_replaced(pool: Processes, idx_set: Path, resu
     for worker in before:
         worker.process.kill()
         worker.process.wait()
-    assert drive(pool, jobs[1:])[jobs[1].label].attempt == 1
+    tries: dict[str, int] = {}
+    drive(pool, jobs[1:], 1, tries)
+    assert tries[jobs[1].label] == 1
     assert not set(pool._crew) & set(before)
 
 
@@ -239,7 +241,7 @@ def test_a_config_that_means_another_run_is_refused(idx_set: Path, results: Path
     job = make_job(idx_set, results, "a")
     other = make_job(idx_set, results, "a", epochs=4)
     with Serial() as executor:
-        executor.submit(type(job)(**{**job.plain(), "config": other.config}))
+        executor.submit(replace(job, config=other.config))
         (result,) = executor.results(0)
     assert result.status == "failed"
     assert other.run_id in str(result.error)
@@ -247,7 +249,7 @@ def test_a_config_that_means_another_run_is_refused(idx_set: Path, results: Path
 
 
 def test_workers_that_do_not_start(monkeypatch: pytest.MonkeyPatch, idx_set: Path, results: Path) -> None:
-    monkeypatch.setattr(handle, "worker_command", lambda descriptor: [sys.executable, "-c", "raise SystemExit('no such module')"])
+    monkeypatch.setattr(pools, "worker_command", lambda descriptor: [sys.executable, "-c", "raise SystemExit('no such module')"])
     with Processes(2) as executor:
         executor.submit(make_job(idx_set, results, "a"))
         with pytest.raises(RunError, match="exit code 1: no such module"):
@@ -257,25 +259,24 @@ def test_workers_that_do_not_start(monkeypatch: pytest.MonkeyPatch, idx_set: Pat
 @pytest.mark.parametrize("name", ["processes", "serial"])
 def test_jobs_are_taken_in_order_and_none_is_forgotten(name: str, idx_set: Path, results: Path) -> None:
     jobs = make_jobs(idx_set, results, 4)
-    with open_executor(name, workers=1) as executor:
+    with open_pool(name, 1, folder=results) as executor:
         assert executor.workers == 1
         for job in jobs:
-            executor.submit(job)
-        assert [result.run_id for result in drain(executor, 4)] == [job.run_id for job in jobs]
+            begin(executor, [job])
+            assert not executor.submit(jobs[0])
+            assert [result.run_id for result in drain(executor, 1)] == [job.run_id]
 
 
 def test_serial_gives_the_signal_on(idx_set: Path, results: Path) -> None:
-    job, waiting = make_job(idx_set, results, "long", epochs=LONG), make_job(idx_set, results, "b")
+    job = make_job(idx_set, results, "long", epochs=LONG)
     with Serial() as executor:
         executor.submit(job)
-        executor.submit(waiting)
         threading.Thread(target=_signal_soon, args=(folder_of(job),)).start()
         with pytest.raises(KeyboardInterrupt):
             executor.results(0)
-        executor.cancel_all()
+        executor.cancel()
         found = executor.results(0)
-    assert [(result.run_id, result.status) for result in found] == [(job.run_id, "interrupted"), (waiting.run_id, "interrupted")]
-    assert not folder_of(waiting).exists()
+    assert [(result.run_id, result.status) for result in found] == [(job.run_id, "interrupted")]
 
 
 def _signal_soon(folder: Path) -> None:
@@ -313,6 +314,16 @@ def test_a_failure_is_made_final(monkeypatch: pytest.MonkeyPatch, idx_set: Path,
         assert record_failure(job, "not ours") is None
 
 
+def test_a_run_that_ran_out_of_its_time_goes_on_by_itself_too(idx_set: Path, results: Path) -> None:
+    job = make_job(idx_set, results, "a")
+    with Serial() as executor:
+        drive(executor, [replace(job, until=2)])
+        record = record_failure(job, runs.TIMEOUT)
+        assert record is not None and (record.status, record.error) == ("failed", "timeout")
+        assert drive(executor, [job])["a"].status == "completed"
+    assert "going on after epoch 2 of 3" in log_of(job)
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_descriptors_and_threads_stay(idx_set: Path, results: Path) -> None:
     """Those that earlier tests left behind may still go meanwhile."""
@@ -332,14 +343,14 @@ def test_descriptors_and_threads_stay(idx_set: Path, results: Path) -> None:
 
 
 DRIVER = """
-import sys, json
-from mlp_cli.sweep import processes
-from mlp_cli.sweep.executors import Job, open_executor
-processes.CLOSE_PATIENCE = 60.0
+import sys, json, pathlib
+from mlp_cli.sweep import pool
+pool.CLOSE_PATIENCE = 60.0
 if __name__ == "__main__":
-    with open_executor(sys.argv[1], workers=2) as executor:
-        for line in sys.stdin:
-            executor.submit(Job(**json.loads(line)))
+    tasks = [pool.Task(**json.loads(line)) for line in sys.stdin]
+    with pool.open_pool(sys.argv[1], 2, folder=pathlib.Path(tasks[0].results)) as executor:
+        for task in tasks:
+            assert executor.submit(task)
         print("ready", flush=True)
         while True:
             executor.results(0.5)
@@ -394,7 +405,5 @@ def test_ctrl_c_stops_the_whole_group_in_good_order(driver: subprocess.Popen[str
 
 
 def test_names() -> None:
-    with pytest.raises(UsageError, match="unknown executor threads"):
-        open_executor("threads", workers=1)
     with pytest.raises(UsageError, match="--scheduler goes with --executor dask"):
-        open_executor("processes", workers=1, scheduler="tcp://127.0.0.1:1")
+        check_pool("processes", 1, "tcp://127.0.0.1:1")
