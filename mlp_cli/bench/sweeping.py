@@ -22,9 +22,9 @@ from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import Interrupted, RunError
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import run_sweep
-from mlp_cli.sweep.plan import Asked, plan_sweep
 from mlp_cli.sweep.pool import open_pool
 from mlp_cli.sweep.progress import Lines
+from mlp_cli.sweep.sweepfile import Asked, plan_sweep
 
 RATES = (1e-4, 1e-3, 1e-2, 5e-2)
 BASE = "dataset: {dataset}\nhidden_sizes: [64]\noptimizer: adam\nbatch_size: 64\nepochs: {epochs}\n"

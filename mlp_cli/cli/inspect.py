@@ -60,8 +60,7 @@ def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
 def _check(path: Path, overrides: list[str]) -> None:
     """Checks a config, or all members of a sweep file. Errors: UsageError, ConfigError with every problem."""
     from mlp_cli.config import load_config
-    from mlp_cli.sweep.plan import Asked, plan_sweep
-    from mlp_cli.sweep.sweepfile import is_sweep_file
+    from mlp_cli.sweep.sweepfile import Asked, is_sweep_file, plan_sweep
 
     if is_sweep_file(path):
         planned = plan_sweep(path, overrides, Path("results"), Asked())

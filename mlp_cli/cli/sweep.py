@@ -27,8 +27,8 @@ from mlp_cli.errors import MlpError, UsageError
 if TYPE_CHECKING:
     from mlp_cli.sweep.crew import Listener
     from mlp_cli.sweep.driver import Outcome
-    from mlp_cli.sweep.plan import SweepPlan
     from mlp_cli.sweep.planner import Workload
+    from mlp_cli.sweep.sweepfile import SweepPlan
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -116,8 +116,8 @@ def sweep(
     started = time.monotonic()
     from mlp_cli.sweep.crew import Limits
     from mlp_cli.sweep.driver import run_sweep
-    from mlp_cli.sweep.plan import Asked, plan_sweep
     from mlp_cli.sweep.pool import Pool, check_pool, open_pool
+    from mlp_cli.sweep.sweepfile import Asked, plan_sweep
 
     check_pool(executor, workers, scheduler)
     workers = 1 if executor == "serial" else workers

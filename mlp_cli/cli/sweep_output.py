@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlp_cli.sweep.driver import Outcome
     from mlp_cli.sweep.forecast import Forecast
-    from mlp_cli.sweep.plan import SweepPlan
+    from mlp_cli.sweep.sweepfile import SweepPlan
 
 _STOPPED = {
     "signal": "interrupted",

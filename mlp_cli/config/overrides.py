@@ -75,7 +75,7 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
             found = ["must be KEY=VALUE, such as epochs=3"]
         elif not found:
             try:
-                values = _with(values, path, 0, given.values)
+                values = with_value(values, path, given.values)
                 kept = {way: other for way, other in places.items() if way[: len(path)] != path}
                 places = {path[: depth + 1]: place for depth in range(len(path))} | kept
             except UsageError as error:
@@ -84,7 +84,7 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
     return replace(document, values=values, places=places, problems=tuple(problems))
 
 
-def _with(values: Mapping[str, Any], path: tuple[str, ...], depth: int, value: Any) -> dict[str, Any]:
+def with_value(values: Mapping[str, Any], path: tuple[str, ...], value: Any, depth: int = 0) -> dict[str, Any]:
     """A copy of a mapping in which the rest of `path` has another value. Errors: UsageError where that has no options."""
     key = path[depth]
     if depth < len(path) - 1:
@@ -97,7 +97,7 @@ def _with(values: Mapping[str, Any], path: tuple[str, ...], depth: int, value: A
         if not isinstance(below, dict):
             name = one_line(".".join(path[: depth + 1]), 40)
             raise UsageError(f"{name} is {one_line(show(below), 40)} here, which takes no options; write {name}=VALUE")
-        value = _with(below, path, depth + 1, value)
+        value = with_value(below, path, value, depth + 1)
     return {**values, key: value}
 
 

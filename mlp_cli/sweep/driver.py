@@ -12,14 +12,13 @@ from mlp_cli.config.resolved import flat
 from mlp_cli.sweep.crew import Crew, Limits, Listener
 from mlp_cli.sweep.halving import Bracket, Halving
 from mlp_cli.sweep.missing import is_missing, missing_members, score_at
-from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.pool import Pool
 from mlp_cli.sweep.preflight import Preflight
-from mlp_cli.sweep.resolved import sweep_yaml
 from mlp_cli.sweep.samplers import ROUND, Score
-from mlp_cli.sweep.space import Candidate, Member, unique
+from mlp_cli.sweep.space import Configuration, Member, unique
 from mlp_cli.sweep.summary import Standings, Summary, count_line, summarize
+from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.sweep.trials import Trial, Trials
 from mlp_cli.training.stop import stop_on_signals
 
@@ -94,9 +93,9 @@ class _Driver:
         self.preflight = Preflight(planned.runs, trials, listener.notify)
         self.halving = planned.halving()
         self.sampler = planned.start()
-        self.candidates: dict[str, Candidate] = {}
-        self.asked: list[Candidate] = []
-        self.rounds: list[list[Candidate]] = []
+        self.configurations: dict[str, Configuration] = {}
+        self.asked: list[Configuration] = []
+        self.rounds: list[list[Configuration]] = []
 
     def prepare(self) -> None:
         """Looks at what is there, and checks the first round."""
@@ -110,91 +109,95 @@ class _Driver:
             scores = self._round(unique(self.asked))
             if scores is None:
                 return
-            self.sampler.tell([scores[candidate.members[0].hash] for candidate in self.asked])
+            self.sampler.tell([scores[configuration.members[0].hash] for configuration in self.asked])
             self._ask()
 
     def _ask(self) -> None:
         """The next round. Errors: those of the members, and of their data."""
         expansion = self.planned.space.expand(self.sampler.ask())
-        for text in expansion.notices:
+        for text in [*expansion.notices, *filter(None, [self.sampler.notice if expansion.configurations else None])]:
             self.listener.notify(text)
-        self.asked = self.trials.adopt(expansion.candidates)
+        self.asked = self.trials.adopt(expansion.configurations)
         self.rounds.append(self.asked)
         self.preflight.check(unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
 
     def summary(self) -> Summary:
         """Where the current members stand."""
         standings: dict[str, Standings] = {}
-        for candidate in self.candidates.values():
-            label = candidate.label or self.planned.name
-            name = f"{label} ({candidate.members[0].hash[:8]})" if label in standings else label
-            config = flat(candidate.members[0].config.to_dict())
+        for configuration in self.configurations.values():
+            label = configuration.label or self.planned.name
+            name = f"{label} ({configuration.members[0].hash[:8]})" if label in standings else label
+            config = flat(configuration.members[0].config.to_dict())
             rows = repr([config.get(key) for key in ROWS_KEYS])
-            standings[name] = Standings(name, self._rows(candidate), rows)
+            standings[name] = Standings(name, self._rows(configuration), rows)
         summary = summarize(list(standings.values()), self.planned.metric, self.planned.mode)
         return replace(summary, unfinished=self._unfinished())
 
     def _unfinished(self) -> int:
         """Members that another start would train, those that the sampler has not proposed yet among them."""
         left = {member.id for each in self.rounds for member in missing_members(self.planned, self.trials, unique(each), False)}
-        later = max(0, (self.planned.trials or 0) - sum(map(len, self.rounds)))
+        later = max(0, (self.planned.trials or 0) - sum(map(len, self.rounds))) if self.planned.sampler.name == "tpe" else 0
         return len(left) + later * len(self.planned.space.seeds)
 
-    def _begin(self, candidates: Sequence[Candidate], workers: int | None, threads: int | str | None) -> None:
-        files.write_text(self.planned.folder / "sweep.yaml", sweep_yaml(self.planned))
-        missing = len(missing_members(self.planned, self.trials, candidates, self.crew.limits.retry_failed))
-        self.crew.workload = self.preflight.workload(candidates, missing, workers, threads)
+    def _begin(self, configurations: Sequence[Configuration], workers: int | None, threads: int | str | None) -> None:
+        files.write_text(self.planned.folder / "sweep.yaml", self.planned.to_yaml())
+        missing = len(missing_members(self.planned, self.trials, configurations, self.crew.limits.retry_failed))
+        self.crew.workload = self.preflight.workload(configurations, missing, workers, threads)
         self.crew.threads = None if threads is None else self.crew.workload.threads
         if self.crew.workload.notice and missing:
             self.listener.notify(self.crew.workload.notice)
-        self.listener.begin(stints(self.planned, len(candidates)), self.crew.workload)
+        self.listener.begin(stints(self.planned, len(configurations)), self.crew.workload)
 
     def _first_rung(self) -> int | None:
         return self.planned.rungs[0] if self.planned.rungs else None
 
-    def _round(self, candidates: Sequence[Candidate]) -> dict[str, Score] | None:
-        """Trains one round, and scores its candidates; None where it was not brought to its end."""
-        for candidate in candidates:
-            self.candidates[candidate.members[0].hash] = candidate
-            self.trials.current |= {member.id for member in candidate.members}
+    def _round(self, configurations: Sequence[Configuration]) -> dict[str, Score] | None:
+        """Trains one round, and scores its configurations; None where it was not brought to its end."""
+        for configuration in configurations:
+            self.configurations[configuration.members[0].hash] = configuration
+            self.trials.current |= {member.id for member in configuration.members}
         if self.halving is not None:
-            return self._halve(candidates, self.halving)
-        self.crew.train(_seed_by_seed(candidates), None)
-        if not self._is_over(candidates):
+            return self._halve(configurations, self.halving)
+        self.crew.train(_seed_by_seed(configurations), None)
+        if not self._is_over(configurations):
             return None
-        return {candidate.members[0].hash: Score(self._final(candidate)) for candidate in candidates}
+        return {configuration.members[0].hash: Score(self._final(configuration)) for configuration in configurations}
 
-    def _halve(self, candidates: Sequence[Candidate], halving: Halving) -> dict[str, Score] | None:
-        bracket = Bracket(self.planned.rungs, len(candidates), halving, self.planned.mode)
+    def _halve(self, configurations: Sequence[Configuration], halving: Halving) -> dict[str, Score] | None:
+        bracket = Bracket(self.planned.rungs, len(configurations), halving, self.planned.mode)
         found: dict[str, Score] = {}
         while bracket.alive:
-            alive, until = {number: candidates[number] for number in bracket.alive}, bracket.until
+            alive, until = {number: configurations[number] for number in bracket.alive}, bracket.until
             self.crew.train(_seed_by_seed(list(alive.values())), until)
             if not self._is_over(list(alive.values()), until):
                 return None
             if until is None:
-                return found | {candidate.members[0].hash: Score(self._final(candidate)) for candidate in alive.values()}
-            scores = {number: score_at(self.planned, self.trials, candidate, until) for number, candidate in alive.items()}
+                return found | {
+                    configuration.members[0].hash: Score(self._final(configuration)) for configuration in alive.values()
+                }
+            scores = {
+                number: score_at(self.planned, self.trials, configuration, until) for number, configuration in alive.items()
+            }
             bracket.judge(scores)
-            found |= {candidates[n].members[0].hash: Score(scores[n], until) for n in alive if n not in bracket.alive}
+            found |= {configurations[n].members[0].hash: Score(scores[n], until) for n in alive if n not in bracket.alive}
         return found
 
-    def _rows(self, candidate: Candidate) -> list[Trial | None]:
-        return [self.trials.rows.get(member.id) for member in candidate.members]
+    def _rows(self, configuration: Configuration) -> list[Trial | None]:
+        return [self.trials.rows.get(member.id) for member in configuration.members]
 
-    def _is_over(self, candidates: Sequence[Candidate], until: int | None = None) -> bool:
+    def _is_over(self, configurations: Sequence[Configuration], until: int | None = None) -> bool:
         """Whether every member has got as far as it should; none has, for instance, where another process has a member."""
-        rows = [row for candidate in candidates for row in self._rows(candidate)]
+        rows = [row for configuration in configurations for row in self._rows(configuration)]
         return self.crew.stopped is None and not any(is_missing(row, until, False) for row in rows)
 
-    def _final(self, candidate: Candidate) -> float | None:
+    def _final(self, configuration: Configuration) -> float | None:
         """The mean over the seeds of the metric that chooses, at the evaluated epoch; None where a seed has none."""
-        rows = [row for row in self._rows(candidate) if row is not None and row.status == "completed"]
-        return mean_of_all([row.metrics.get(self.planned.metric) for row in rows], len(candidate.members))
+        rows = [row for row in self._rows(configuration) if row is not None and row.status == "completed"]
+        return mean_of_all([row.metrics.get(self.planned.metric) for row in rows], len(configuration.members))
 
 
-def stints(planned: SweepPlan, candidates: int) -> int:
-    """How often a member is handed to a worker, or found to be done, in a whole sweep. candidates: of the first round."""
+def stints(planned: SweepPlan, configurations: int) -> int:
+    """How often a member is handed to a worker, or found to be done, in a whole sweep. configurations: of the first round."""
 
     def of(count: int) -> int:
         halving, total = planned.halving(), 0
@@ -204,11 +207,11 @@ def stints(planned: SweepPlan, candidates: int) -> int:
         return total * len(planned.space.seeds)
 
     if planned.sampler.name != "tpe" or planned.trials is None:
-        return of(candidates)
+        return of(configurations)
     full, rest = divmod(planned.trials, ROUND)
     return full * of(ROUND) + (of(rest) if rest else 0)
 
 
-def _seed_by_seed(candidates: Sequence[Candidate]) -> list[Member]:
+def _seed_by_seed(configurations: Sequence[Configuration]) -> list[Member]:
     """The members in the order in which they are trained: all with the first seed, then all with the second."""
-    return [member for row in zip(*(candidate.members for candidate in candidates), strict=True) for member in row]
+    return [member for row in zip(*(configuration.members for configuration in configurations), strict=True) for member in row]

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from mlp_cli.build import Estimate, estimate, load_data
 from mlp_cli.config import Config
 from mlp_cli.sweep.missing import missing_members
-from mlp_cli.sweep.plan import SweepPlan
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.preflight import Preflight
-from mlp_cli.sweep.space import Candidate, unique
+from mlp_cli.sweep.space import Configuration, unique
+from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.sweep.trials import Trials
 
 CALIBRATED = 5
-"""So many candidates are measured; the others are taken to cost what their size says."""
+"""So many configurations are measured; the others are taken to cost what their size says."""
 
 _SMALL_FILES = 32 << 10
 _START, _AROUND = 1.0, 0.05
@@ -48,22 +48,22 @@ def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None,
     sampler = planned.start()
     expansion = planned.space.expand(sampler.ask())
     notices += expansion.notices
-    candidates = unique(trials.adopt(expansion.candidates))
-    missing = {member.id for member in missing_members(planned, trials, candidates, retry_failed)}
+    configurations = unique(trials.adopt(expansion.configurations))
+    missing = {member.id for member in missing_members(planned, trials, configurations, retry_failed)}
     preflight = Preflight(planned.runs, trials, notices.append)
-    preflight.check(candidates, lambda run_id: run_id in missing)
-    left = [sum(member.id in missing for member in candidate.members) for candidate in candidates]
-    workload = preflight.workload(candidates, sum(left), workers, threads)
+    preflight.check(configurations, lambda run_id: run_id in missing)
+    left = [sum(member.id in missing for member in configuration.members) for configuration in configurations]
+    workload = preflight.workload(configurations, sum(left), workers, threads)
     if workload.notice:
         notices.append(workload.notice)
-    costs = _costs(candidates, left, workload.threads)
-    share = _share_of_epochs(planned, len(candidates))
-    later = _later(planned, len(expansion.candidates))
+    costs = _costs(configurations, left, workload.threads)
+    share = _share_of_epochs(planned, len(configurations))
+    later = _later(planned, len(expansion.configurations))
     seconds = share * later * sum((cost.seconds + _AROUND) * count for cost, count in zip(costs, left, strict=True))
     if sum(left):
         seconds = _START + seconds / min(workload.workers, sum(left))
     disk = later * sum((cost.parameters * 4 + _SMALL_FILES) * count for cost, count in zip(costs, left, strict=True))
-    labels = [member.label for row in zip(*(c.members for c in candidates), strict=True) for member in row]
+    labels = [member.label for row in zip(*(c.members for c in configurations), strict=True) for member in row]
     return Forecast(
         tuple(labels),
         sum(left),
@@ -75,15 +75,15 @@ def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None,
     )
 
 
-def _costs(candidates: Sequence[Candidate], left: Sequence[int], threads: int) -> list[Estimate]:
-    """What each candidate costs: measured for a few, spread evenly; for the others by their size, at the mean measured rate."""
+def _costs(configurations: Sequence[Configuration], left: Sequence[int], threads: int) -> list[Estimate]:
+    """What each configuration costs: measured for a few, spread evenly; for the others by their size, at the mean measured rate."""
     wanted = [number for number, count in enumerate(left) if count]
     step = max(1, -(-len(wanted) // CALIBRATED))
     measured: dict[int, Estimate] = {}
     for number in wanted[::step]:
-        config = candidates[number].members[0].config
+        config = configurations[number].members[0].config
         measured[number] = estimate(config, load_data(config), threads)
-    sizes = [_size(candidate.members[0].config) for candidate in candidates]
+    sizes = [_size(configuration.members[0].config) for configuration in configurations]
     rate = sum(cost.seconds for cost in measured.values()) / max(sum(sizes[number] for number in measured), 1e-9)
     weights = sum(cost.parameters for cost in measured.values()) / max(len(measured), 1)
     return [measured.get(number) or Estimate(int(weights), 0, size * rate) for number, size in enumerate(sizes)]
@@ -95,18 +95,18 @@ def _size(config: Config) -> float:
     return config.epochs * sum(before * after for before, after in itertools.pairwise(sizes))
 
 
-def _share_of_epochs(planned: SweepPlan, candidates: int) -> float:
+def _share_of_epochs(planned: SweepPlan, configurations: int) -> float:
     """The part of all epochs that halving trains; 1 without it."""
     halving = planned.halving()
     if halving is None:
         return 1.0
-    trained, before, count = 0, 0, candidates
+    trained, before, count = 0, 0, configurations
     for rung in planned.rungs:
         trained += count * (rung - before)
         before, count = rung, halving.kept(count)
-    return trained / max(candidates * planned.rungs[-1], 1)
+    return trained / max(configurations * planned.rungs[-1], 1)
 
 
 def _later(planned: SweepPlan, proposed: int) -> float:
-    """How many times the first round's candidates there will be in all."""
+    """How many times the first round's configurations there will be in all."""
     return planned.trials / proposed if planned.trials is not None and proposed else 1.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mlp_cli.choosing import mean_of_all
 from mlp_cli.sweep.halving import Bracket
-from mlp_cli.sweep.plan import SweepPlan
-from mlp_cli.sweep.space import Candidate, Member
+from mlp_cli.sweep.space import Configuration, Member
+from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.sweep.trials import Trial, Trials, metric_at
 
 
@@ -22,24 +22,28 @@ def is_missing(row: Trial | None, until: int | None, retry_failed: bool) -> bool
     return row.status not in ("completed", "diverged")
 
 
-def missing_members(planned: SweepPlan, trials: Trials, candidates: Sequence[Candidate], retry_failed: bool) -> list[Member]:
+def missing_members(
+    planned: SweepPlan, trials: Trials, configurations: Sequence[Configuration], retry_failed: bool
+) -> list[Member]:
     """The members that are not done, of one round: those that no rung of the halving, if there is one, has left behind so far."""
     rows, halving = trials.rows, planned.halving()
-    going = list(candidates)
+    going = list(configurations)
     if halving is not None:
-        bracket = Bracket(planned.rungs, len(candidates), halving, planned.mode)
+        bracket = Bracket(planned.rungs, len(configurations), halving, planned.mode)
         while bracket.until is not None and not any(
-            is_missing(rows.get(member.id), bracket.until, retry_failed) for candidate in going for member in candidate.members
+            is_missing(rows.get(member.id), bracket.until, retry_failed)
+            for configuration in going
+            for member in configuration.members
         ):
-            bracket.judge({number: score_at(planned, trials, candidates[number], bracket.until) for number in bracket.alive})
-            going = [candidates[number] for number in bracket.alive]
-    members = [member for candidate in going for member in candidate.members]
+            bracket.judge({number: score_at(planned, trials, configurations[number], bracket.until) for number in bracket.alive})
+            going = [configurations[number] for number in bracket.alive]
+    members = [member for configuration in going for member in configuration.members]
     return [member for member in members if is_missing(rows.get(member.id), None, retry_failed)]
 
 
-def score_at(planned: SweepPlan, trials: Trials, candidate: Candidate, epoch: int) -> float | None:
+def score_at(planned: SweepPlan, trials: Trials, configuration: Configuration, epoch: int) -> float | None:
     """The mean over the seeds of the metric that chooses, at an epoch, whatever became of the members after it, so that another
     start decides as this one; None where a seed did not get there. A run that stopped early counts with its last epoch."""
-    rows = [row for member in candidate.members if (row := trials.rows.get(member.id)) is not None]
+    rows = [row for member in configuration.members if (row := trials.rows.get(member.id)) is not None]
     values = [metric_at(planned.runs / row.id, planned.metric, epoch, row.status == "completed") for row in rows]
-    return mean_of_all(values, len(candidate.members))
+    return mean_of_all(values, len(configuration.members))

@@ -117,8 +117,8 @@ def _groups(root: Path, controller: str) -> list[Path]:
             continue
         parts = [part for part in path.split("/") if part and part != ".."]
         # Inside a container the path may be one that only the host sees; the mount's own root is then the group.
-        candidates = [base.joinpath(*parts[:depth]) for base in bases for depth in range(len(parts), -1, -1)]
-        found += [folder for folder in candidates if folder.is_dir()]
+        configurations = [base.joinpath(*parts[:depth]) for base in bases for depth in range(len(parts), -1, -1)]
+        found += [folder for folder in configurations if folder.is_dir()]
     return found
 
 

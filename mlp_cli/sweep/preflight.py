@@ -12,12 +12,12 @@ from mlp_cli.config import Config
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, MlpError, Notify, UsageError
 from mlp_cli.sweep.planner import Workload, plan_workload
-from mlp_cli.sweep.space import Candidate
+from mlp_cli.sweep.space import Configuration
 from mlp_cli.sweep.trials import Trials
 
 
 class Preflight:
-    """Checks candidates against their data; each data set is loaded once and not kept.
+    """Checks configurations against their data; each data set is loaded once and not kept.
 
     runs: the folder of the members' folders. trials: what is known of them. notify: takes notices.
     """
@@ -27,11 +27,11 @@ class Preflight:
         self.hashes: dict[str, str | None] = {}
         self.inputs: dict[str, tuple[int, int]] = {}
 
-    def check(self, candidates: Sequence[Candidate], wanted: Callable[[str], bool]) -> None:
+    def check(self, configurations: Sequence[Configuration], wanted: Callable[[str], bool]) -> None:
         """Errors: DataError where data is missing, or is not what completed members had; UsageError where a member cannot be
         trained on it. wanted: whether a member, by its id, is going to be trained."""
-        for key, group in _by_data(candidates).items():
-            members = [member for candidate in group for member in candidate.members]
+        for key, group in _by_data(configurations).items():
+            members = [member for configuration in group for member in configuration.members]
             config = group[0].members[0].config
             try:
                 dataset = load_data(config)
@@ -58,17 +58,22 @@ class Preflight:
         sizes = (inputs, *config.hidden_sizes, outputs)
         return sum(before * after + after for before, after in itertools.pairwise(sizes))
 
-    def workload(self, candidates: Sequence[Candidate], members: int, workers: int | None, threads: int | str | None) -> Workload:
+    def workload(
+        self, configurations: Sequence[Configuration], members: int, workers: int | None, threads: int | str | None
+    ) -> Workload:
         """How many train at a time. members: how many are left. workers, threads: what the user wants; threads may be `auto`,
         which measures the largest network."""
-        sizes = [(self.parameters(candidate.members[0].config), candidate.members[0].config) for candidate in candidates]
+        sizes = [
+            (self.parameters(configuration.members[0].config), configuration.members[0].config)
+            for configuration in configurations
+        ]
         most = max((parameters for parameters, _ in sizes), default=0)
         needed = max((parameters * 7 * (8 if config.dtype == "float64" else 4) for parameters, config in sizes), default=0)
-        chosen = self._fastest(candidates) if threads == "auto" else None if threads is None else int(threads)
+        chosen = self._fastest(configurations) if threads == "auto" else None if threads is None else int(threads)
         return plan_workload(members, parameters=most, member_bytes=needed, workers=workers, threads=chosen)
 
-    def _fastest(self, candidates: Sequence[Candidate]) -> int:
-        config = max((candidate.members[0].config for candidate in candidates), key=self.parameters)
+    def _fastest(self, configurations: Sequence[Configuration]) -> int:
+        config = max((configuration.members[0].config for configuration in configurations), key=self.parameters)
         return choose_threads(config, load_data(config))
 
 
@@ -76,23 +81,23 @@ def _data_key(config: Config) -> str:
     return json.dumps(config.to_dict()["dataset"], sort_keys=True)
 
 
-def _by_data(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
-    groups: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        groups.setdefault(_data_key(candidate.members[0].config), []).append(candidate)
+def _by_data(configurations: Sequence[Configuration]) -> dict[str, list[Configuration]]:
+    groups: dict[str, list[Configuration]] = {}
+    for configuration in configurations:
+        groups.setdefault(_data_key(configuration.members[0].config), []).append(configuration)
     return groups
 
 
-def _check_all(candidates: Sequence[Candidate], dataset: Dataset) -> None:
+def _check_all(configurations: Sequence[Configuration], dataset: Dataset) -> None:
     """Errors: UsageError for the members that do not go with their data, the first few of them by name."""
     faults: dict[str, list[str]] = {}
     first: MlpError | None = None
-    for candidate in candidates:
+    for configuration in configurations:
         try:
-            check(candidate.members[0].config, dataset)
+            check(configuration.members[0].config, dataset)
         except UsageError as error:
             first = first or error
-            faults.setdefault(error.message, []).append(candidate.label)
+            faults.setdefault(error.message, []).append(configuration.label)
     if first is not None:
         # A sweep over seeds alone has one configuration, which has no label.
         lines = [

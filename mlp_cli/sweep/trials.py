@@ -16,8 +16,7 @@ from mlp_cli.config import Config
 from mlp_cli.config.resolved import show
 from mlp_cli.errors import RunError, cause_of
 from mlp_cli.experiment import missing_files
-from mlp_cli.sweep.labels import swept_values
-from mlp_cli.sweep.space import Candidate, Member
+from mlp_cli.sweep.space import Configuration, Member, swept_values
 from mlp_cli.text import inert
 
 NAME = "trials.csv"
@@ -81,8 +80,8 @@ class Trials:
             self.rows[run_id] = replace(row, attempts=self.attempts.get(run_id, 1))
         return self.rows.get(run_id)
 
-    def adopt(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Candidates whose members that are here already, under a label that another version of this program gave them, keep it."""
+    def adopt(self, configurations: Sequence[Configuration]) -> list[Configuration]:
+        """Configurations whose members that are here already, under a label that another version of this program gave them, keep it."""
         known = {row.hash: row.id for row in self.rows.values() if row.hash}
 
         def adopted(member: Member) -> Member:
@@ -91,7 +90,7 @@ class Trials:
                 return member
             return replace(member, id=name, config=member.config.model_copy(update={"name": name[:-9]}))
 
-        return [replace(candidate, members=tuple(map(adopted, candidate.members))) for candidate in candidates]
+        return [replace(configuration, members=tuple(map(adopted, configuration.members))) for configuration in configurations]
 
     def fail(self, run_id: str, config: Config, error: str | None) -> Trial:
         """Notes a failure that the member's folder does not show. config: the member's."""

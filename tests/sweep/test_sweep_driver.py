@@ -18,11 +18,11 @@ from mlp_cli.sweep import crew
 from mlp_cli.sweep.crew import Limits
 from mlp_cli.sweep.driver import Outcome, run_sweep, stints
 from mlp_cli.sweep.forecast import forecast
-from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
 from mlp_cli.sweep.planner import Workload
 from mlp_cli.sweep.pool import Task, TaskResult
 from mlp_cli.sweep.progress import Bar, Lines, Tally
 from mlp_cli.sweep.summary import reason
+from mlp_cli.sweep.sweepfile import Asked, SweepPlan, plan_sweep
 from mlp_cli.sweep.trials import Trial
 
 Behave = Callable[[Task], TaskResult | None]

@@ -6,8 +6,7 @@ import pytest
 from test_sweep_plan import BASE, Planner, expand, labels, plan, problems
 
 from mlp_cli.errors import ConfigError, UsageError
-from mlp_cli.sweep.plan import Asked, plan_sweep
-from mlp_cli.sweep.resolved import sweep_yaml
+from mlp_cli.sweep.sweepfile import Asked, plan_sweep
 
 __all__ = ["plan"]
 
@@ -64,16 +63,18 @@ def test_the_command_line_wins(plan: Planner, base_file: Path) -> None:
         f"hidden_sizes-{size}_learning_rate-{rate}" for rate in (1, 2) for size in (3, 4)
     ]
     assert plan(text=text + "pruner: halving\n", asked=Asked(pruner="none")).rungs == ()
-    assert plan(text=text + "sampler: {name: random, seed: 3}\ntrials: 4\n").sampler.options == {"seed": 3}
+    assert plan(text=text + "sampler: {name: random, seed: 3}\ntrials: 4\n").sampler.options() == {"seed": 3}
     assert plan(text=text + "sampler: random\ntrials: 4\n", asked=Asked(trials=7)).trials == 7
 
 
 def test_the_same_sampler_or_pruner_by_name_keeps_the_file_s_options(plan: Planner, base_file: Path) -> None:
     text = SWEEP + "sampler: {name: random, seed: 3}\ntrials: 4\npruner: {name: halving, factor: 2}\n"
     same = plan(text=text, asked=Asked(sampler="random", pruner="halving"))
-    assert same.folder == plan(text=text).folder and same.sampler.options == {"seed": 3} and same.pruner.options["factor"] == 2
+    assert (
+        same.folder == plan(text=text).folder and same.sampler.options() == {"seed": 3} and same.pruner.options()["factor"] == 2
+    )
     grid = plan(text=text, asked=Asked(sampler="grid", pruner="none"))
-    assert (grid.sampler.name, grid.trials, grid.pruner.name) == ("grid", None, "none") and len(labels(grid)) == 6
+    assert (grid.sampler.name, grid.trials, grid.pruner) == ("grid", None, None) and len(labels(grid)) == 6
     with pytest.raises(UsageError, match="a grid takes every combination, and trials asks for 4"):
         labels(plan(text=SWEEP + "trials: 4\n"))
 
@@ -188,8 +189,8 @@ def test_an_inline_base_has_lines_of_its_own(plan: Planner) -> None:
             "seed moves with no other key, since each configuration has all seeds; take it out",
         ),
         (
-            "base: {dataset: mnist}\nparameters: {learning_rate: [log(1e-4, 1e-1, 4)]}\n",
-            "a function stands without brackets; write learning_rate: log(1e-4, 1e-1, 4)",
+            "base: {dataset: mnist}\nparameters:\n  learning_rate: {min: 1e-4, max: 1e-1}\n",
+            "write learning_rate: loguniform(0.0001, 0.1), or uniform(0.0001, 0.1)",
         ),
     ],
 )
@@ -204,24 +205,39 @@ def test_broken_files_are_config_errors(plan: Planner, text: str) -> None:
         plan(text=text)
 
 
+def test_functions_among_the_items_of_a_list(plan: Planner) -> None:
+    """In brackets YAML cuts them at their commas; they mean the same there."""
+    flow = "base: {dataset: mnist}\nparameters: {epochs: [1, int(2, 3)], hidden_sizes: [[int(8, 9), 16], []]}\n"
+    block = "base: {dataset: mnist}\nparameters:\n  epochs:\n  - 1\n  - int(2, 3)\n  hidden_sizes:\n  - - int(8, 9)\n    - 16\n  - []\n"
+    one, other = (plan(text=text + "sampler: random\ntrials: 9\n") for text in (flow, block))
+    assert one.space.axes == other.space.axes and set(labels(one)) == {
+        f"hidden_sizes-{sizes}_epochs-{epochs}" for sizes in ("8x16", "9x16", "none") for epochs in (1, 2, 3)
+    }
+    assert labels(plan(text="base: {dataset: mnist}\nparameters: {learning_rate: [log(1e-2, 1, 3)]}\n")) == [
+        f"learning_rate-{rate}" for rate in (0.01, 0.1, 1)
+    ]
+
+
 def test_the_resolved_file_plans_the_same_sweep(plan: Planner, base_file: Path) -> None:
     texts = [
         SWEEP,
         SWEEP + "sampler: {name: random, seed: 4}\ntrials: 5\npruner: {name: halving, factor: 2}\n",
         "base: {dataset: mnist}\nparameters: {learning_rate: 'loguniform(1e-5, 0.1)', epochs: 'int(1, 3)'}\nsampler: random\ntrials: 3\n",
+        "base: {dataset: mnist}\nparameters: {hidden_sizes: [[int(8, 64, 8), 3], []], batch_size: 'logint(16, 64)'}\n"
+        "sampler: random\ntrials: 3\n",
         BASE,
     ]
     for text in texts:
         first = plan("optimizer.beta_2=0.9" if "beta_1" not in text else "epochs=12", text=text)
-        Path("again.yaml").write_text(sweep_yaml(first))
+        Path("again.yaml").write_text(first.to_yaml())
         second = plan_sweep("again.yaml", [], Path("results"), Asked())
-        assert second.folder == first.folder and second.hash == first.hash and sweep_yaml(second) == sweep_yaml(first)
-        members = [[m.id for c in expand(planned).candidates for m in c.members] for planned in (first, second)]
+        assert second.folder == first.folder and second.hash == first.hash and second.to_yaml() == first.to_yaml()
+        members = [[m.id for c in expand(planned).configurations for m in c.members] for planned in (first, second)]
         assert members[0] == members[1]
 
 
 def test_the_resolved_file_shows_defaults(plan: Planner) -> None:
-    text = sweep_yaml(plan("optimizer=sgd,adam"))
+    text = plan("optimizer=sgd,adam").to_yaml()
     assert "  batch_size: 128\n" in text and "  optimizer: [sgd, adam]\n" in text and "seeds: [0]\n" in text
     assert "metric: val_accuracy\nmode: max\n" in text
     assert "weight_decay" not in text, "its default follows from the optimizer, which varies"

@@ -59,6 +59,6 @@ def test_the_promoted_are_no_worse_than_the_stopped(scores: list[float | None], 
 
 @pytest.mark.parametrize("name", list(pruners))
 def test_every_pruner_can_be_named_in_a_file(name: str) -> None:
-    from mlp_cli.sweep.parts import part_of
+    from mlp_cli.sweep.sweepfile import part_of
 
-    assert part_of("pruner", {"name": name}).build() is not None
+    assert part_of("pruner", {"name": name}).name == name

@@ -3,8 +3,7 @@
 import pytest
 from test_sweep_plan import BASE, Planner, plan
 
-from mlp_cli.sweep.plan import Asked
-from mlp_cli.sweep.resolved import sweep_yaml
+from mlp_cli.sweep.sweepfile import Asked
 
 __all__ = ["plan"]
 
@@ -102,7 +101,7 @@ def test_bases_that_are_whole_only_with_the_swept_keys(plan: Planner, text: str,
     assert one.space.swept == (key,)
     assert one.hash == plan(wider, text=text).hash
     assert one.hash != plan(words, "batch_size=7", text=text).hash
-    assert one.hash == plan(text=sweep_yaml(one)).hash, "its own sweep.yaml describes the same sweep"
+    assert one.hash == plan(text=one.to_yaml()).hash, "its own sweep.yaml describes the same sweep"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_bases_that_are_whole_only_with_the_swept_keys(plan: Planner, text: str,
 )
 def test_the_base_s_own_value_of_a_swept_key_is_nothing(plan: Planner, with_it: str, without_it: str, words: str) -> None:
     one = plan(words, text=with_it)
-    assert one.hash == plan(words, text=without_it).hash == plan(text=sweep_yaml(one)).hash
+    assert one.hash == plan(words, text=without_it).hash == plan(text=one.to_yaml()).hash
 
 
 def test_it_is_pinned(plan: Planner) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlp_cli.config import Config, config_from_mapping
-from mlp_cli.sweep.labels import configuration_label, member_label, ordered, swept_values
+from mlp_cli.sweep.space import configuration_label, member_label, ordered, swept_values
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -98,6 +98,15 @@ def test_a_long_label_is_cut_and_stays_unique() -> None:
     assert len({*labels, *alike}) == 5
     assert all(len(text) <= 100 and NAME.fullmatch(text) for text in (*labels, *alike))
     assert labels[0].endswith("_seed-4294967295"), "the seed is never cut"
+
+
+def test_a_label_is_cut_between_keys() -> None:
+    """Never inside a value: batch_size-25-… would be read as 25."""
+    keys = ("hidden_sizes", "activation", "optimizer", "learning_rate", "batch_size")
+    for size in (251, 252):
+        found = label(*keys, hidden_sizes=[300, 100], activation="leaky_relu", learning_rate=0.00123, batch_size=size)
+        assert re.fullmatch("hidden_sizes-300x100_activation-leaky_relu_optimizer-adam_[0-9a-f]{8}".replace("_[", "-["), found)
+    assert re.fullmatch("hidden_sizes-[0-9a-f]{8}", label("hidden_sizes", hidden_sizes=[100] * 30))
 
 
 configs = st.fixed_dictionaries(

@@ -8,8 +8,8 @@ import pytest
 from needs import need
 
 from mlp_cli.errors import MlpError, UsageError
-from mlp_cli.sweep.plan import Asked, SweepPlan, plan_sweep
 from mlp_cli.sweep.space import Expansion
+from mlp_cli.sweep.sweepfile import Asked, SweepPlan, plan_sweep
 
 BASE = "name: base\ndataset: mnist\nhidden_sizes: [8]\nlearning_rate: 0.01\n"
 Planner = Callable[..., SweepPlan]
@@ -32,7 +32,7 @@ def expand(planned: SweepPlan) -> Expansion:
 
 
 def labels(planned: SweepPlan) -> list[str]:
-    return [candidate.label for candidate in expand(planned).candidates]
+    return [configuration.label for configuration in expand(planned).configurations]
 
 
 def problems(plan: Planner, *words: str, **more: Any) -> list[str]:
@@ -45,11 +45,11 @@ def problems(plan: Planner, *words: str, **more: Any) -> list[str]:
 
 def test_the_members_of_a_grid(plan: Planner) -> None:
     planned = plan("optimizer=sgd,adam", "learning_rate=1e-3,1e-2", asked=Asked(seeds=2))
-    candidates = expand(planned).candidates
-    assert [candidate.label for candidate in candidates] == [
+    configurations = expand(planned).configurations
+    assert [configuration.label for configuration in configurations] == [
         f"optimizer-{optimizer}_learning_rate-{rate}" for optimizer in ("sgd", "adam") for rate in ("0.001", "0.01")
     ], "the last key varies fastest"
-    first = candidates[0].members
+    first = configurations[0].members
     assert [member.seed for member in first] == [0, 1]
     assert [member.label for member in first] == [
         "optimizer-sgd_learning_rate-0.001_seed-0",
@@ -64,7 +64,7 @@ def test_the_members_of_a_grid(plan: Planner) -> None:
 def test_one_value_is_an_override(plan: Planner) -> None:
     planned = plan("epochs=3", "learning_rate=1e-3,1e-2")
     assert planned.space.swept == ("learning_rate",)
-    assert {candidate.members[0].config.epochs for candidate in expand(planned).candidates} == {3}
+    assert {configuration.members[0].config.epochs for configuration in expand(planned).configurations} == {3}
 
 
 def test_lists_are_values(plan: Planner) -> None:
@@ -77,7 +77,7 @@ def test_seeds_begin_at_the_configs(plan: Planner) -> None:
     assert plan("seed=1,4").space.seeds == (1, 4)
     assert plan("seed=lin(0,2,3)").space.seeds == (0, 1, 2)
     assert plan().space.seeds == (0,)
-    assert [member.label for member in expand(plan(asked=Asked(seeds=2))).candidates[0].members] == ["seed-0", "seed-1"]
+    assert [member.label for member in expand(plan(asked=Asked(seeds=2))).configurations[0].members] == ["seed-0", "seed-1"]
 
 
 def test_seeds_that_cannot_be(plan: Planner) -> None:
@@ -111,15 +111,38 @@ def test_options_of_a_swept_component(plan: Planner) -> None:
         "base.yaml: 1 problem",
         "override optimizer={name: sgd, beta_1: 0.8} beta_1: unknown key; sgd does not take it; adam or adamw does",
     ]
-    assert "optimizer comes later and replaces all of it" in problems(plan, "optimizer.beta_1=0.8,0.7", "optimizer=adam,adamw")[1]
+    turned = labels(plan("optimizer.beta_1=0.8,0.7", "optimizer=adam,adamw"))
+    assert turned[0] == "optimizer-adam_optimizer.beta_1-0.8" and len(turned) == 4, "an option comes after its key"
+
+
+def test_an_option_varies_only_where_it_is_taken(plan: Planner) -> None:
+    """As where the sweep file lists the values of each optimizer."""
+    for words in (
+        ["optimizer.momentum=0.8,0.7", "optimizer=momentum,adam"],
+        ["optimizer=momentum,adam", "optimizer.momentum=0.8,0.7"],
+    ):
+        planned = plan(*words, "epochs=1,2")
+        found = expand(planned)
+        assert found.notices == () and [each.label for each in found.configurations] == [
+            f"optimizer-{optimizer}_epochs-{epochs}"
+            for optimizer in ("momentum-momentum-0.8", "momentum-momentum-0.7", "adam")
+            for epochs in (1, 2)
+        ]
+    values = "[{name: momentum, momentum: 0.8}, {name: momentum, momentum: 0.7}, adam]"
+    base = "{dataset: mnist, hidden_sizes: [8], learning_rate: 0.01, name: base}"
+    file = f"base: {base}\nparameters: {{optimizer: {values}, epochs: [1, 2]}}\n"
+    assert plan(text=file).folder == planned.folder
+    both = labels(plan("optimizer.momentum=0.8,0.7", "optimizer=momentum,adam", "optimizer.beta_1=0.5,0.6"))
+    assert both[1:3] == ["optimizer-momentum-momentum-0.7", "optimizer-adam-beta_1-0.5"] and len(both) == 4
+    assert "adamw" in problems(plan, "optimizer=sgd,momentum", "optimizer.beta_1=0.8,0.7")[1], "which no value takes"
 
 
 def test_the_same_run_twice_is_one_member_and_said(plan: Planner) -> None:
     found = expand(plan("learning_rate=1e-3,0.001,0.002", "activation=relu,[relu]"))
-    assert len(found.candidates) == 6 and len({id(candidate) for candidate in found.candidates}) == 2
+    assert len(found.configurations) == 6 and len({id(configuration) for configuration in found.configurations}) == 2
     assert found.notices == (
         "4 of 6 configurations describe the same runs as another one and count once: "
-        "learning_rate=1e-3 activation=[relu] is the same as learning_rate=1e-3 activation=relu",
+        "learning_rate=0.001 activation=[relu] is the same as learning_rate=0.001 activation=relu",
     )
 
 
@@ -131,7 +154,7 @@ def test_a_function_in_brackets(plan: Planner) -> None:
 
 def test_what_a_depth_of_zero_makes_of_activations(plan: Planner) -> None:
     found = expand(plan("hidden_sizes=[],[8]", "activation=relu,tanh"))
-    assert len({candidate.label for candidate in found.candidates}) == 3
+    assert len({configuration.label for configuration in found.configurations}) == 3
 
 
 def test_every_problem_of_every_member_once(plan: Planner) -> None:
@@ -141,10 +164,10 @@ def test_every_problem_of_every_member_once(plan: Planner) -> None:
     assert found == [
         "base.yaml: 8 problems",
         "line 5 dropout: 2 must be at least 0 and less than 1",
+        "override optimizer=adm unknown optimizer; did you mean adam? (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
         "override lr=1,2 unknown key; did you mean learning_rate?",
         "override epochs=-1 must be at least 0",
         "override epochs=-2 must be at least 0",
-        "override optimizer=adm unknown optimizer; did you mean adam? (known: sgd, momentum, nesterov, rmsprop, adam, adamw)",
         "override foo must be KEY=VALUE, such as epochs=3",
         "override batch_size=1,,2 a value is missing next to a comma",
         "override l1=log(0,1,3) both ends of log must be greater than 0",
@@ -154,7 +177,7 @@ def test_every_problem_of_every_member_once(plan: Planner) -> None:
 def test_a_value_that_goes_with_some_only(plan: Planner) -> None:
     found = problems(plan, "hidden_sizes=[8],[8,8]", "activation=relu,[relu,tanh]")
     assert len(found) == 2
-    assert found[1].startswith("override activation=[relu,tanh] has 2 values, and hidden_sizes has 1 layer")
+    assert found[1].startswith("override activation=[relu, tanh] has 2 values, and hidden_sizes has 1 layer")
     assert found[1].endswith("(with hidden_sizes=[8])")
 
 
@@ -179,14 +202,39 @@ def test_too_many_members(plan: Planner) -> None:
 
 
 def test_distributions_need_a_sampler(plan: Planner) -> None:
-    assert "a grid needs values, and this is a distribution" in problems(plan, "learning_rate=loguniform(1e-4,1e-1)")[0]
+    assert (
+        "a grid needs values, and loguniform(0.0001, 0.1) is a distribution"
+        in problems(plan, "learning_rate=loguniform(1e-4,1e-1)")[0]
+    )
     planned = plan("learning_rate=loguniform(1e-4,1e-1)", "epochs=int(1,3)", asked=Asked(sampler="random", trials=5, seeds=2))
-    found = expand(planned).candidates
-    assert len(found) == 5 and all(len(candidate.members) == 2 for candidate in found)
-    assert all(1e-4 <= candidate.members[0].config.learning_rate <= 1e-1 for candidate in found)
+    found = expand(planned).configurations
+    assert len(found) == 5 and all(len(configuration.members) == 2 for configuration in found)
+    assert all(1e-4 <= configuration.members[0].config.learning_rate <= 1e-1 for configuration in found)
     assert (
         "must be greater than 0" in problems(plan, "learning_rate=uniform(-1,-0.5)", asked=Asked(sampler="random", trials=5))[1]
     )
+
+
+def test_distributions_inside_lists_and_of_whole_numbers(plan: Planner) -> None:
+    asked = Asked(sampler="random", trials=40)
+    words = ["hidden_sizes=[int(8,64)],[int(8,64),choice(16,32)]", "batch_size=logint(16,256)", "epochs=int(10,20,5)"]
+    found = [each.members[0].config for each in expand(plan(*words, asked=asked)).configurations]
+    assert {len(config.hidden_sizes) for config in found} == {1, 2}
+    assert all(8 <= config.hidden_sizes[0] <= 64 and config.hidden_sizes[1:] in ((), (16,), (32,)) for config in found)
+    assert {config.epochs for config in found} == {10, 15, 20}
+    assert sum(config.batch_size < 64 for config in found) > 10, "half of the logarithm's way"
+    assert problems(plan, "batch_size=loguniform(16,256)", asked=asked)[1].endswith("; write logint(16, 256)")
+    assert problems(plan, "epochs=uniform(0.5,3.5)", asked=asked)[1].endswith("; write int(1, 3)")
+
+
+def test_a_value_that_commas_split(plan: Planner) -> None:
+    found = problems(plan, "dataset.path=my data, v2.csv")
+    assert "dataset.path=my data, v2.csv a comma splits it into several values; to keep one value whole, quote it: " in "\n".join(
+        found
+    )
+    assert found[-1].endswith("""dataset.path="'my data, v2.csv'\"""")
+    planned = plan("dataset.path='my data, v2.csv'", "dataset.target=y")
+    assert planned.space.base.values["dataset"]["path"] == "my data, v2.csv"
 
 
 def test_what_chooses(plan: Planner) -> None:
@@ -218,4 +266,4 @@ def test_tpe_checks_its_corners(plan: Planner) -> None:
     asked = Asked(sampler="tpe", trials=5)
     assert "must be at least 0" in problems(plan, "epochs=int(-3,3)", asked=asked)[1]
     found = expand(plan("epochs=int(1,3)", "learning_rate=loguniform(1e-4,1e-2)", asked=asked))
-    assert len(found.candidates) == 4, "the first round"
+    assert len(found.configurations) == 4, "the first round"

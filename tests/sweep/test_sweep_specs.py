@@ -1,28 +1,24 @@
 """KEY=SPEC: splitting, points, distributions, and what is said of wrong ones."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlp_cli.config.resolved import show
-from mlp_cli.config.yaml_lines import NOWHERE, read
-from mlp_cli.sweep.axes import Choices, Floats, Integers
-from mlp_cli.sweep.specs import FORMS, parse, split
+from mlp_cli.config.yaml_lines import read
+from mlp_cli.sweep.space import Range
+from mlp_cli.sweep.sweepfile import FORMS, WrongSpecError, parse, split
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """No deadline: the machine that runs the tests may be busy."""
 
 
-def domain(text: str) -> object:
-    return parse(text, f"k={text}", NOWHERE)
-
-
 def message(text: str) -> str:
-    found = domain(text)
-    assert isinstance(found, list), f"{text} was accepted: {found}"
-    (problem,) = found
-    assert problem.shown == f"k={text}"
-    return problem.message
+    with pytest.raises(WrongSpecError) as caught:
+        parse(text)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -65,58 +61,63 @@ def test_any_values_written_as_yaml_come_back(items: list) -> None:
 @given(st.text(max_size=40))
 def test_no_text_breaks_it(text: str) -> None:
     assert isinstance(split(text), list)
-    found = parse(text, "k", NOWHERE)
-    assert found is None or isinstance(found, Choices | Floats | Integers | list)
+    with suppress(WrongSpecError):
+        assert parse(text)
 
 
-def test_one_value_is_no_axis() -> None:
-    assert domain("1e-3") is None
-    assert domain("[300,100]") is None
-    assert domain("") is None
-    assert domain("my(file).csv") is None
-
-
-def test_several_values() -> None:
-    assert domain("1e-4,1e-3") == Choices(("1e-4", "1e-3"))
-    assert domain("[64],[300,100]") == Choices(("[64]", "[300,100]"))
-    assert domain("choice(relu,tanh)") == Choices(("relu", "tanh"))
-    assert domain("choice([64])") == Choices(("[64]",))
+def test_values() -> None:
+    assert parse("1e-3") == [0.001]
+    assert parse("[300,100]") == [[300, 100]]
+    assert parse("") == [None]
+    assert parse("my(file).csv") == ["my(file).csv"]
+    assert parse("1e-4,1e-3") == [1e-4, 1e-3]
+    assert parse("[64],[300,100]") == [[64], [300, 100]]
+    assert parse("choice(relu,tanh)") == ["relu", "tanh"]
+    assert parse("choice([64])") == [[64]]
 
 
 def test_points_by_hand() -> None:
-    assert domain("log(1e-4,1e-1,4)") == Choices(("0.0001", "0.001", "0.01", "0.1"))
-    assert domain("log(1e-1, 1e-3, 3)") == Choices(("0.1", "0.01", "0.001"))
-    assert domain("lin(0,0.5,6)") == Choices(("0", "0.1", "0.2", "0.3", "0.4", "0.5"))
-    assert domain("lin(16,64,4)") == Choices(("16", "32", "48", "64"))
-    assert domain("lin(-0.3,0.3,3)") == Choices(("-0.3", "0", "0.3"))
-    assert domain("1,lin(2,4,3)") == Choices(("1", "2", "3", "4"))
+    assert parse("log(1e-4,1e-1,4)") == [0.0001, 0.001, 0.01, 0.1]
+    assert parse("log(1e-1, 1e-3, 3)") == [0.1, 0.01, 0.001]
+    assert parse("lin(0,0.5,6)") == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert parse("lin(-0.3,0.3,3)") == [-0.3, 0, 0.3]
+    whole = parse("1,lin(16,64,4)")
+    assert whole == [1, 16, 32, 48, 64] and all(isinstance(value, int) for value in whole)
 
 
 def test_points_have_twelve_digits() -> None:
     """The square root of ten, to twelve significant digits."""
-    assert domain("log(1,10,3)") == Choices(("1", "3.16227766017", "10"))
-    assert domain("lin(0,1,4)") == Choices(("0", "0.333333333333", "0.666666666667", "1"))
+    assert parse("log(1,10,3)") == [1, 3.16227766017, 10]
+    assert parse("lin(0,1,4)") == [0, 0.333333333333, 0.666666666667, 1]
 
 
 def test_distributions() -> None:
-    assert domain("loguniform(1e-4,1e-1)") == Floats(1e-4, 0.1, True)
-    assert domain("uniform(0, 0.5)") == Floats(0.0, 0.5, False)
-    assert domain("int(1,4)") == Integers(1, 4)
+    assert parse("loguniform(1e-4,1e-1)") == [Range(1e-4, 0.1, log=True)]
+    assert parse("uniform(0, 0.5)") == [Range(0.0, 0.5)]
+    assert parse("int(1,4)") == [Range(1, 4, step=1)]
+    assert parse("int(16,250,16)") == [Range(16, 240, step=16)], "the last step that is not beyond the end"
+    assert parse("logint(16,256)") == [Range(16, 256, log=True, step=1)]
+    assert parse("0,uniform(0.1,0.5)") == [0, Range(0.1, 0.5)]
+    assert parse("[int(8,64),int(8,64)]") == [[Range(8, 64, step=1)] * 2]
+    assert parse("[choice(1,2),3]") == [[1, 3], [2, 3]]
 
 
 def test_draws_by_hand() -> None:
     """The share u of the way: halfway in the logarithm from 1 to 100 is 10."""
-    assert Floats(1, 100, True).at(0.5) == "10"
-    assert Floats(1, 3, False).at(0.25) == "1.5"
-    assert [Integers(1, 4).at(share) for share in (0, 0.24, 0.25, 0.999)] == ["1", "1", "2", "4"]
-    assert [Choices(("a", "b", "c")).at(share) for share in (0, 0.34, 0.999)] == ["a", "b", "c"]
+    assert Range(1, 100, log=True).at(0.5) == 10
+    assert Range(1, 3).at(0.25) == 1.5
+    assert [Range(1, 4, step=1).at(share) for share in (0, 0.24, 0.25, 0.999)] == [1, 1, 2, 4]
+    assert [Range(16, 64, step=16).at(share) for share in (0, 0.25, 0.999)] == [16, 32, 64]
+    assert [Range(1, 7, log=True, step=1).at(share) for share in (0, 0.34, 0.67, 0.999)] == [1, 2, 4, 7], (
+        "a third to each doubling"
+    )
 
 
 @calm
 @given(st.floats(0, 1, exclude_max=True), st.floats(1e-9, 1), st.floats(1.01, 1e6))
 def test_draws_stay_inside(share: float, low: float, ratio: float) -> None:
     for log in (False, True):
-        value = float(Floats(low, low * ratio, log).at(share))
+        value = float(Range(low, low * ratio, log).at(share))
         assert low * (1 - 1e-11) <= value <= low * ratio * (1 + 1e-11)
 
 
@@ -133,7 +134,9 @@ def test_draws_stay_inside(share: float, low: float, ratio: float) -> None:
         ("loguniform(1,2,3)", f"write {FORMS['loguniform']}"),
         ("choice()", f"write {FORMS['choice']}"),
         ("choice(a,,b)", f"write {FORMS['choice']}"),
-        ("choice(log(1,2,3))", "choice takes values, no other functions"),
+        ("[log(1,2,3)]", "a function stands without brackets; write log(1,2,3)"),
+        ("int(1,9,0)", "both ends of int must be whole numbers, and its step at least 1"),
+        ("range(1,5)", f"unknown function range; did you mean {FORMS['int']}?"),
         ("log(a,2,3)", f"a is no number; write {FORMS['log']}"),
         ("log(true,2,3)", f"true is no number; write {FORMS['log']}"),
         ("log(0,1,3)", "both ends of log must be greater than 0"),
@@ -147,7 +150,6 @@ def test_draws_stay_inside(share: float, low: float, ratio: float) -> None:
         ("int(1,2.5)", "both ends of int must be whole numbers"),
         ("lin(0,.inf,3)", ".inf is too large"),
         ("uniform(0,.nan)", ".nan is too large"),
-        ("uniform(0,1),3", "uniform(0,1) is a distribution and must stand alone"),
         ("logspace(1,2,3)", f"unknown function logspace; did you mean {FORMS['log']}?"),
         ("log_uniform(1,2)", f"unknown function log_uniform; did you mean {FORMS['loguniform']}?"),
     ],
