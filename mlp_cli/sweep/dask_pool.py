@@ -14,20 +14,19 @@ import queue
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlp_cli import __version__, files, runs
 from mlp_cli.errors import Notify, RunError, UsageError
-from mlp_cli.sweep.pool import Closing, Processes, Task, TaskResult
+from mlp_cli.sweep.pool import Pool, Processes, Task, TaskResult
 
 WORKERS_PATIENCE = 60.0
 """Seconds without any worker before a sweep gives up."""
 STOP_PATIENCE = 5.0
 """Seconds that a cancelled task has to end its batch."""
-_GONE = (OSError, AttributeError)
-"""What a client raises once its scheduler is gone (the latter after it has closed itself)."""
 _CONNECT = 10.0
 _LOOK = 1.0
 _GATHER = 30.0
@@ -44,7 +43,7 @@ class _Flight:
     end: float | None = None
 
 
-class DaskPool(Closing):
+class DaskPool(Pool):
     """A pool (see `Pool`) that hands tasks to the workers of a Dask cluster, one for each `threads` of their threads.
 
     scheduler: its address; None starts a local cluster of `workers` processes of one thread, bound to 127.0.0.1. folder: of the
@@ -81,13 +80,8 @@ class DaskPool(Closing):
             self.close()
             raise
 
-    @property
-    def workers(self) -> int:
-        """How many tasks are trained at a time, now: clusters grow and shrink."""
-        return max(1, sum(self._room.values()))
-
     def submit(self, task: Task) -> bool:
-        """See `Pool`. A worker takes as many tasks as its threads allow, and at least one."""
+        """A worker takes as many tasks as its threads allow, and at least one."""
         left = dict(self._room)
         for flight in self._flights.values():
             if flight.address in left:
@@ -96,24 +90,25 @@ class DaskPool(Closing):
         if address is None or left[address] < 1:
             return False
         key = f"mlp-{task.run_id}-{secrets.token_hex(4)}"
-        future = self.client.submit(
-            train_member,
-            key,
-            replace(task, results=str(Path(task.results).absolute())),
-            self.timeout,
-            os.getcwd(),
-            key=key,
-            workers=[address],
-            allow_other_workers=False,
-            pure=False,
-            retries=0,
-        )
+        whole = replace(task, results=str(Path(task.results).absolute()))
+        with self._scheduler():
+            future = self.client.submit(
+                train_member,
+                key,
+                whole,
+                self.timeout,
+                os.getcwd(),
+                key=key,
+                workers=[address],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+            )
         self._flights[key] = _Flight(task, address, future)
         future.add_done_callback(lambda landed: self._landed.put(landed.key))
         return True
 
     def results(self, timeout: float) -> list[TaskResult]:
-        """See `Pool`. Errors: RunError where the scheduler, or every worker, is gone."""
         end = time.monotonic() + timeout
         while True:
             done = [*self._look(), *self._stopped()]
@@ -129,14 +124,14 @@ class DaskPool(Closing):
                 return done
 
     def cancel(self) -> None:
-        """See `Pool`. A task counts as stopped once nobody holds its folder."""
+        """A task counts as stopped once nobody holds its folder."""
         for flight in self._flights.values():
             flight.end = flight.end or time.monotonic() + STOP_PATIENCE
-        with contextlib.suppress(*_GONE):
+        with contextlib.suppress(RunError), self._scheduler():
             self.client.cancel([flight.future for flight in self._flights.values()], force=True)
 
     def close(self) -> None:
-        """See `Pool`. The workers of an existing cluster stay; a local one may take longer to end than it is waited for."""
+        """The workers of an existing cluster stay; a local one may take longer to end than it is waited for."""
         self._probe.unlink(missing_ok=True)
         if self.client is None:
             return
@@ -144,12 +139,26 @@ class DaskPool(Closing):
         while self._flights:
             self._stopped()
             time.sleep(0.05)
-        with contextlib.suppress(*_GONE):
+        with contextlib.suppress(RunError), self._scheduler():
             self.client.close(timeout=2)
         if self._local is not None:
             with contextlib.suppress(TimeoutError):
                 self._local.close(timeout=5)
         self.client = None
+
+    @contextlib.contextmanager
+    def _scheduler(self) -> Iterator[None]:
+        """While the scheduler is spoken to. Errors: RunError where it is gone, whatever the client says of that: an OSError, an
+        AttributeError or, once it has closed itself, an error of its own."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, OSError) and self.client.status == "running":
+                raise
+            raise RunError(
+                f"the Dask scheduler at {self.where} is gone",
+                "start it again and run the same command: finished members stay, others go on from their checkpoints",
+            ) from error
 
     def _look(self, at_once: bool = False) -> list[TaskResult]:
         """Sees which workers there are, at most once a second, asks new ones whether they can be used, and gives up the tasks of
@@ -157,15 +166,10 @@ class DaskPool(Closing):
         if time.monotonic() - self._looked < _LOOK and not at_once:
             return []
         self._looked = time.monotonic()
-        try:
+        with self._scheduler():
             threads: dict[str, int] = self.client.nthreads()
             new = [address for address in threads if address not in self._room and address not in self._refused]
             answers = self.client.run(describe_worker, str(self._probe), workers=new, on_error="return") if new else {}
-        except _GONE as error:
-            raise RunError(
-                f"the Dask scheduler at {self.where} is gone",
-                "start it again and run the same command: finished members stay, others go on from their checkpoints",
-            ) from error
         answers = {address: answer for address, answer in answers.items() if not isinstance(answer, OSError)}  # else it is gone
         for address, answer in answers.items():
             if reason := self._why_not(answer):
@@ -173,6 +177,7 @@ class DaskPool(Closing):
                 self._notify(f"the Dask worker {address} is not used: {reason}")
         known = [address for address in (*self._room, *answers) if address in threads and address not in self._refused]
         self._room = {address: max(1, threads[address] // self.threads) for address in known}
+        self.workers = max(1, sum(self._room.values()))  # clusters grow and shrink
         self._give_up_without_workers(list(threads))
         gone = [key for key, flight in self._flights.items() if flight.address not in self._room and flight.end is None]
         return [self._lose(key, f"the Dask worker {self._flights[key].address} is gone") for key in gone]
@@ -222,7 +227,7 @@ class DaskPool(Closing):
 
     def _lose(self, key: str, error: str) -> TaskResult:
         flight = self._flights.pop(key)
-        with contextlib.suppress(*_GONE):
+        with contextlib.suppress(RunError), self._scheduler():
             flight.future.cancel()
         return TaskResult(flight.task.run_id, "interrupted", error, lost=True)
 

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Self
 
 from mlp_cli.environment import BLAS_VARIABLES
 from mlp_cli.errors import Interrupted, Notify, RunError, UsageError
@@ -88,18 +88,18 @@ class TaskResult:
     lost: bool = False
 
 
-class Pool(Protocol):
+class Pool:
     """Trains tasks. Use it in a `with` statement, from one thread that lives as long.
 
     Nothing that goes wrong with a member is raised, and no task is tried again: whoever hands them out decides about that.
+    workers: how many tasks are trained at a time.
     """
 
-    @property
-    def workers(self) -> int:
-        """How many tasks are trained at a time."""
+    workers = 1
 
     def submit(self, task: Task) -> bool:
-        """Begins a task; False where every worker is busy."""
+        """Begins a task; False where every worker is busy. Errors: RunError where no worker can be had."""
+        raise NotImplementedError
 
     def results(self, timeout: float) -> list[TaskResult]:
         """Waits at most `timeout` seconds for results, and returns those that are there; at once where nothing is under way.
@@ -107,6 +107,7 @@ class Pool(Protocol):
         A signal handler runs while this waits, but what it notes is seen only afterwards: wait a second or less at a time.
         Errors: RunError where no worker can be had any more; the runs under way can be gone on with.
         """
+        raise NotImplementedError
 
     def cancel(self) -> None:
         """Asks what is under way to stop within the batch in hand; `results` then gives them all, with the status `interrupted`
@@ -115,9 +116,11 @@ class Pool(Protocol):
     def close(self) -> None:
         """Cancels everything, waits a few seconds, and ends the workers; results that nobody fetched are dropped."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def check_pool(name: str, workers: int | None, scheduler: str | None) -> None:
@@ -163,28 +166,13 @@ def open_pool(
     return DaskPool(scheduler, workers, folder, threads=threads, timeout=timeout, notify=notify)
 
 
-class Closing:
-    """A pool's `with` statement."""
-
-    def close(self) -> None:
-        """See `Pool`."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class Serial(Closing):
-    """Trains in this process, one task after the other, inside `results`: for debugging.
+class Serial(Pool):
+    """Trains in this process, one task after the other, inside `results`, however long that takes: for debugging.
 
     timeout: seconds for an attempt. deadline: when training is to end, on the monotonic clock. Both are looked at after each
     batch, so that what hangs within one hangs for good here. A signal that stops a run is raised again after it, for the caller's
     own handler.
     """
-
-    workers = 1
 
     def __init__(self, *, timeout: float | None = None, deadline: float | None = None) -> None:
         self.timeout, self.deadline = timeout or float("inf"), deadline or float("inf")
@@ -192,13 +180,11 @@ class Serial(Closing):
         self._done: list[TaskResult] = []
 
     def submit(self, task: Task) -> bool:
-        """See `Pool`."""
         free = self._task is None
         self._task = self._task or task
         return free
 
     def results(self, timeout: float) -> list[TaskResult]:
-        """Trains the task, if there is one, however long that takes."""
         from mlp_cli.sweep.attempt import Stopped, failure, timed_out, train
 
         number, task, self._task = None, self._task, None
@@ -218,16 +204,8 @@ class Serial(Closing):
         done, self._done = self._done, []
         return done
 
-    def cancel(self) -> None:
-        """Nothing is under way outside `results`."""
 
-    def close(self) -> None:
-        """Drops everything."""
-        self._task = None
-        self._done.clear()
-
-
-class Processes(Closing):
+class Processes(Pool):
     """Worker processes on this machine, started as tasks come.
 
     workers: at most so many. timeout: seconds for an attempt; then SIGTERM, and SIGKILL if that does not end it, and the run has
@@ -241,7 +219,6 @@ class Processes(Closing):
         self._failed_starts = 0
 
     def submit(self, task: Task) -> bool:
-        """Gives a task to an idle worker, or to a new one where there is room. Errors: RunError where none can be started."""
         worker = next((worker for worker in self._crew if worker.task is None), None)
         if worker is None and len(self._crew) < self.workers:
             worker = self._start()
@@ -250,7 +227,6 @@ class Processes(Closing):
         return worker is not None
 
     def results(self, timeout: float) -> list[TaskResult]:
-        """See `Pool`."""
         end, done = time.monotonic() + timeout, list[TaskResult]()
         while not done and any(worker.task for worker in self._crew):
             workers = {worker.channel: worker for worker in self._crew}
@@ -263,7 +239,7 @@ class Processes(Closing):
         return done
 
     def cancel(self) -> None:
-        """See `Pool`. A task that does not stop gets SIGTERM after `STOP_PATIENCE`, then SIGKILL."""
+        """A task that does not stop gets SIGTERM after `STOP_PATIENCE`, then SIGKILL."""
         for worker in self._crew:
             if worker.task:
                 worker.cancelled = True
@@ -271,7 +247,7 @@ class Processes(Closing):
                 worker.deadline = min(worker.deadline, time.monotonic() + STOP_PATIENCE)
 
     def close(self) -> None:
-        """See `Pool`. A worker that is still busy after `CLOSE_PATIENCE` is killed; its run goes on from its checkpoint."""
+        """A worker that is still busy after `CLOSE_PATIENCE` is killed; its run goes on from its checkpoint."""
         try:
             self.cancel()
             end = time.monotonic() + CLOSE_PATIENCE

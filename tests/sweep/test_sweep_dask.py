@@ -198,7 +198,8 @@ def test_a_scheduler_that_dies(mortal_site: Site, results: Path, monkeypatch: py
 
 def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp_path: Path) -> None:
     shutil.copytree(Path(mlp_cli.__file__).parent, tmp_path / "older" / "mlp_cli")
-    (tmp_path / "empty" / "mlp_cli").mkdir(parents=True)
+    (tmp_path / "empty" / "mlp_cli" / "sweep").mkdir(parents=True)
+    (tmp_path / "empty" / "mlp_cli" / "sweep" / "__init__.py").write_text("raise ImportError('there is no more of it')\n")
     for name, version in (("older", "0.0.1"), ("empty", "0.0.0")):
         (tmp_path / name / "mlp_cli" / "__init__.py").write_text(f'__version__ = "{version}"\n')
     site.add_worker("--no-nanny", PYTHONPATH=str(tmp_path / "older"))
@@ -220,8 +221,8 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
         found = drive(executor, make_jobs(site.images, results, 2))
     assert [result.status for result in found.values()] == ["completed"] * 2
     assert len(notices) == 2
-    assert any("cannot run mlp-cli" in text for text in notices)
-    assert any("mlp-cli 0.0.1" in text for text in notices)
+    assert any("cannot run mlp-cli" in text for text in notices), notices
+    assert any("mlp-cli 0.0.1" in text for text in notices), notices
 
 
 def test_workers_that_do_not_see_the_folder_are_refused(
