@@ -20,8 +20,7 @@ from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import Interrupted, RunError
-from mlp_cli.sweep.crew import Limits
-from mlp_cli.sweep.driver import run_sweep
+from mlp_cli.sweep.driver import Limits, run_sweep
 from mlp_cli.sweep.executors import open_executor
 from mlp_cli.sweep.progress import Lines
 from mlp_cli.sweep.sweepfile import Asked, plan_sweep
@@ -91,8 +90,8 @@ def ours(task: Task, workers: int) -> Timed:
         theirs = _processor_seconds(resource.RUSAGE_CHILDREN) - children
     if outcome.signal is not None:
         raise Interrupted("interrupted in the middle of a sweep", exit_code=128 + outcome.signal)
-    if outcome.summary.counts != {"completed": len(RATES) * task.seeds}:
-        raise RunError(f"a sweep of the benchmark did not complete: {dict(outcome.summary.counts)}")
+    if outcome.counts != {"completed": len(RATES) * task.seeds}:
+        raise RunError(f"a sweep of the benchmark did not complete: {dict(outcome.counts)}")
     return Timed(seconds, own / (own + theirs))
 
 
