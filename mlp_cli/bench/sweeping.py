@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import Interrupted, RunError
-from mlp_cli.sweep.crew import Limits
-from mlp_cli.sweep.driver import run_sweep
+from mlp_cli.sweep.driver import Limits, run_sweep
 from mlp_cli.sweep.pool import open_pool
 from mlp_cli.sweep.progress import Lines
 from mlp_cli.sweep.sweepfile import Asked, plan_sweep
@@ -83,7 +83,7 @@ def ours(task: Task, workers: int) -> Timed:
             planned,
             limits=Limits(),
             listener=Lines(io.StringIO(), io.StringIO(), planned.metric, planned.mode, True),
-            open_pool=lambda workload: open_pool("processes", workload.workers, folder=planned.runs),
+            open_pool=partial(open_pool, "processes", folder=planned.runs),
             workers=workers,
         )
         seconds = time.perf_counter() - started
@@ -91,8 +91,8 @@ def ours(task: Task, workers: int) -> Timed:
         theirs = _processor_seconds(resource.RUSAGE_CHILDREN) - children
     if outcome.signal is not None:
         raise Interrupted("interrupted in the middle of a sweep", exit_code=128 + outcome.signal)
-    if outcome.summary.counts != {"completed": len(RATES) * task.seeds}:
-        raise RunError(f"a sweep of the benchmark did not complete: {dict(outcome.summary.counts)}")
+    if outcome.counts != {"completed": len(RATES) * task.seeds}:
+        raise RunError(f"a sweep of the benchmark did not complete: {dict(outcome.counts)}")
     return Timed(seconds, own / (own + theirs))
 
 

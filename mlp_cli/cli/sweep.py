@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
+import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlp_cli import __version__
 from mlp_cli.cli.options import (
     config_argument,
     debug_option,
@@ -21,15 +25,16 @@ from mlp_cli.cli.options import (
     quiet_option,
     results_option,
 )
-from mlp_cli.cli.sweep_output import document, end_lines, forecast_document, forecast_lines, last_lines
-from mlp_cli.errors import MlpError, UsageError
+from mlp_cli.errors import MlpError, RunError, UsageError
 
 if TYPE_CHECKING:
-    from mlp_cli.sweep.crew import Listener
-    from mlp_cli.sweep.driver import Outcome
-    from mlp_cli.sweep.planner import Workload
+    from mlp_cli.report.model import Report
+    from mlp_cli.sweep.driver import Listener, Outcome
+    from mlp_cli.sweep.forecast import Forecast
     from mlp_cli.sweep.sweepfile import SweepPlan
 
+_MARK = ".made"
+_MOST_SHOWN = 10
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -114,9 +119,9 @@ def sweep(
     values or seeds it keeps the runs that are there.
     """
     started = time.monotonic()
-    from mlp_cli.sweep.crew import Limits
-    from mlp_cli.sweep.driver import run_sweep
-    from mlp_cli.sweep.pool import Pool, check_pool, open_pool
+    from mlp_cli.sweep.driver import Limits, run_sweep
+    from mlp_cli.sweep.pool import check_pool, open_pool
+    from mlp_cli.sweep.progress import end_lines, forecast_lines, last_lines
     from mlp_cli.sweep.sweepfile import Asked, plan_sweep
 
     check_pool(executor, workers, scheduler)
@@ -128,72 +133,154 @@ def sweep(
 
         expected = forecast(planned, workers, threads, retry_failed)
         if as_json:
-            print_json(forecast_document(planned, expected))
+            print_json(_forecast(planned, expected))
         elif not quiet:
             click.echo("\n".join(forecast_lines(planned, expected)))
         return 0
     command = ["mlp", *sys.argv[1:]]
     listener = _listener(planned, quiet, as_json)
-
-    def start(workload: Workload) -> Pool:
-        return open_pool(
-            executor,
-            workload.workers,
-            folder=planned.runs,
-            threads=workload.threads,
-            timeout=timeout,
-            deadline=None if budget is None else started + budget,
-            scheduler=scheduler,
-            notify=listener.notify,
-        )
-
     if not (quiet or as_json):
         click.echo(f"sweep {planned.folder}", err=on_terminal(as_json))
     outcome = run_sweep(
         planned,
         limits=Limits(retry_failed, max_attempts, max_failures, budget),
         listener=listener,
-        open_pool=start,
+        open_pool=partial(
+            open_pool,
+            executor,
+            folder=planned.runs,
+            timeout=timeout,
+            deadline=None if budget is None else started + budget,
+            scheduler=scheduler,
+            notify=listener.notify,
+        ),
         workers=workers,
         threads=threads,
         command=shlex.join(command),
         started=started,
     )
-    if not (quiet or as_json):
-        click.echo("\n".join(end_lines(planned, outcome)))
-    page, broken = _report(planned, outcome, listener)
+    report, page, broken = _report(planned, outcome, listener)
     if as_json:
-        print_json(document(planned, outcome, command, timeout) | {"report": None if page is None else str(page)})
+        print_json(_document(planned, outcome, command, report, page))
     elif not quiet:
-        for line in last_lines(planned, outcome, command, page, timeout):
-            click.echo(line)
+        best = [] if report is None else [_table(report), ""]
+        click.echo("\n".join([*best, *end_lines(planned, outcome), *last_lines(planned, outcome, command, page)]))
     if broken is not None:
         raise broken
     return _exit_code(outcome)
 
 
-def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[Path | None, BaseException | None]:
-    """Writes the report of the sweep's folder; after a signal none, lest it be waited for. Returns the page, and an error that
-    is raised once the sweep's own words are out: nothing that goes wrong here costs these."""
+def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[Report | None, Path | None, BaseException | None]:
+    """Makes the report of the current members and writes it; after a signal none, lest it be waited for. Returns the report, its
+    page, and an error that is raised once the sweep's own words are out: nothing that goes wrong here costs these."""
+    from mlp_cli import files
     from mlp_cli.report.build import default_folder, make_report, write_report
     from mlp_cli.report.pictures import draw_winners
     from mlp_cli.training.stop import EndedBySignal
 
+    report = None
     if outcome.signal is not None:
-        return None, None
+        return None, None, None
     try:
-        report = make_report([planned.folder])
-        draw_winners(report, planned.folder, listener.notify)
-        return write_report(report, default_folder([planned.folder])), None
+        whole = not outcome.earlier
+        report = make_report([planned.folder] if whole else [planned.runs / run_id for run_id in outcome.present])
+        report.paths = [planned.folder]
+        home = default_folder(report.paths)
+        page, mark = home / "index.html", _mark(planned, outcome)
+        if not (page.is_file() and _read(home / _MARK) == mark):
+            draw_winners(report, planned.folder, listener.notify)
+            page = write_report(report, home)
+            files.write_text(home / _MARK, mark)
+        return report, page, None
     except UsageError:  # no run's record can be read, as where no run could even begin
         listener.notify(f"there is no report: no run can be read in {planned.folder}")
-        return None, None
+        return report, None, None
     except (MlpError, EndedBySignal) as error:
-        return None, error
+        return report, None, error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         click.echo(f"warning: the report could not be made ({reason}), which is a bug in mlp; the runs are not touched", err=True)
-        return None, None
+        return report, None, None
+
+
+def _mark(planned: SweepPlan, outcome: Outcome) -> str:
+    """What the report's page depends on: while it stays the same, the page is not drawn anew."""
+    paths = [planned.runs / run_id / name for run_id in sorted(outcome.present) for name in ("run.json", "metrics.csv")]
+    states = [path.stat() if path.exists() else None for path in paths]
+    seen = [(str(path), state and (state.st_size, state.st_mtime_ns)) for path, state in zip(paths, states, strict=True)]
+    return hashlib.sha256(repr((__version__, seen)).encode()).hexdigest()
+
+
+def _read(path: Path) -> str | None:
+    from mlp_cli import files
+
+    try:
+        return files.read_bytes(path, 1000, RunError).decode()
+    except (RunError, UnicodeDecodeError):
+        return None
+
+
+def _table(report: Report) -> str:
+    """The report's sentences and tables, of the best configurations alone where there are many."""
+    from mlp_cli.report import tables
+
+    tables.keep_top(report, _MOST_SHOWN)
+    return tables.table_text(report, room=shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+
+
+def _document(
+    planned: SweepPlan, outcome: Outcome, command: list[str], report: Report | None, page: Path | None
+) -> dict[str, Any]:
+    """The end of a sweep as one JSON document. groups: as those of `mlp report --json`; best: where just one group has one."""
+    from mlp_cli.report import tables
+    from mlp_cli.sweep.progress import retry_line
+
+    retry = retry_line(outcome, command)
+    winners = [group.best for group in (report.groups if report else []) if group.best is not None]
+    scores = [winner.metrics[planned.metric] for winner in winners if planned.metric in winner.metrics]
+    best = [
+        {"label": each.label, "values": each.differs, "n": each.n, "mean": score.mean, "sd": score.sd}
+        for each, score in zip(winners, scores, strict=False)
+    ]
+    return {
+        "name": planned.name,
+        "hash": planned.hash,
+        "folder": str(planned.folder),
+        "metric": planned.metric,
+        "mode": planned.mode,
+        "stopped": outcome.stopped,
+        "seconds": round(outcome.seconds, 3),
+        "trained": outcome.trained,
+        "counts": outcome.counts,
+        "unfinished": outcome.unfinished,
+        "earlier": outcome.earlier,
+        "best": best[0] if len(best) == 1 else None,
+        "winners": best,
+        "groups": tables.as_json(report)["groups"] if report else [],
+        "failed": [
+            {"id": trial.id, "label": trial.label, "status": trial.status, "error": trial.error, "attempts": trial.attempts}
+            for trial in outcome.wrong
+        ],
+        "retry": retry.partition(": ")[2] if retry else None,
+        "report": None if page is None else str(page),
+    }
+
+
+def _forecast(planned: SweepPlan, expected: Forecast) -> dict[str, Any]:
+    """A dry run as one JSON document."""
+    return {
+        "name": planned.name,
+        "hash": planned.hash,
+        "folder": str(planned.folder),
+        "runs": list(expected.labels),
+        "missing": expected.missing,
+        "complete": expected.complete,
+        "workers": expected.workload.workers,
+        "threads": expected.workload.threads,
+        "seconds": expected.seconds,
+        "disk_bytes": expected.disk,
+        "notices": list(expected.notices),
+    }
 
 
 def _listener(planned: SweepPlan, quiet: bool, as_json: bool) -> Listener:
@@ -209,6 +296,5 @@ def _exit_code(outcome: Outcome) -> int:
     process has it; 0 otherwise."""
     if outcome.signal is not None:
         return 128 + outcome.signal
-    summary = outcome.summary
-    left = outcome.stopped is None and summary.unfinished
-    return 1 if summary.wrong or left or outcome.stopped == "failures" or summary.counts.get("running") else 0
+    left = outcome.stopped is None and outcome.unfinished
+    return 1 if outcome.wrong or left or outcome.stopped == "failures" or outcome.counts.get("running") else 0

@@ -1,38 +1,83 @@
-"""Drives a sweep: asks the sampler, has the members trained, tells the sampler, and ends with a summary. Read it first."""
+"""Drives a sweep: asks the sampler, has the members trained, tells the sampler. Read `run_sweep` first."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol
 
 from mlp_cli import files, runs
-from mlp_cli.choosing import ROWS_KEYS, mean_of_all
-from mlp_cli.config.resolved import flat
-from mlp_cli.sweep.crew import Crew, Limits, Listener
+from mlp_cli.choosing import mean_of_all
+from mlp_cli.sweep.attempt import record_failure
+from mlp_cli.sweep.forecast import Preflight, Workload
 from mlp_cli.sweep.halving import Bracket, Halving
-from mlp_cli.sweep.missing import is_missing, missing_members, score_at
-from mlp_cli.sweep.planner import Workload
-from mlp_cli.sweep.pool import Pool
-from mlp_cli.sweep.preflight import Preflight
+from mlp_cli.sweep.pool import Pool, Task, TaskResult
 from mlp_cli.sweep.samplers import ROUND, Score
 from mlp_cli.sweep.space import Configuration, Member, unique
-from mlp_cli.sweep.summary import Standings, Summary, count_line, summarize
 from mlp_cli.sweep.sweepfile import SweepPlan
-from mlp_cli.sweep.trials import Trial, Trials
-from mlp_cli.training.stop import stop_on_signals
+from mlp_cli.sweep.trials import WRONG, Trial, Trials, is_missing, missing_members, score_at
+from mlp_cli.text import counted
+from mlp_cli.training.stop import StopRequest, stop_on_signals
+
+WRITE_EVERY = 2.0
+"""Seconds from one trials.csv to the next."""
+
+_ORDER = ("completed", "pruned", "interrupted", "running", *WRONG, "not started")
+_WAIT = 0.5
+_GRACE = 15.0
+_BUSY_TRIES = 5
+_LINE = 1000  # bytes that no line of metrics.csv has
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a user may ask of a sweep's course. budget: seconds. max_failures: failures in a row that end it."""
+
+    retry_failed: bool = False
+    max_attempts: int = 2
+    max_failures: int | None = None
+    budget: float | None = None
+
+
+class Listener(Protocol):
+    """Who hears of a sweep's course. A stint is a member's training to its end, or to the epoch at which it pauses."""
+
+    def begin(self, stints: int, epochs: int, workload: Workload) -> None:
+        """Training begins: so many stints with so many epochs in all."""
+
+    def skip(self, stints: int, epochs: int) -> None:
+        """So many are done already."""
+
+    def advance(self, epochs: int) -> None:
+        """So many epochs are done by now, in stints that are over and in those under way."""
+
+    def finished(self, trial: Trial) -> None:
+        """A stint is over."""
+
+    def notify(self, text: str) -> None:
+        """A notice."""
+
+    def end(self) -> None:
+        """Nothing more will be trained."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a sweep ended.
 
-    stopped: `signal`, `budget` or `failures` where it was stopped; signal: the number of the first. trained: members that a worker
-    brought to their end, or to a pause. seconds: since the start of this command.
-    earlier: runs in the folder that this command does not ask for.
+    counts: the current members by status. wrong: those that failed, diverged or cannot be read. present: the ids of those that
+    have a folder. unfinished: how many another start of the same command would train. stopped: `signal`, `budget` or `failures`
+    where it was stopped; signal: the number of the first. trained: members that a worker brought to their end, or to a pause.
+    seconds: since the start of this command. earlier: runs in the folder that this command does not ask for.
     """
 
-    summary: Summary
+    counts: dict[str, int]
+    wrong: tuple[Trial, ...]
+    present: tuple[str, ...]
+    unfinished: int
     stopped: str | None
     signal: int | None
     trained: int
@@ -45,7 +90,7 @@ def run_sweep(
     *,
     limits: Limits,
     listener: Listener,
-    open_pool: Callable[[Workload], Pool],
+    open_pool: Callable[..., Pool],
     workers: int | None = None,
     threads: int | str | None = None,
     command: str | None = None,
@@ -53,165 +98,324 @@ def run_sweep(
 ) -> Outcome:
     """Trains what is missing, in the sweep's folder, which no other process drives meanwhile.
 
-    open_pool: called once there is something to train. workers, threads: None for the planner's choice. command: for each
-    run.json. started: when the command began, on the monotonic clock (now, if it is None); the budget counts from then.
+    open_pool: called with `workers` and `threads` once there is something to train. workers, threads: None for the planner's
+    choice. command: for each run.json. started: when the command began, on the monotonic clock (now, if it is None); the budget
+    counts from then.
     Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
     ConfigError before anything is trained.
     """
-    started = time.monotonic() if started is None else started
-    trials = Trials(planned.folder, planned.space.swept)
-    crew = Crew(trials, limits, listener, started, command, open_pool)
-    driver = _Driver(planned, trials, crew, listener)
-    fresh = not planned.folder.exists()
-    if fresh:  # whatever cannot be trained at all leaves no folder
-        driver.prepare()
+    driver = _Driver(planned, limits, listener, open_pool, command, time.monotonic() if started is None else started)
+    # Whatever cannot be trained at all leaves no folder.
+    asked = None if os.path.isdir(planned.folder) else driver.prepare()
     with runs.Claim(planned.folder) as claim:
         files.refuse_link(planned.runs)
         claim.tidy()
         claim.log(command or "started")
-        if not fresh:
-            driver.prepare()
+        asked = driver.prepare() if asked is None else asked
         with stop_on_signals() as stop:  # from here on, since nothing before would heed it
-            crew.stop = stop
+            driver.stop = stop
             try:
-                driver.run(workers, threads)
+                driver.begin(asked, workers, threads)
+                while asked:
+                    scores = driver.train(unique(asked))
+                    if scores is None:
+                        break
+                    driver.sampler.tell([scores[each.key] for each in asked])
+                    asked = driver.ask()
             finally:
                 listener.end()
-                crew.close()
+                driver.close()
             number, stop.signal = stop.signal, None  # heeded
-        summary = driver.summary()
-        claim.log(count_line(summary))
-        earlier = len(trials.rows.keys() - trials.current)
-        return Outcome(summary, crew.stopped, number, len(crew.trained), time.monotonic() - started, earlier)
+        outcome = driver.outcome(number)
+        claim.log(", ".join(f"{count:,} {status}" for status, count in outcome.counts.items()))
+        return outcome
 
 
 class _Driver:
-    """One start of a sweep."""
+    """One start of a sweep.
 
-    def __init__(self, planned: SweepPlan, trials: Trials, crew: Crew, listener: Listener) -> None:
-        self.planned, self.trials, self.crew, self.listener = planned, trials, crew, listener
-        self.preflight = Preflight(planned.runs, trials, listener.notify)
-        self.halving = planned.halving()
-        self.sampler = planned.start()
-        self.configurations: dict[str, Configuration] = {}
-        self.asked: list[Configuration] = []
+    rounds: what the sampler has asked for. stop: a signal's request. stopped: why nothing more is trained: `signal`, `budget` or
+    `failures`. trained: the members that a worker brought to their end, or to a pause.
+    """
+
+    def __init__(
+        self,
+        planned: SweepPlan,
+        limits: Limits,
+        listener: Listener,
+        open_pool: Callable[..., Pool],
+        command: str | None,
+        started: float,
+    ) -> None:
+        self.planned, self.limits, self.listener, self.command, self.started = planned, limits, listener, command, started
+        self.trials = Trials(planned.folder, planned.space.swept)
+        self.preflight = Preflight(planned, self.trials, listener.notify)
+        self.halving, self.sampler = planned.halving(), planned.start()
         self.rounds: list[list[Configuration]] = []
+        self.open_pool = open_pool
+        self.pool: Pool | None = None
+        self.stop = StopRequest()
+        self.stopped: str | None = None
+        self.stopped_at = self.written = 0.0
+        self.workload = Workload(1, 1, 1)
+        self.threads: int | None = None
+        self.trained: set[str] = set()
+        self._tried: set[str] = set()
+        self._failures = self._epochs = 0
+        self._unwritten = False
+        self._members: dict[str, Member] = {}
+        self._flying: dict[str, Task] = {}
+        self._waiting: deque[Task] = deque()
+        self._busy: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
 
-    def prepare(self) -> None:
-        """Looks at what is there, and checks the first round."""
+    def prepare(self) -> list[Configuration]:
+        """Looks at what is there, and asks for the first round."""
         self.trials.scan()
-        self._ask()
+        return self.ask()
 
-    def run(self, workers: int | None, threads: int | str | None) -> None:
-        """Rounds of the sampler, until it asks for nothing more or it is time to stop."""
-        self._begin(unique(self.asked), workers, threads)
-        while self.asked:
-            scores = self._round(unique(self.asked))
-            if scores is None:
-                return
-            self.sampler.tell([scores[configuration.members[0].hash] for configuration in self.asked])
-            self._ask()
-
-    def _ask(self) -> None:
-        """The next round. Errors: those of the members, and of their data."""
+    def ask(self) -> list[Configuration]:
+        """The sampler's next round, checked. Errors: those of the members, and of their data."""
         expansion = self.planned.space.expand(self.sampler.ask())
-        for text in [*expansion.notices, *filter(None, [self.sampler.notice if expansion.configurations else None])]:
+        asked = self.trials.adopt(expansion.configurations)
+        for text in (*expansion.notices, *([self.sampler.notice] if asked and self.sampler.notice else [])):
             self.listener.notify(text)
-        self.asked = self.trials.adopt(expansion.configurations)
-        self.rounds.append(self.asked)
-        self.preflight.check(unique(self.asked), lambda run_id: self.crew.is_wanted(run_id, self._first_rung()))
+        self.preflight.check(unique(asked), lambda run_id: self._is_wanted(run_id, next(iter(self.planned.rungs), None)))
+        self.rounds.append(asked)
+        return asked
 
-    def summary(self) -> Summary:
-        """Where the current members stand."""
-        standings: dict[str, Standings] = {}
-        for configuration in self.configurations.values():
-            label = configuration.label or self.planned.name
-            name = f"{label} ({configuration.members[0].hash[:8]})" if label in standings else label
-            config = flat(configuration.members[0].config.to_dict())
-            rows = repr([config.get(key) for key in ROWS_KEYS])
-            standings[name] = Standings(name, self._rows(configuration), rows)
-        summary = summarize(list(standings.values()), self.planned.metric, self.planned.mode)
-        return replace(summary, unfinished=self._unfinished())
-
-    def _unfinished(self) -> int:
-        """Members that another start would train, those that the sampler has not proposed yet among them."""
-        left = {member.id for each in self.rounds for member in missing_members(self.planned, self.trials, unique(each), False)}
-        later = max(0, (self.planned.trials or 0) - sum(map(len, self.rounds))) if self.planned.sampler.name == "tpe" else 0
-        return len(left) + later * len(self.planned.space.seeds)
-
-    def _begin(self, configurations: Sequence[Configuration], workers: int | None, threads: int | str | None) -> None:
+    def begin(self, asked: Sequence[Configuration], workers: int | None, threads: int | str | None) -> None:
+        """Writes sweep.yaml and says what there is to do."""
         files.write_text(self.planned.folder / "sweep.yaml", self.planned.to_yaml())
-        missing = len(missing_members(self.planned, self.trials, configurations, self.crew.limits.retry_failed))
-        self.crew.workload = self.preflight.workload(configurations, missing, workers, threads)
-        self.crew.threads = None if threads is None else self.crew.workload.threads
-        if self.crew.workload.notice and missing:
-            self.listener.notify(self.crew.workload.notice)
-        self.listener.begin(stints(self.planned, len(configurations)), self.crew.workload)
+        configurations = unique(asked)
+        missing = len(missing_members(self.planned, self.trials, configurations, self.limits.retry_failed))
+        self.workload = self.preflight.workload(configurations, missing, workers, threads)
+        self.threads = None if threads is None else self.workload.threads
+        if self.workload.notice and missing:
+            self.listener.notify(self.workload.notice)
+        epochs = [each.members[0].config.epochs for each in configurations]
+        self.listener.begin(*stints(self.planned, epochs), self.workload)
 
-    def _first_rung(self) -> int | None:
-        return self.planned.rungs[0] if self.planned.rungs else None
-
-    def _round(self, configurations: Sequence[Configuration]) -> dict[str, Score] | None:
+    def train(self, configurations: Sequence[Configuration]) -> dict[str, Score] | None:
         """Trains one round, and scores its configurations; None where it was not brought to its end."""
-        for configuration in configurations:
-            self.configurations[configuration.members[0].hash] = configuration
-            self.trials.current |= {member.id for member in configuration.members}
+        self.trials.current |= {member.id for each in configurations for member in each.members}
         if self.halving is not None:
             return self._halve(configurations, self.halving)
-        self.crew.train(_seed_by_seed(configurations), None)
-        if not self._is_over(configurations):
-            return None
-        return {configuration.members[0].hash: Score(self._final(configuration)) for configuration in configurations}
+        self._train(_seed_by_seed(configurations), None)
+        return {each.key: Score(self._final(each)) for each in configurations} if self._is_over(configurations) else None
 
     def _halve(self, configurations: Sequence[Configuration], halving: Halving) -> dict[str, Score] | None:
         bracket = Bracket(self.planned.rungs, len(configurations), halving, self.planned.mode)
         found: dict[str, Score] = {}
         while bracket.alive:
             alive, until = {number: configurations[number] for number in bracket.alive}, bracket.until
-            self.crew.train(_seed_by_seed(list(alive.values())), until)
-            if not self._is_over(list(alive.values()), until):
+            self._train(_seed_by_seed([*alive.values()]), until)
+            if not self._is_over([*alive.values()], until):
                 return None
             if until is None:
-                return found | {
-                    configuration.members[0].hash: Score(self._final(configuration)) for configuration in alive.values()
-                }
-            scores = {
-                number: score_at(self.planned, self.trials, configuration, until) for number, configuration in alive.items()
-            }
+                return found | {each.key: Score(self._final(each)) for each in alive.values()}
+            scores = {number: score_at(self.planned, self.trials, each, until) for number, each in alive.items()}
             bracket.judge(scores)
-            found |= {configurations[n].members[0].hash: Score(scores[n], until) for n in alive if n not in bracket.alive}
+            found |= {configurations[n].key: Score(scores[n], until) for n in alive if n not in bracket.alive}
         return found
+
+    def close(self) -> None:
+        """Ends the workers and writes trials.csv."""
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
+        for run_id in [run_id for run_id, row in self.trials.rows.items() if row.status == "running"]:
+            self.trials.refresh(run_id)
+        self.trials.write()
+
+    def outcome(self, number: int | None) -> Outcome:
+        """Where the current members stand. number: of the signal that stopped it."""
+        left = {m.id for asked in self.rounds for m in missing_members(self.planned, self.trials, unique(asked), False)}
+        later = (self.planned.trials or 0) - sum(map(len, self.rounds)) if self.planned.sampler.name == "tpe" else 0
+        members = {member.id: None for asked in self.rounds for each in asked for member in each.members}
+        rows = [row for run_id in members if run_id in self.trials.current and (row := self.trials.rows.get(run_id)) is not None]
+        counts = Counter(row.status for row in rows) + Counter({"not started": len(self.trials.current) - len(rows)})
+        return Outcome(
+            {status: counts[status] for status in _ORDER if counts[status]},
+            tuple(row for row in rows if row.status in WRONG),
+            tuple(row.id for row in rows if os.path.lexists(self.planned.runs / row.id / runs.RECORD)),
+            len(left) + max(0, later) * len(self.planned.space.seeds),
+            self.stopped,
+            number,
+            len(self.trained),
+            time.monotonic() - self.started,
+            len(self.trials.rows.keys() - self.trials.current),
+        )
 
     def _rows(self, configuration: Configuration) -> list[Trial | None]:
         return [self.trials.rows.get(member.id) for member in configuration.members]
 
     def _is_over(self, configurations: Sequence[Configuration], until: int | None = None) -> bool:
         """Whether every member has got as far as it should; none has, for instance, where another process has a member."""
-        rows = [row for configuration in configurations for row in self._rows(configuration)]
-        return self.crew.stopped is None and not any(is_missing(row, until, False) for row in rows)
+        rows = [row for each in configurations for row in self._rows(each)]
+        return self.stopped is None and not any(is_missing(row, until, False) for row in rows)
 
     def _final(self, configuration: Configuration) -> float | None:
         """The mean over the seeds of the metric that chooses, at the evaluated epoch; None where a seed has none."""
         rows = [row for row in self._rows(configuration) if row is not None and row.status == "completed"]
         return mean_of_all([row.metrics.get(self.planned.metric) for row in rows], len(configuration.members))
 
+    def _is_wanted(self, run_id: str, until: int | None) -> bool:
+        """Whether a member has anything left to do before it reaches the epoch `until` (None: its end)."""
+        retry = self.limits.retry_failed and run_id not in self._tried
+        return is_missing(self.trials.rows.get(run_id), until, retry)
 
-def stints(planned: SweepPlan, configurations: int) -> int:
-    """How often a member is handed to a worker, or found to be done, in a whole sweep. configurations: of the first round."""
+    def _train(self, members: Sequence[Member], until: int | None) -> None:
+        """Trains members in this order, as far as they need it; returns when all are over, or when it is time to stop."""
+        self._members = {member.id: member for member in members}
+        self._lost.clear()
+        wanted = [member for member in members if self._is_wanted(member.id, until)]
+        self._waiting = deque(self._task(member, until) for member in wanted)
+        skipped = sum(self._share(member.id, until) for member in members if member not in wanted)
+        self._epochs += skipped
+        self.listener.skip(len(members) - len(wanted), skipped)
+        if self._waiting and self.pool is None:
+            self.pool = self.open_pool(workers=self.workload.workers, threads=self.workload.threads)
+            if self.pool.workers != self.workload.workers:
+                self.listener.notify(f"the cluster has {counted(self.pool.workers, 'worker')}")
+        self._look_round()
+        while self.pool is not None and (self._flying or (self._waiting and self.stopped is None)):
+            while self._waiting and self.stopped is None and self._submit(self._waiting[0]):
+                self._waiting.popleft()
+            done = self.pool.results(self._patience())
+            self._look_round()
+            for result in done:
+                self._take(result)
+            self.listener.advance(self._epochs + sum(map(self._epochs_of, self._flying)))
+            self._write_now_and_then()
+            self._look_round()
+            if self.stopped is not None and time.monotonic() - self.stopped_at > _GRACE:
+                self._flying.clear()
+        if self.stopped is not None:
+            self._waiting.clear()
 
-    def of(count: int) -> int:
-        halving, total = planned.halving(), 0
-        for _ in planned.rungs or (None,):
-            total += count
+    def _task(self, member: Member, until: int | None) -> Task:
+        config = member.config.to_dict()
+        return Task(member.id, config, str(self.planned.runs), self.threads, until, self.command)
+
+    def _share(self, run_id: str, until: int | None) -> int:
+        """The epochs of a stint: those since the rung before it."""
+        before = [rung for rung in self.planned.rungs[:-1] if until is None or rung < until]
+        return (until or self._members[run_id].config.epochs) - max(before, default=0)
+
+    def _epochs_of(self, run_id: str) -> int:
+        """Epochs that a member under way has done in its stint, by its metrics.csv."""
+        until = self._flying[run_id].until
+        share = self._share(run_id, until)
+        try:
+            with open(self.planned.runs / run_id / "metrics.csv", "rb") as table:
+                table.seek(max(0, table.seek(0, os.SEEK_END) - _LINE))
+                last = table.read().rpartition(b"\n")[0].rpartition(b"\n")[2].partition(b",")[0]
+        except OSError:
+            return 0
+        epoch = int(last) if last.isdigit() else 0
+        return min(share, max(0, epoch - (until or self._members[run_id].config.epochs) + share))
+
+    def _submit(self, task: Task) -> bool:
+        """Hands a member to the pool; False where that has no room."""
+        row = self.trials.rows.get(task.run_id)
+        if row is not None and row.status == "unreadable":
+            with runs.Claim(task.folder) as claim:
+                claim.clear()
+        if self.pool is None or not self.pool.submit(task):
+            return False
+        if row is not None and row.status in ("failed", "unreadable") and task.run_id not in self._tried:
+            self.trials.attempts[task.run_id] = row.attempts + 1
+            self._tried.add(task.run_id)
+        self.trials.attempts.setdefault(task.run_id, 1)
+        self._flying[task.run_id] = task
+        return True
+
+    def _take(self, result: TaskResult) -> None:
+        """Notes how an attempt ended, and decides about another."""
+        task = self._flying.pop(result.run_id, None)
+        if task is None:
+            return
+        row, error = self.trials.refresh(task.run_id), _how_it_ended(result)
+        self._unwritten = True
+        cut_short = self.stopped is None and (result.lost or result.status == "interrupted")
+        self._lost[task.run_id] += cut_short
+        if cut_short and self._lost[task.run_id] < self.limits.max_attempts:  # another worker goes on from the checkpoint
+            self.trials.attempts[task.run_id] = self.trials.attempts.get(task.run_id, 1) + 1
+            self.listener.notify(f"{task.label}: {error}; trying again")
+            self._waiting.appendleft(task)
+            return
+        if self.stopped is None and result.status == "running" and self._busy[task.run_id] < _BUSY_TRIES:
+            self._busy[task.run_id] += 1  # a driver that was killed: its workers end any moment
+            self._waiting.append(task)
+            return
+        failed = cut_short or result.status in ("failed", "diverged")
+        if cut_short:
+            record_failure(task, error)
+            row = self.trials.refresh(task.run_id)
+        if failed and (row is None or row.status not in ("failed", "completed", "diverged")):
+            row = self.trials.fail(task.run_id, self._members[task.run_id].config, error)
+        self._tried.add(task.run_id)
+        self._failures = self._failures + 1 if failed else 0
+        if row is not None and (failed or result.status in ("completed", "pruned")):
+            self._epochs += self._share(task.run_id, task.until)
+            self.trained.add(task.run_id)
+            self.listener.finished(row)
+
+    def _patience(self) -> float:
+        if self.limits.budget is None or self.stopped is not None:
+            return _WAIT
+        return min(_WAIT, max(0.0, self.started + self.limits.budget - time.monotonic()))
+
+    def _look_round(self) -> None:
+        """Stops everything where that is asked for."""
+        limits = self.limits
+        reasons = {
+            "signal": self.stop.signal is not None,
+            "budget": limits.budget is not None and time.monotonic() - self.started >= limits.budget,
+            "failures": limits.max_failures is not None and self._failures >= limits.max_failures,
+        }
+        if self.stopped is None and any(reasons.values()):
+            self.stopped, self.stopped_at = next(reason for reason, holds in reasons.items() if holds), time.monotonic()
+            if self.pool is not None:
+                self.pool.cancel()
+
+    def _write_now_and_then(self) -> None:
+        if self._unwritten and time.monotonic() - self.written >= WRITE_EVERY:
+            self.trials.write()
+            self.written, self._unwritten = time.monotonic(), False
+
+
+def _how_it_ended(result: TaskResult) -> str:
+    """Why an attempt did not come to its end, in words."""
+    if result.status == "interrupted" and not result.lost:
+        return f"stopped from outside: {result.error}" if result.error else "stopped from outside"
+    return result.error or "no reason was given"
+
+
+def stints(planned: SweepPlan, epochs: Sequence[int]) -> tuple[int, int]:
+    """How often a member is handed to a worker, or found to be done, in a whole sweep, and their epochs together.
+
+    epochs: of each configuration of the first round.
+    """
+    halving = planned.halving()
+
+    def of(count: int) -> tuple[int, float]:
+        total, trained, before = 0, 0.0, 0
+        for rung in planned.rungs:
+            total, trained, before = total + count, trained + count * (rung - before), rung
             count = halving.kept(count) if halving is not None else count
-        return total * len(planned.space.seeds)
+        return (total, trained) if planned.rungs else (count, count * sum(epochs) / max(1, len(epochs)))
 
-    if planned.sampler.name != "tpe" or planned.trials is None:
-        return of(configurations)
-    full, rest = divmod(planned.trials, ROUND)
-    return full * of(ROUND) + (of(rest) if rest else 0)
+    rounds = [len(epochs)]
+    if planned.sampler.name == "tpe" and planned.trials is not None:
+        full, rest = divmod(planned.trials, ROUND)
+        rounds = [ROUND] * full + [rest] * bool(rest)
+    found = [of(count) for count in rounds]
+    seeds = len(planned.space.seeds)
+    return seeds * sum(total for total, _ in found), round(seeds * sum(trained for _, trained in found))
 
 
 def _seed_by_seed(configurations: Sequence[Configuration]) -> list[Member]:
     """The members in the order in which they are trained: all with the first seed, then all with the second."""
-    return [member for row in zip(*(configuration.members for configuration in configurations), strict=True) for member in row]
+    return [member for row in zip(*(each.members for each in configurations), strict=True) for member in row]

@@ -1,26 +1,244 @@
-"""What a sweep will take, without training anything that counts: members, workers, time and disk, from a short calibration."""
+"""Before a sweep trains: is the data here and the same as before, do the networks fit, how many train at a time, and what will it take?"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from mlp_cli.build import Estimate, estimate, load_data
+from mlp_cli import environment
+from mlp_cli.build import Estimate, check, check_data, choose_threads, estimate, load_data
 from mlp_cli.config import Config
-from mlp_cli.sweep.missing import missing_members
-from mlp_cli.sweep.planner import Workload
-from mlp_cli.sweep.preflight import Preflight
+from mlp_cli.data.dataset import Dataset
+from mlp_cli.errors import DataError, MlpError, Notify, UsageError
 from mlp_cli.sweep.space import Configuration, unique
 from mlp_cli.sweep.sweepfile import SweepPlan
-from mlp_cli.sweep.trials import Trials
+from mlp_cli.sweep.trials import Trials, missing_members
+from mlp_cli.text import counted
 
+WORKER_BYTES = 100 << 20
+"""What a worker needs besides its network: the interpreter, NumPy and the rest."""
+LARGE = 2_000_000
+"""Parameters from which a second BLAS thread is worth a word where cores would stay idle."""
 CALIBRATED = 5
 """So many configurations are measured; the others are taken to cost what their size says."""
 
 _SMALL_FILES = 32 << 10
 _START, _AROUND = 1.0, 0.05
 """Seconds until the workers are ready, and what a run takes besides training."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """workers × threads on so many cores. notice: what the user should know of it, or None."""
+
+    workers: int
+    threads: int
+    cores: int
+    notice: str | None = None
+
+    def __str__(self) -> str:
+        return f"{counted(self.workers, 'worker')} × {counted(self.threads, 'thread')}"
+
+
+def plan_workload(
+    members: int,
+    *,
+    parameters: int = 0,
+    member_bytes: int | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    cores: int | None = None,
+    memory: int | None = None,
+) -> Workload:
+    """The workers and their threads for a sweep.
+
+    One thread each is the default for networks of any size, because a run's bytes depend on it: a member then gives the same
+    bytes as alone, in any sweep and on a cluster. As many workers as there are cores for their threads, members to train and
+    memory to hold them; at least one.
+
+    members: how many are left to train. parameters: of the largest network. member_bytes: what training it needs besides the worker
+    itself, by default seven float32 copies. workers, threads: what the user wants, which is done in any case. cores, memory (bytes):
+    None for what this machine has.
+    """
+    cores = available_cores() if cores is None else cores
+    memory = available_memory() if memory is None else memory
+    chosen = threads or 1
+    notices: list[str] = []
+    if workers is None:
+        each = WORKER_BYTES + (parameters * 4 * 7 if member_bytes is None else member_bytes)
+        fitting = cores // chosen if memory is None else min(cores // chosen, memory // each)
+        if fitting < min(cores // chosen, members):
+            notices.append(f"{max(1, fitting)} workers and not more, for want of memory: each needs about {each >> 20:,} MiB")
+        workers = max(1, min(fitting, members))
+    if workers * chosen > cores:
+        notices.append(
+            f"{workers} workers × {chosen} threads are more than the {cores} cores that there are: this is slower than "
+            f"--workers {max(1, cores // chosen)}" + (" --threads 1" if chosen > cores else "")
+        )
+    elif threads is None and parameters >= LARGE and workers * 2 <= cores and workers >= members:
+        notices.append(
+            f"{cores - workers} of {cores} cores stay idle: --threads {cores // workers} may be faster (and gives other last digits)"
+        )
+    return Workload(workers, chosen, cores, "; ".join(notices) or None)
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """The cores that this process may use: those of its affinity, and at most what its control groups allow, rounded down."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_cores(root)
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process could still get, on this machine and in its control groups; None where nothing says so."""
+    known = [number for number in (environment.available_memory(), cgroup_memory(root)) if number is not None]
+    return min(known, default=None)
+
+
+def cgroup_cores(root: Path = Path("/")) -> float | None:
+    """The processors that the control groups (version 1 or 2) of this process allow, or None without a limit. root: of /proc, /sys."""
+    shares = []
+    for folder in _groups(root, "cpu"):
+        both = _read(folder / "cpu.max")  # version 2: "QUOTA PERIOD", "max PERIOD" without a limit
+        if both is None:
+            both = f"{_read(folder / 'cpu.cfs_quota_us')} {_read(folder / 'cpu.cfs_period_us')}"
+        quota, _, period = both.partition(" ")
+        if quota.isdecimal() and period.isdecimal() and int(period):
+            shares.append(int(quota) / int(period))
+    return min(shares, default=None)
+
+
+def cgroup_memory(root: Path = Path("/")) -> int | None:
+    """Bytes left below the memory limits of the control groups of this process, or None without a limit."""
+    left = []
+    for folder in _groups(root, "memory"):
+        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            most, now = _read(folder / limit), _read(folder / used)
+            if most and now and most.isdecimal() and now.isdecimal() and int(most) < 1 << 60:
+                left.append(max(0, int(most) - int(now)))
+    return min(left, default=None)
+
+
+def _groups(root: Path, controller: str) -> list[Path]:
+    """The folders of this process's control group and of those above it, for a controller, as far as they can be seen."""
+    found: list[Path] = []
+    mounts = root / "sys/fs/cgroup"
+    for line in (_read(root / "proc/self/cgroup") or "").splitlines():
+        _, names, path = [*line.split(":", 2), "", ""][:3]
+        if not names:
+            bases = [mounts, mounts / "unified"]
+        elif controller in names.split(","):
+            bases = [mounts / names, mounts / controller]
+        else:
+            continue
+        parts = [part for part in path.split("/") if part and part != ".."]
+        # Inside a container the path may be one that only the host sees; the mount's own root is then the group.
+        configurations = [base.joinpath(*parts[:depth]) for base in bases for depth in range(len(parts), -1, -1)]
+        found += [folder for folder in configurations if folder.is_dir()]
+    return found
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
+
+
+class Preflight:
+    """Checks configurations against their data; each data set is loaded once and not kept.
+
+    trials: what is known of the members. notify: takes notices.
+    """
+
+    def __init__(self, planned: SweepPlan, trials: Trials, notify: Notify) -> None:
+        self.planned, self.trials, self.notify = planned, trials, notify
+        self.hashes: dict[str, str | None] = {}
+        self.inputs: dict[str, tuple[int, int]] = {}
+
+    def check(self, configurations: Sequence[Configuration], wanted: Callable[[str], bool]) -> None:
+        """Errors: DataError where data is missing, or is not what completed members had; UsageError where a member cannot be
+        trained on it. wanted: whether a member, by its id, is going to be trained."""
+        for key, group in _by_data(configurations).items():
+            members = [member for configuration in group for member in configuration.members]
+            config = group[0].members[0].config
+            try:
+                dataset = load_data(config)
+            except DataError as error:
+                if any(wanted(member.id) for member in members):
+                    hints = [error.hint, *(f"{each.shown}: {each.message}" for each in self.planned.space.split_values())]
+                    raise DataError(error.message, "\n".join(filter(None, hints)) or None) from error
+                self.hashes[key] = None
+                self.notify(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
+                continue
+            for text in dataset.notices if key not in self.hashes else ():
+                self.notify(text)
+            self.hashes[key] = dataset.sha256
+            self.inputs[key] = (dataset.train.x.shape[1], len(dataset.classes))
+            for member in members:
+                row = self.trials.rows.get(member.id)
+                if row is not None and row.status == "completed":
+                    hint = f"put the old data back, or move {self.planned.folder} away and sweep afresh"
+                    check_data(self.planned.runs / member.id, row.data, dataset, hint)
+            _check_all(group, dataset)
+
+    def parameters(self, config: Config) -> int:
+        """How many parameters a member's network has, about."""
+        inputs, outputs = self.inputs.get(_data_key(config), (0, 0))
+        sizes = (inputs, *config.hidden_sizes, outputs)
+        return sum(before * after + after for before, after in itertools.pairwise(sizes))
+
+    def workload(
+        self, configurations: Sequence[Configuration], members: int, workers: int | None, threads: int | str | None
+    ) -> Workload:
+        """How many train at a time. members: how many are left. workers, threads: what the user wants; threads may be `auto`,
+        which measures the largest network."""
+        sizes = [
+            (self.parameters(configuration.members[0].config), configuration.members[0].config)
+            for configuration in configurations
+        ]
+        most = max((parameters for parameters, _ in sizes), default=0)
+        needed = max((parameters * 7 * (8 if config.dtype == "float64" else 4) for parameters, config in sizes), default=0)
+        chosen = self._fastest(configurations) if threads == "auto" else None if threads is None else int(threads)
+        return plan_workload(members, parameters=most, member_bytes=needed, workers=workers, threads=chosen)
+
+    def _fastest(self, configurations: Sequence[Configuration]) -> int:
+        config = max((configuration.members[0].config for configuration in configurations), key=self.parameters)
+        return choose_threads(config, load_data(config))
+
+
+def _data_key(config: Config) -> str:
+    return json.dumps(config.to_dict()["dataset"], sort_keys=True)
+
+
+def _by_data(configurations: Sequence[Configuration]) -> dict[str, list[Configuration]]:
+    groups: dict[str, list[Configuration]] = {}
+    for configuration in configurations:
+        groups.setdefault(_data_key(configuration.members[0].config), []).append(configuration)
+    return groups
+
+
+def _check_all(configurations: Sequence[Configuration], dataset: Dataset) -> None:
+    """Errors: UsageError for the members that do not go with their data, the first few of them by name."""
+    faults: dict[str, list[str]] = {}
+    first: MlpError | None = None
+    for configuration in configurations:
+        try:
+            check(configuration.members[0].config, dataset)
+        except UsageError as error:
+            first = first or error
+            faults.setdefault(error.message, []).append(configuration.label)
+    if first is not None:
+        # A sweep over seeds alone has one configuration, which has no label.
+        lines = [
+            f"{labels[0]}{f' and {len(labels) - 1} more' if labels[1:] else ''}: {text}" if labels[0] else text
+            for text, labels in faults.items()
+        ]
+        raise UsageError("\n".join(lines[:20]), first.hint)
 
 
 @dataclass(frozen=True)
@@ -47,10 +265,10 @@ def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None,
     trials.scan()
     sampler = planned.start()
     expansion = planned.space.expand(sampler.ask())
-    notices += expansion.notices
+    notices += [*expansion.notices, *([sampler.notice] if sampler.notice else [])]
     configurations = unique(trials.adopt(expansion.configurations))
     missing = {member.id for member in missing_members(planned, trials, configurations, retry_failed)}
-    preflight = Preflight(planned.runs, trials, notices.append)
+    preflight = Preflight(planned, trials, notices.append)
     preflight.check(configurations, lambda run_id: run_id in missing)
     left = [sum(member.id in missing for member in configuration.members) for configuration in configurations]
     workload = preflight.workload(configurations, sum(left), workers, threads)
@@ -109,4 +327,4 @@ def _share_of_epochs(planned: SweepPlan, configurations: int) -> float:
 
 def _later(planned: SweepPlan, proposed: int) -> float:
     """How many times the first round's configurations there will be in all."""
-    return planned.trials / proposed if planned.trials is not None and proposed else 1.0
+    return planned.trials / proposed if planned.sampler.name == "tpe" and planned.trials and proposed else 1.0

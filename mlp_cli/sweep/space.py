@@ -287,7 +287,7 @@ class Space:
                     (base if problem.place.override is None else own).setdefault(problem)
         for (key, message), of_value in blamed.items():
             own |= dict.fromkeys(self._blame(key, message, of_value, members))
-        own |= dict.fromkeys(self._split_values()) if faulty else {}
+        own |= dict.fromkeys(self.split_values()) if faulty else {}
         same = self.source == self.base.source
         blocks = [(self.source, [*base, *own])] if same else [(self.base.source, [*base]), (self.source, [*own])]
         return (str(config_error(source, problems)) for source, problems in blocks if problems)
@@ -310,7 +310,7 @@ class Space:
             place = written.places[number] if written.places else written.place
             yield Problem(place, written.with_value(key, first[key]), message + (f" (with {', '.join(others)})" if some else ""))
 
-    def _split_values(self) -> Iterator[Problem]:
+    def split_values(self) -> Iterator[Problem]:
         """For each key whose text the command line split at a comma that may well be part of one value."""
         for key, (shown, place, _) in self.written.items():
             if place.override is not None and (hint := split_hint(key, shown)):

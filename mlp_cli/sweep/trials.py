@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from mlp_cli import files, runs
+from mlp_cli.choosing import mean_of_all
 from mlp_cli.config import Config
 from mlp_cli.config.resolved import show
 from mlp_cli.errors import RunError, cause_of
 from mlp_cli.experiment import missing_files
+from mlp_cli.report.wording import cut
+from mlp_cli.sweep.halving import Bracket
 from mlp_cli.sweep.space import Configuration, Member, swept_values
+from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.text import inert
 
 NAME = "trials.csv"
+WRONG = ("failed", "diverged", "unreadable")
 _LIMIT = 256 << 20
 
 
@@ -45,6 +50,12 @@ class Trial:
     seconds: float | None = None
     data: str | None = None
     hash: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it went wrong, on one line; the status, which is shown next to it, is not repeated."""
+        text = (self.error or "no reason was written").splitlines()[0].removeprefix(f"{self.status}: ")
+        return cut(text, 160) + (f" ({self.attempts} attempts)" if self.attempts > 1 else "")
 
 
 class Trials:
@@ -174,3 +185,35 @@ def metric_at(folder: Path, metric: str, epoch: int, ended: bool) -> float | Non
         return None
     values = {int(row or 0): value for row, value in zip(curves.get("epoch", ()), curves.get(metric, ()), strict=False)}
     return values.get(min(epoch, max(values)) if ended and values else epoch)
+
+
+def is_missing(row: Trial | None, until: int | None, retry_failed: bool) -> bool:
+    """Whether a member has anything left to do before it reaches the epoch `until` (None: its end). row: what is known of it."""
+    if row is None:
+        return True
+    if row.status in ("failed", "unreadable"):
+        return retry_failed
+    if row.status == "pruned":
+        return until is None or row.epochs < until
+    return row.status not in ("completed", "diverged")
+
+
+def missing_members(planned: SweepPlan, trials: Trials, asked: Sequence[Configuration], retry_failed: bool) -> list[Member]:
+    """The members that are not done, of one round: those that no rung of the halving, if there is one, has left behind so far."""
+    rows, halving, going = trials.rows, planned.halving(), list(asked)
+    if halving is not None:
+        bracket = Bracket(planned.rungs, len(asked), halving, planned.mode)
+        while bracket.until is not None and not any(
+            is_missing(rows.get(member.id), bracket.until, retry_failed) for each in going for member in each.members
+        ):
+            bracket.judge({number: score_at(planned, trials, asked[number], bracket.until) for number in bracket.alive})
+            going = [asked[number] for number in bracket.alive]
+    return [member for each in going for member in each.members if is_missing(rows.get(member.id), None, retry_failed)]
+
+
+def score_at(planned: SweepPlan, trials: Trials, configuration: Configuration, epoch: int) -> float | None:
+    """The mean over the seeds of the metric that chooses, at an epoch, whatever became of the members after it, so that another
+    start decides as this one; None where a seed did not get there. A run that stopped early counts with its last epoch."""
+    rows = [row for member in configuration.members if (row := trials.rows.get(member.id)) is not None]
+    values = [metric_at(planned.runs / row.id, planned.metric, epoch, row.status == "completed") for row in rows]
+    return mean_of_all(values, len(configuration.members))

@@ -102,8 +102,9 @@ def test_a_sweep_from_end_to_end(sweep: Mlp, mlp: Mlp, tmp_path: Path) -> None:
     lines = answer.out.splitlines()
     assert lines[0] == f"sweep results/{folder.name}" and lines[1].startswith("training with ")
     assert sum(line.startswith("[") for line in lines) == 8
-    best = next(line for line in lines if line.startswith("best "))
-    assert best == "best        optimizer adam, learning_rate 0.01"
+    report = mlp("report", folder).out.splitlines()
+    assert report[1].startswith("Best by mean validation accuracy: optimizer=adam learning_rate=0.01, ")
+    assert "\n".join(report[:8]) in answer.out, "the report's sentence and table"
     assert "runs        8 completed" in lines and f"folder      results/{folder.name}" in lines
     assert f"report      results/{folder.name}/report/index.html" in lines
     mlp("train", "small.yaml", "learning_rate=1e-2", "optimizer=adam", "--no-plots", "--results", "alone")
@@ -139,10 +140,37 @@ def test_a_report_that_breaks_off_costs_nothing_that_is_said(
 
     monkeypatch.setattr("mlp_cli.report.build.write_report", broken)
     answer = sweep("--lr", "1e-3,1e-2")
-    assert answer.code == code and "best        learning_rate 0.01" in answer.out and "mlp report results/small-" in answer.out
+    assert (
+        answer.code == code
+        and "Best by mean validation accuracy: learning_rate=0.01" in answer.out
+        and "mlp report results/small-" in answer.out
+    )
     assert ("interrupted" if code else "the report could not be made (ZeroDivisionError: a bug)") in answer.err
     document = json.loads(sweep("--lr", "1e-3,1e-2", "--json").out)
     assert document["counts"] == {"completed": 2} and document["report"] is None
+
+
+def test_a_report_is_drawn_anew_only_where_its_runs_have_changed(sweep: Mlp, tmp_path: Path) -> None:
+    sweep("--lr", "1e-3,1e-2")
+    page = folder_of(tmp_path) / "report" / "index.html"
+    drawn = page.stat().st_mtime_ns
+    again = sweep("--lr", "1e-3,1e-2")
+    assert page.stat().st_mtime_ns == drawn and "Best by mean validation accuracy: learning_rate=0.01" in again.out
+    sweep("--lr", "1e-3,3e-3")
+    assert page.stat().st_mtime_ns > drawn and "0.003" in page.read_text()
+
+
+def test_paths_that_cannot_be_are_plain_errors(sweep: Mlp) -> None:
+    """As `mlp train` has them, and no bug of ours."""
+    answer = sweep("--lr", "1e-3,1e-2", "--results", "x" * 300)
+    assert answer.code == 1 and "internal error" not in answer.err and "file name too long" in answer.err.lower(), answer.err
+    assert sweep("--lr", "1e-3,1e-2", "--results", "x" * 300, "--dry-run").code == 0
+
+
+def test_a_path_that_a_comma_split_says_so_where_the_data_is_missing(sweep: Mlp) -> None:
+    answer = sweep("dataset.path=shapes, nowhere/x")
+    assert answer.code == 3 and "a comma splits it into several values" in answer.err
+    assert """quote it: dataset.path="'shapes, nowhere/x'\"""" in answer.err
 
 
 def test_the_same_command_trains_only_what_is_missing(sweep: Mlp, tmp_path: Path) -> None:
@@ -189,9 +217,9 @@ def test_json_is_one_document(sweep: Mlp, tmp_path: Path) -> None:
     answer = sweep("learning_rate=1e-3,1e-2", "--json")
     document = json.loads(answer.out)
     assert document["counts"] == {"completed": 2} and document["trained"] == 2 and document["failed"] == []
-    assert document["best"]["values"] == {"learning_rate": "0.01"} and document["best"]["n"] == 1
+    assert document["best"]["values"] == {"learning_rate": 0.01} and document["best"]["n"] == 1
     assert document["folder"] == f"results/{folder_of(tmp_path).name}" and document["retry"] is None
-    assert [entry["label"] for entry in document["configurations"]] == ["learning_rate-0.001", "learning_rate-0.01"]
+    assert [entry["label"] for entry in document["groups"][0]["configurations"]] == ["learning_rate=0.01", "learning_rate=0.001"]
     assert "[2/2]" in answer.err
 
 
@@ -233,7 +261,7 @@ def test_a_diverged_run_does_not_stop_the_others(sweep: Mlp, tmp_path: Path) -> 
         "learning_rate-1e30_seed-1": "diverged",
     }
     assert "what went wrong:" in answer.out and "runs        2 completed, 2 diverged" in answer.out
-    assert "best        learning_rate 0.001" in answer.out
+    assert "Best by mean validation accuracy: learning_rate=0.001" in answer.out
     before = finished_at(tmp_path)
     again = sweep(*words, "--retry-failed")
     assert again.code == 1 and finished_at(tmp_path) == before, "a diverged run is done"
@@ -250,7 +278,9 @@ def test_a_failed_run_has_its_own_status_and_can_be_retried(sweep: Mlp, tmp_path
         lines[-1]
         == "to retry what failed: mlp sweep --retry-failed small.yaml learning_rate=1e-3,1e-2 --seeds 2 --executor serial"
     )
-    assert "best        learning_rate 0.001" in lines, "a configuration with a failed seed is never the best"
+    assert "Best by mean validation accuracy: learning_rate=0.001" in answer.out, (
+        "a configuration with a failed seed is never the best"
+    )
     assert table(tmp_path)["learning_rate-0.01_seed-1"]["status"] == "failed"
     failing.clear()
     assert sweep(*words).code == 1 and table(tmp_path)["learning_rate-0.01_seed-1"]["status"] == "failed", "it counts as done"
@@ -495,7 +525,7 @@ def test_a_budget_and_a_time_limit_end_a_run_in_this_process(sweep: Mlp, tmp_pat
     assert answer.code == 1 and "failed     timeout" in answer.out
     assert [row["status"] for row in table(tmp_path).values()] == ["failed"]
     assert answer.out.splitlines()[-1].startswith(
-        "to retry what failed, with more time: mlp sweep --retry-failed small.yaml epochs=100000 --timeout 0.4s"
+        "to go on with more time: mlp sweep --retry-failed small.yaml epochs=100000 --timeout 0.4s"
     )
     (folder,) = (folder_of(tmp_path) / "runs").iterdir()
     assert runs.read_record(folder).error == "timeout" and (folder / "checkpoint.npz").exists()
@@ -510,7 +540,7 @@ def test_ctrl_c_is_heeded_before_anything_is_trained(sweep: Mlp, monkeypatch: py
         time.sleep(0.01)
         raise AssertionError("the signal was not heeded")
 
-    monkeypatch.setattr("mlp_cli.sweep.preflight.load_data", slow)
+    monkeypatch.setattr("mlp_cli.sweep.forecast.load_data", slow)
     answer = sweep("learning_rate=1e-3,1e-2")
     assert answer.code == 130 and "interrupted" in answer.err and not (tmp_path / "results").exists()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_cli.sweep.planner import available_cores, available_memory, cgroup_cores, cgroup_memory, plan_workload
+from mlp_cli.sweep.forecast import available_cores, available_memory, cgroup_cores, cgroup_memory, plan_workload
 
 PLENTY = 1 << 50
 
