@@ -12,10 +12,10 @@ from typing import Protocol
 from mlp_cli import files, runs
 from mlp_cli.choosing import mean_of_all
 from mlp_cli.sweep.attempt import record_failure
-from mlp_cli.sweep.forecast import Preflight, Workload
+from mlp_cli.sweep.forecast import Preflight, Workload, stints
 from mlp_cli.sweep.halving import Bracket, Halving
 from mlp_cli.sweep.pool import Pool, Task, TaskResult
-from mlp_cli.sweep.samplers import ROUND, Score
+from mlp_cli.sweep.samplers import Score
 from mlp_cli.sweep.space import Configuration, Member, unique
 from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.sweep.trials import WRONG, Trial, Trials, is_missing, missing_members, score_at
@@ -391,29 +391,6 @@ def _how_it_ended(result: TaskResult) -> str:
     if result.status == "interrupted" and not result.lost:
         return f"stopped from outside: {result.error}" if result.error else "stopped from outside"
     return result.error or "no reason was given"
-
-
-def stints(planned: SweepPlan, epochs: Sequence[int]) -> tuple[int, int]:
-    """How often a member is handed to a worker, or found to be done, in a whole sweep, and their epochs together.
-
-    epochs: of each configuration of the first round.
-    """
-    halving = planned.halving()
-
-    def of(count: int) -> tuple[int, float]:
-        total, trained, before = 0, 0.0, 0
-        for rung in planned.rungs:
-            total, trained, before = total + count, trained + count * (rung - before), rung
-            count = halving.kept(count) if halving is not None else count
-        return (total, trained) if planned.rungs else (count, count * sum(epochs) / max(1, len(epochs)))
-
-    rounds = [len(epochs)]
-    if planned.sampler.name == "tpe" and planned.trials is not None:
-        full, rest = divmod(planned.trials, ROUND)
-        rounds = [ROUND] * full + [rest] * bool(rest)
-    found = [of(count) for count in rounds]
-    seeds = len(planned.space.seeds)
-    return seeds * sum(total for total, _ in found), round(seeds * sum(trained for _, trained in found))
 
 
 def _seed_by_seed(configurations: Sequence[Configuration]) -> list[Member]:

@@ -14,6 +14,7 @@ from mlp_cli.build import Estimate, check, check_data, choose_threads, estimate,
 from mlp_cli.config import Config
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, MlpError, Notify, UsageError
+from mlp_cli.sweep.samplers import ROUND
 from mlp_cli.sweep.space import Configuration, unique
 from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.sweep.trials import Trials, missing_members
@@ -100,53 +101,33 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def cgroup_cores(root: Path = Path("/")) -> float | None:
-    """The processors that the control groups (version 1 or 2) of this process allow, or None without a limit. root: of /proc, /sys."""
-    shares = []
-    for folder in _groups(root, "cpu"):
-        both = _read(folder / "cpu.max")  # version 2: "QUOTA PERIOD", "max PERIOD" without a limit
-        if both is None:
-            both = f"{_read(folder / 'cpu.cfs_quota_us')} {_read(folder / 'cpu.cfs_period_us')}"
-        quota, _, period = both.partition(" ")
-        if quota.isdecimal() and period.isdecimal() and int(period):
-            shares.append(int(quota) / int(period))
+    """The processors that the control groups of this process allow, or None without a limit. root: of /proc and /sys."""
+    pairs = (_read(folder / "cpu.max").partition(" ") for folder in _groups(root))  # "QUOTA PERIOD"; "max PERIOD" without a limit
+    shares = [int(quota) / int(period) for quota, _, period in pairs if quota.isdecimal() and period.isdecimal() and int(period)]
     return min(shares, default=None)
 
 
 def cgroup_memory(root: Path = Path("/")) -> int | None:
     """Bytes left below the memory limits of the control groups of this process, or None without a limit."""
-    left = []
-    for folder in _groups(root, "memory"):
-        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-            most, now = _read(folder / limit), _read(folder / used)
-            if most and now and most.isdecimal() and now.isdecimal() and int(most) < 1 << 60:
-                left.append(max(0, int(most) - int(now)))
+    pairs = [(_read(folder / "memory.max"), _read(folder / "memory.current")) for folder in _groups(root)]
+    left = [max(0, int(most) - int(now)) for most, now in pairs if most.isdecimal() and now.isdecimal()]
     return min(left, default=None)
 
 
-def _groups(root: Path, controller: str) -> list[Path]:
-    """The folders of this process's control group and of those above it, for a controller, as far as they can be seen."""
-    found: list[Path] = []
-    mounts = root / "sys/fs/cgroup"
-    for line in (_read(root / "proc/self/cgroup") or "").splitlines():
-        _, names, path = [*line.split(":", 2), "", ""][:3]
-        if not names:
-            bases = [mounts, mounts / "unified"]
-        elif controller in names.split(","):
-            bases = [mounts / names, mounts / controller]
-        else:
-            continue
-        parts = [part for part in path.split("/") if part and part != ".."]
-        # Inside a container the path may be one that only the host sees; the mount's own root is then the group.
-        configurations = [base.joinpath(*parts[:depth]) for base in bases for depth in range(len(parts), -1, -1)]
-        found += [folder for folder in configurations if folder.is_dir()]
-    return found
+def _groups(root: Path) -> list[Path]:
+    """The folders of this process's control group (version 2) and of those above it."""
+    lines = _read(root / "proc/self/cgroup").splitlines()
+    path = next((line[3:] for line in lines if line.startswith("0::")), None)
+    parts = [part for part in (path or "").split("/") if part and part != ".."]
+    # Inside a container the path may be one that only the host sees; the mount's own root is then the group.
+    return [] if path is None else [(root / "sys/fs/cgroup").joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
-        return None
+        return ""
 
 
 class Preflight:
@@ -157,7 +138,6 @@ class Preflight:
 
     def __init__(self, planned: SweepPlan, trials: Trials, notify: Notify) -> None:
         self.planned, self.trials, self.notify = planned, trials, notify
-        self.hashes: dict[str, str | None] = {}
         self.inputs: dict[str, tuple[int, int]] = {}
 
     def check(self, configurations: Sequence[Configuration], wanted: Callable[[str], bool]) -> None:
@@ -172,12 +152,10 @@ class Preflight:
                 if any(wanted(member.id) for member in members):
                     hints = [error.hint, *(f"{each.shown}: {each.message}" for each in self.planned.space.split_values())]
                     raise DataError(error.message, "\n".join(filter(None, hints)) or None) from error
-                self.hashes[key] = None
                 self.notify(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
                 continue
-            for text in dataset.notices if key not in self.hashes else ():
+            for text in dataset.notices if key not in self.inputs else ():
                 self.notify(text)
-            self.hashes[key] = dataset.sha256
             self.inputs[key] = (dataset.train.x.shape[1], len(dataset.classes))
             for member in members:
                 row = self.trials.rows.get(member.id)
@@ -197,18 +175,14 @@ class Preflight:
     ) -> Workload:
         """How many train at a time. members: how many are left. workers, threads: what the user wants; threads may be `auto`,
         which measures the largest network."""
-        sizes = [
-            (self.parameters(configuration.members[0].config), configuration.members[0].config)
-            for configuration in configurations
-        ]
-        most = max((parameters for parameters, _ in sizes), default=0)
-        needed = max((parameters * 7 * (8 if config.dtype == "float64" else 4) for parameters, config in sizes), default=0)
-        chosen = self._fastest(configurations) if threads == "auto" else None if threads is None else int(threads)
+        configs = [each.members[0].config for each in configurations]
+        most = max(map(self.parameters, configs), default=0)
+        needed = max((self.parameters(each) * 7 * (8 if each.dtype == "float64" else 4) for each in configs), default=0)
+        if threads == "auto":
+            largest = max(configs, key=self.parameters)
+            threads = choose_threads(largest, load_data(largest))
+        chosen = None if threads is None else int(threads)
         return plan_workload(members, parameters=most, member_bytes=needed, workers=workers, threads=chosen)
-
-    def _fastest(self, configurations: Sequence[Configuration]) -> int:
-        config = max((configuration.members[0].config for configuration in configurations), key=self.parameters)
-        return choose_threads(config, load_data(config))
 
 
 def _data_key(config: Config) -> str:
@@ -274,10 +248,13 @@ def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None,
     workload = preflight.workload(configurations, sum(left), workers, threads)
     if workload.notice:
         notices.append(workload.notice)
-    costs = _costs(configurations, left, workload.threads)
-    share = _share_of_epochs(planned, len(configurations))
-    later = _later(planned, len(expansion.configurations))
-    seconds = share * later * sum((cost.seconds + _AROUND) * count for cost, count in zip(costs, left, strict=True))
+    configs = [each.members[0].config for each in configurations]
+    costs = _costs(configs, left, [preflight.parameters(each) for each in configs], workload.threads)
+    epochs = [each.epochs for each in configs]
+    part = stints(planned, epochs)[1] / max(1, sum(epochs) * len(planned.space.seeds))
+    proposed = len(expansion.configurations)
+    later = planned.trials / proposed if planned.sampler.name == "tpe" and planned.trials and proposed else 1.0
+    seconds = part * sum((cost.seconds + _AROUND) * count for cost, count in zip(costs, left, strict=True))
     if sum(left):
         seconds = _START + seconds / min(workload.workers, sum(left))
     disk = later * sum((cost.parameters * 4 + _SMALL_FILES) * count for cost, count in zip(costs, left, strict=True))
@@ -293,38 +270,35 @@ def forecast(planned: SweepPlan, workers: int | None, threads: int | str | None,
     )
 
 
-def _costs(configurations: Sequence[Configuration], left: Sequence[int], threads: int) -> list[Estimate]:
-    """What each configuration costs: measured for a few, spread evenly; for the others by their size, at the mean measured rate."""
+def _costs(configs: Sequence[Config], left: Sequence[int], parameters: Sequence[int], threads: int) -> list[Estimate]:
+    """What each configuration costs: measured for a few, spread evenly; for the others by their parameters and epochs, at the mean
+    measured rate."""
     wanted = [number for number, count in enumerate(left) if count]
     step = max(1, -(-len(wanted) // CALIBRATED))
-    measured: dict[int, Estimate] = {}
-    for number in wanted[::step]:
-        config = configurations[number].members[0].config
-        measured[number] = estimate(config, load_data(config), threads)
-    sizes = [_size(configuration.members[0].config) for configuration in configurations]
-    rate = sum(cost.seconds for cost in measured.values()) / max(sum(sizes[number] for number in measured), 1e-9)
-    weights = sum(cost.parameters for cost in measured.values()) / max(len(measured), 1)
-    return [measured.get(number) or Estimate(int(weights), 0, size * rate) for number, size in enumerate(sizes)]
+    measured = {number: estimate(configs[number], load_data(configs[number]), threads) for number in wanted[::step]}
+    sizes = [count * each.epochs for count, each in zip(parameters, configs, strict=True)]
+    rate = sum(cost.seconds for cost in measured.values()) / max(sum(sizes[number] for number in measured), 1)
+    return [measured.get(number) or Estimate(parameters[number], 0, size * rate) for number, size in enumerate(sizes)]
 
 
-def _size(config: Config) -> float:
-    """Something that grows as the cost of training does: connections between hidden layers, and to both ends, times epochs."""
-    sizes = (500, *config.hidden_sizes, 10)
-    return config.epochs * sum(before * after for before, after in itertools.pairwise(sizes))
+def stints(planned: SweepPlan, epochs: Sequence[int]) -> tuple[int, int]:
+    """How often a member is handed to a worker, or found to be done, in a whole sweep, and their epochs together.
 
-
-def _share_of_epochs(planned: SweepPlan, configurations: int) -> float:
-    """The part of all epochs that halving trains; 1 without it."""
+    epochs: of each configuration of the first round.
+    """
     halving = planned.halving()
-    if halving is None:
-        return 1.0
-    trained, before, count = 0, 0, configurations
-    for rung in planned.rungs:
-        trained += count * (rung - before)
-        before, count = rung, halving.kept(count)
-    return trained / max(configurations * planned.rungs[-1], 1)
 
+    def of(count: int) -> tuple[int, float]:
+        total, trained, before = 0, 0.0, 0
+        for rung in planned.rungs:
+            total, trained, before = total + count, trained + count * (rung - before), rung
+            count = halving.kept(count) if halving is not None else count
+        return (total, trained) if planned.rungs else (count, count * sum(epochs) / max(1, len(epochs)))
 
-def _later(planned: SweepPlan, proposed: int) -> float:
-    """How many times the first round's configurations there will be in all."""
-    return planned.trials / proposed if planned.sampler.name == "tpe" and planned.trials and proposed else 1.0
+    rounds = [len(epochs)]
+    if planned.sampler.name == "tpe" and planned.trials is not None:
+        full, rest = divmod(planned.trials, ROUND)
+        rounds = [ROUND] * full + [rest] * bool(rest)
+    found = [of(count) for count in rounds]
+    seeds = len(planned.space.seeds)
+    return seeds * sum(total for total, _ in found), round(seeds * sum(trained for _, trained in found))

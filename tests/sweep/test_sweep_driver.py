@@ -18,8 +18,8 @@ from mlp_cli.config import config_from_mapping
 from mlp_cli.experiment import FILES
 from mlp_cli.report.build import make_report
 from mlp_cli.sweep import driver
-from mlp_cli.sweep.driver import Limits, Outcome, run_sweep, stints
-from mlp_cli.sweep.forecast import Workload, forecast
+from mlp_cli.sweep.driver import Limits, Outcome, run_sweep
+from mlp_cli.sweep.forecast import Workload, forecast, stints
 from mlp_cli.sweep.pool import Task, TaskResult
 from mlp_cli.sweep.progress import Bar, Lines
 from mlp_cli.sweep.sweepfile import Asked, SweepPlan, plan_sweep
