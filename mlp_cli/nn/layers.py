@@ -170,10 +170,19 @@ class ActivationLayer(Layer):
         self.name = f"{snake_case(type(self.function).__name__)}_{number}"
         self._out_memory, self._values_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
         self._mask_memory = RowBuffer(inputs, np.bool_)
+        self._more_memory = RowBuffer(inputs, dtype) if self.function.uses_input else self._values_memory
+        self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in self.function.parameters)
         return inputs
 
+    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        names = [parameter.name for parameter in self.parameters]
+        self.function.bind(*(theta[name] for name in names), *(gradients[name] for name in names))
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        self.function.initialize()
+
     def resize(self, rows: int) -> None:
-        self._scratch = Scratch(self._values_memory.view(rows), self._mask_memory.view(rows))
+        self._scratch = Scratch(*(memory.view(rows) for memory in (self._values_memory, self._mask_memory, self._more_memory)))
         if self.function.uses_input:
             self.output = self._out_memory.view(rows)
 

@@ -36,7 +36,7 @@ class Updater:
     ) -> None:
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
-        self._blocks = list(_cut(theta, grad, self.slots, decayed))
+        self._blocks = list(_cut(theta, grad, self.slots, decayed, optimizer.scratch_arrays))
 
         # A step's numbers are 0-d arrays of the parameters' dtype. NumPy converts Python's floats at every call, and its
         # versions 1 and 2 differ in what they promote to float64.
@@ -62,7 +62,7 @@ class Updater:
             for block in self._blocks:
                 if penalised and block.weights is not None:
                     self._penalise(*block.weights)
-                optimizer.update(block.theta, block.grad, block.slots, block.scratch, coefficients)
+                optimizer.update(block.theta, block.grad, block.slots, block.working, coefficients)
                 if step % FLUSH_EVERY == 0:
                     for slot in block.slots.values():
                         np.abs(slot, out=block.scratch)
@@ -84,21 +84,26 @@ class Updater:
 
 
 class _Block(NamedTuple):
-    """Views of one stretch of every array; `weights` are theta, grad and scratch of its entries that are weights."""
+    """Views of one stretch of every array.
+
+    working: what the optimizer gets as scratch; `scratch` is its first array. weights: theta, grad and scratch of the entries that
+    are weights.
+    """
 
     theta: Array
     grad: Array
     slots: Slots
     scratch: Array
+    working: Array
     mask: Array
     weights: tuple[Array, Array, Array] | None
 
 
-def _cut(theta: Array, grad: Array, slots: Slots, decayed: int) -> Iterator[_Block]:
-    """Blocks of equal length near `BLOCK`; they share scratch memory."""
+def _cut(theta: Array, grad: Array, slots: Slots, decayed: int, arrays: int) -> Iterator[_Block]:
+    """Blocks of equal length near `BLOCK`; they share scratch memory, so many arrays of it."""
     count = max(1, round(theta.size / BLOCK))
     length = -(-theta.size // (count * 64)) * 64  # a multiple of 64 keeps every block on a cache line
-    scratch, mask = aligned(length, theta.dtype), np.empty(length, np.bool_)
+    working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
     for start in range(0, theta.size, length):
         cut = slice(start, min(start + length, theta.size))
         size, end = cut.stop - start, min(decayed, cut.stop) - start
@@ -106,7 +111,8 @@ def _cut(theta: Array, grad: Array, slots: Slots, decayed: int) -> Iterator[_Blo
             theta[cut],
             grad[cut],
             {name: slot[cut] for name, slot in slots.items()},
-            scratch[:size],
+            working[0, :size],
+            working[:, :size] if arrays > 1 else working[0, :size],
             mask[:size],
-            (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None,
+            (theta[cut][:end], grad[cut][:end], working[0, :end]) if end > 0 else None,
         )
