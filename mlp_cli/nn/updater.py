@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,14 +27,25 @@ class Updater:
     weight_decay: λ. Decoupled (adamw): θ ← θ − lr·λ·θ before the update, as Keras does for every optimizer.
         Otherwise λ·θ is added to the gradient, as PyTorch does: an L2 penalty of λ/2 · θ².
     l1: λ·sign(θ) is added to the gradient, for every optimizer.
+    clip_value: each entry of the loss's gradient is cut at ± this. clip_norm: after that, the whole gradient is scaled down to this
+        norm where it is longer (Pascanu, Mikolov and Bengio, 2013). Both act before decay and l1 are added, as in PyTorch; 0 is off.
 
     `slots`: (P,) arrays by the optimizer's names, zero at first; copy into them to restore a checkpoint. With theta and the step
     number, they are all the state there is.
     """
 
     def __init__(
-        self, optimizer: Optimizer, theta: Array, grad: Array, decayed: int, weight_decay: float = 0.0, l1: float = 0.0
+        self,
+        optimizer: Optimizer,
+        theta: Array,
+        grad: Array,
+        decayed: int,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
     ) -> None:
+        self._grad, self._clip_norm, self._clip_value = grad, clip_norm, clip_value
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
         self._blocks = list(_cut(theta, grad, self.slots, decayed, optimizer.scratch_arrays))
@@ -58,6 +70,8 @@ class Updater:
         decay = self._weight_decay * (learning_rate if optimizer.decoupled_weight_decay else 1.0)
         penalised = self._weight_decay != 0 or self._l1 != 0
         with np.errstate(all="ignore"):
+            if self._clip_norm or self._clip_value:
+                self._clip()
             self._numbers[:] = (*optimizer.coefficients(learning_rate, step), decay, self._l1)
             for block in self._blocks:
                 if penalised and block.weights is not None:
@@ -68,6 +82,17 @@ class Updater:
                         np.abs(slot, out=block.scratch)
                         np.less(block.scratch, self._tiny, out=block.mask)
                         np.copyto(slot, 0, where=block.mask)
+
+    def _clip(self) -> None:
+        grad = self._grad
+        if self._clip_value:
+            np.clip(grad, -self._clip_value, self._clip_value, out=grad)
+        if self._clip_norm:
+            norm = math.sqrt(np.dot(grad, grad))
+            if norm == math.inf:  # the squares may be too large for float32 where the entries are not
+                norm = float(np.linalg.norm(grad.astype(np.float64)))
+            if norm > self._clip_norm:
+                np.multiply(grad, self._clip_norm / norm, out=grad)
 
     def _penalise(self, theta: Array, grad: Array, scratch: Array) -> None:
         if self._l1 != 0:
