@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +35,18 @@ class Updater:
     ) -> None:
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
-        self._blocks = list(_cut(theta, grad, self.slots, decayed))
+
+        # Blocks have equal length and share scratch memory.
+        pieces = max(1, round(theta.size / BLOCK))
+        length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
+        scratch, mask = aligned(length, theta.dtype), np.empty(length, np.bool_)
+        self._blocks = []
+        for start in range(0, theta.size, length):
+            cut = slice(start, min(start + length, theta.size))
+            size, end = cut.stop - start, min(decayed, cut.stop) - start
+            weights = (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None
+            slots = {name: slot[cut] for name, slot in self.slots.items()}
+            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch[:size], mask[:size], weights))
 
         # A step's numbers are 0-d arrays of the parameters' dtype. NumPy converts Python's floats at every call, and its
         # versions 1 and 2 differ in what they promote to float64.
@@ -92,21 +102,3 @@ class _Block(NamedTuple):
     scratch: Array
     mask: Array
     weights: tuple[Array, Array, Array] | None
-
-
-def _cut(theta: Array, grad: Array, slots: Slots, decayed: int) -> Iterator[_Block]:
-    """Blocks of equal length near `BLOCK`; they share scratch memory."""
-    count = max(1, round(theta.size / BLOCK))
-    length = -(-theta.size // (count * 64)) * 64  # a multiple of 64 keeps every block on a cache line
-    scratch, mask = aligned(length, theta.dtype), np.empty(length, np.bool_)
-    for start in range(0, theta.size, length):
-        cut = slice(start, min(start + length, theta.size))
-        size, end = cut.stop - start, min(decayed, cut.stop) - start
-        yield _Block(
-            theta[cut],
-            grad[cut],
-            {name: slot[cut] for name, slot in slots.items()},
-            scratch[:size],
-            mask[:size],
-            (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None,
-        )

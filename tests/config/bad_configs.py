@@ -655,8 +655,7 @@ BAD = [
         "dataset: {path: a.csv, target: y, split: group}\n",
         [
             "my.yaml: 1 problem",
-            "  line 1   dataset: {path: a.csv, target: y, split: group}    split: group needs groups: COLUMN; it goes with the path "
-            "of a table (.csv, .tsv or .parquet)",
+            "  line 1   dataset.split: group    needs groups: COLUMN; it goes with the path of a table (.csv, .tsv or .parquet)",
         ],
     ),
     (
