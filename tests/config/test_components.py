@@ -73,7 +73,7 @@ def test_options_are_checked_by_the_signature() -> None:
         (
             {"name": "gd", "step": 0, "momentum": True, "rule": "c", "loud": "yes", "stp": 1},
             "step: must be greater than 0; momentum: must be a number, at least 0 and less than 1; "
-            "rule: must be a or b; loud: must be true or false; write true; stp: unknown key; did you mean step?",
+            "rule: must be a or b; loud: must be true or false; stp: unknown key; did you mean step?",
         ),
     ],
 )
