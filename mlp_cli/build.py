@@ -15,23 +15,18 @@ from threadpoolctl import threadpool_limits
 
 from mlp_cli import environment
 from mlp_cli.config import Config
+from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
-from mlp_cli.data.features import features
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
-from mlp_cli.data.synthetic import synthetic
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
-from mlp_cli.nn.activations import activations
 from mlp_cli.nn.gradcheck import Check, check_gradients
-from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.network import build_network
-from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.scalar import scalar_parts
-from mlp_cli.nn.schedules import schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
 from mlp_cli.training.state import Best, TrainingState
@@ -43,10 +38,9 @@ GRADCHECK_ROWS = 16
 def load_data(config: Config) -> Dataset:
     """The config's data set, split; its `notices` are for the user. Errors: DataError, UsageError."""
     wanted = config.dataset
-    options = synthetic.options(wanted.name) if wanted.name is not None and wanted.name in synthetic else ()
     rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
     own = {each.name: getattr(wanted, each.name, None) for each in fields(Own)} | {"validation_path": apart}
-    own["read"] = None if wanted.read is None else Read(**wanted.read.options())
+    own["read"] = None if wanted.read is None else Read(**dict(wanted.read))
     return load(
         name=wanted.name,
         path=wanted.path,
@@ -57,7 +51,7 @@ def load_data(config: Config) -> Dataset:
         scale=wanted.scale,
         limit=wanted.limit,
         subset=wanted.subset,
-        options={option.name: getattr(wanted, option.name) for option in options},
+        options={key: value for key in GENERATED if (value := getattr(wanted, key)) is not None},
         classes=wanted.classes,
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task="regression" if losses[config.loss.name].task == "regression" else None,
@@ -90,11 +84,11 @@ def check(config: Config, dataset: Dataset) -> None:
             f"early_stopping.monitor: {config.early_stopping.monitor}, but {dataset.name} is a {dataset.task} set",
             f"set early_stopping.monitor to val_loss or val_{score}",
         )
-    components = None if config.features is None else config.features.options().get("components")
+    components = None if config.features is None else getattr(config.features, "components", None)
     inputs = dataset.train.x.shape[1]
     sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
-    slots = optimizers.build(config.optimizer.name, **config.optimizer.options()).slots
+    slots = config.optimizer.build().slots
     needed = parameters * np.dtype(config.dtype).itemsize * (3 + len(slots))
     available = environment.available_memory()
     if available is not None and needed > available:
@@ -111,20 +105,20 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     # Scaling and features are fitted on the training part.
     transform = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
     if config.features is not None:
-        transform = features.build(config.features.name, **config.features.options()).fit(dataset.train, transform, config.dtype)
-    optimizer = optimizers.build(config.optimizer.name, **config.optimizer.options())
+        transform = config.features.build().fit(dataset.train, transform, config.dtype)
+    optimizer = config.optimizer.build()
     network = build_network(
         transform.width or dataset.train.x.shape[1],
         config.hidden_sizes,
         dataset.outputs,
-        [activations.build(part.name, **part.options()) for part in config.activation],
+        [part.build() for part in config.activation],
         dropout=list(config.dropout),
         input_dropout=config.input_dropout,
-        batch_norm=config.batch_norm.options() if config.batch_norm else None,
+        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
         dtype=dtype,
     )
-    network.initialize(initializers.build(config.initializer.name, **config.initializer.options()), config.seed)
-    loss = losses.build(config.loss.name, **config.loss.options())
+    network.initialize(config.initializer.build(), config.seed)
+    loss = config.loss.build()
     updater = Updater(optimizer, network.theta, network.grad, network.decayed, config.weight_decay, config.l1)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
@@ -132,16 +126,17 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if (stopping := config.early_stopping) is not None:
         best = Best("val_loss" if stopping.monitor == "val_loss" else "val_score", stopping.min_delta, stopping.patience)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
-    targets = UNSCALED
+    train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
+        train, validation = targets.scaled(train), targets.scaled(validation) if validation else None
     return Trainer(
         network,
         loss,
         updater,
-        schedules.build(config.schedule.name, **config.schedule.options()),
-        Batches(targets.scaled(dataset.train), transform, batch_size, dtype),
-        Batches(targets.scaled(dataset.validation), transform, ROWS, dtype) if dataset.validation else None,
+        config.schedule.build(),
+        Batches(train, transform, batch_size, dtype),
+        Batches(validation, transform, ROWS, dtype) if validation else None,
         task=dataset.task,
         targets=targets,
         seed=config.seed,

@@ -54,11 +54,11 @@ threads_option = click.option(
 
 def load_one(path: Path, overrides: Sequence[str]) -> Config:
     """The config of a single run. Errors: ConfigError, also for a sweep file, which describes many."""
-    from mlp_cli.config.overrides import load_config
+    from mlp_cli.config.overrides import read_document, resolve
     from mlp_cli.errors import ConfigError
 
     try:
-        return load_config(path, overrides)
+        return resolve(read_document(path), overrides)
     except ConfigError:
         from mlp_cli.sweep.sweepfile import is_sweep_file
 

@@ -201,10 +201,9 @@ def load_whole(
     if name is None:
         whole, problem = load_own(str(path), own or Own(), task)
     else:
+        if catalogue.entry(name, subset).form == "generated":
+            return synthetic[name](**(options or {}))
         entry = sources.entry_of(name, subset)
-        if entry.form == "generated":
-            made: RawSet = synthetic.build(name, **(options or {}))
-            return made
         whole, problem = sources.ready(entry, progress=progress)
         if entry.subset is not None and subset is None and catalogue.entry(name).auto:
             told = f"{name}: this is its subset {entry.subset}, {len(whole.train_y):,} rows; dataset.subset names another"

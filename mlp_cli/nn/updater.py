@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+
+        # Blocks have equal length and share working memory.
+        pieces, arrays = max(1, round(theta.size / BLOCK)), optimizer.scratch_arrays
+        length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
+        working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
+        self._blocks = []
+        for start in range(0, theta.size, length):
+            cut = slice(start, min(start + length, theta.size))
+            size, end = cut.stop - start, min(decayed, cut.stop) - start
+            scratch, slots = working[0, :size], {name: slot[cut] for name, slot in self.slots.items()}
+            weights = (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None
+            own = working[:, :size] if arrays > 1 else scratch
+            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch, own, mask[:size], weights))
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +59,22 @@ class Updater:
         self._grad, self._clip_norm, self._clip_value = grad, clip_norm, clip_value
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
+<<<<<<< HEAD
         self._blocks = list(_cut(theta, grad, self.slots, decayed, optimizer.scratch_arrays))
+=======
+
+        # Blocks have equal length and share scratch memory.
+        pieces = max(1, round(theta.size / BLOCK))
+        length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
+        scratch, mask = aligned(length, theta.dtype), np.empty(length, np.bool_)
+        self._blocks = []
+        for start in range(0, theta.size, length):
+            cut = slice(start, min(start + length, theta.size))
+            size, end = cut.stop - start, min(decayed, cut.stop) - start
+            weights = (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None
+            slots = {name: slot[cut] for name, slot in self.slots.items()}
+            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch[:size], mask[:size], weights))
+>>>>>>> config3
 
         # A step's numbers are 0-d arrays of the parameters' dtype. NumPy converts Python's floats at every call, and its
         # versions 1 and 2 differ in what they promote to float64.
@@ -122,22 +148,4 @@ class _Block(NamedTuple):
     working: Array
     mask: Array
     weights: tuple[Array, Array, Array] | None
-
-
-def _cut(theta: Array, grad: Array, slots: Slots, decayed: int, arrays: int) -> Iterator[_Block]:
-    """Blocks of equal length near `BLOCK`; they share scratch memory, so many arrays of it."""
-    count = max(1, round(theta.size / BLOCK))
-    length = -(-theta.size // (count * 64)) * 64  # a multiple of 64 keeps every block on a cache line
-    working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
-    for start in range(0, theta.size, length):
-        cut = slice(start, min(start + length, theta.size))
-        size, end = cut.stop - start, min(decayed, cut.stop) - start
-        yield _Block(
-            theta[cut],
-            grad[cut],
-            {name: slot[cut] for name, slot in slots.items()},
-            working[0, :size],
-            working[:, :size] if arrays > 1 else working[0, :size],
-            mask[:size],
-            (theta[cut][:end], grad[cut][:end], working[0, :end]) if end > 0 else None,
-        )
+<<<<<<< HEAD
