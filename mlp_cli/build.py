@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mlp_cli import environment
@@ -24,10 +25,12 @@ from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
-from mlp_cli.nn.losses import losses
+from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.scalar import scalar_parts
+from mlp_cli.nn.soft import SoftTargets
 from mlp_cli.nn.updater import Updater
+from mlp_cli.text import counted, listed, one_line
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
@@ -78,6 +81,15 @@ def check(config: Config, dataset: Dataset) -> None:
         )
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
+    if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
+        classes = counted(len(dataset.classes), "class", "classes")
+        raise UsageError(
+            f"loss: {config.loss.name} is for two classes, and {dataset.name} has {classes}", "set loss: cross_entropy"
+        )
+    check_rows(config, len(dataset.train))
+    if isinstance(config.class_weight, dict) and (unknown := sorted(config.class_weight.keys() - set(dataset.classes))):
+        known = listed([one_line(name, 40) for name in dataset.classes])
+        raise UsageError(f"class_weight: {dataset.name} has no class {one_line(unknown[0], 40)}", f"its classes are {known}")
     score = SCORE_NAMES[dataset.task]
     if config.early_stopping is not None and config.early_stopping.monitor not in ("val_loss", f"val_{score}"):
         raise UsageError(
@@ -98,6 +110,31 @@ def check(config: Config, dataset: Dataset) -> None:
         )
 
 
+def check_rows(config: Config, rows: int) -> None:
+    """Refuses batches whose own statistics say nothing. Errors: UsageError."""
+    size = rows if config.batch_size == "full" else min(int(config.batch_size), rows)
+    if config.batch_norm is not None and config.hidden_sizes and 1 in (size, rows % size):
+        which = "a batch" if size == 1 else f"the last batch of the {rows:,} training rows"
+        raise UsageError(
+            f"batch_norm: {which} would be a single row, whose mean is itself and whose variance is 0",
+            f"set batch_size: {size + 1 if size > 1 else 32}, or layer_norm: true in place of batch_norm",
+        )
+    if config.layer_norm is not None and 1 in config.hidden_sizes:
+        raise UsageError(
+            "layer_norm: a hidden layer of 1 unit would always be 0 once it is normalised", "make hidden_sizes larger"
+        )
+
+
+def class_weights(config: Config, dataset: Dataset) -> NDArray | None:
+    """(K,) weights of the classes, None for none. balanced: rows / (classes · rows of the class), of the training part."""
+    if config.class_weight is None:
+        return None
+    if isinstance(config.class_weight, dict):
+        return np.array([config.class_weight.get(name, 1.0) for name in dataset.classes])
+    counts = dataset.class_counts()["training"]
+    return counts.sum() / (len(counts) * np.maximum(counts, 1))
+
+
 def build(config: Config, dataset: Dataset) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
@@ -110,25 +147,35 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     network = build_network(
         transform.width or dataset.train.x.shape[1],
         config.hidden_sizes,
-        dataset.outputs,
+        losses[config.loss.name].outputs or dataset.outputs,
         [part.build() for part in config.activation],
         dropout=list(config.dropout),
         input_dropout=config.input_dropout,
         batch_norm=dict(config.batch_norm) if config.batch_norm else None,
+        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
+        gaussian_noise=config.gaussian_noise,
         dtype=dtype,
     )
     network.initialize(config.initializer.build(), config.seed)
     loss = config.loss.build()
-    updater = Updater(optimizer, network.theta, network.grad, network.decayed, config.weight_decay, config.l1)
+    penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
+    clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
+    weights, soft = class_weights(config, dataset), None
+    if config.label_smoothing or weights is not None or (config.mixup and dataset.task == "classification"):
+        soft = SoftTargets(loss, len(dataset.classes), config.label_smoothing, weights)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
     best = Best()
     if (stopping := config.early_stopping) is not None:
-        best = Best("val_loss" if stopping.monitor == "val_loss" else "val_score", stopping.min_delta, stopping.patience)
+        monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
+        best = Best(monitor, stopping.min_delta, stopping.patience, stopping.start_epoch, stopping.target)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
     train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
+        if isinstance(loss, Huber):
+            loss.delta /= targets.scale  # it is given in the unit of the targets
         train, validation = targets.scaled(train), targets.scaled(validation) if validation else None
     return Trainer(
         network,
@@ -144,6 +191,10 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         epochs=config.epochs,
         state=TrainingState(best),
         keep_best=config.evaluate == "best",
+        soft=soft,
+        mixup=config.mixup,
+        max_norm=config.max_norm,
+        ema=config.ema,
     )
 
 

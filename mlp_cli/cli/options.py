@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 config_argument = click.argument("config", type=click.Path(path_type=Path))
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Seconds of `90`, `90s`, `10m` or `1h30m`."""
+    if value is None:
+        return None
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", value)
+    bare = any(not unit for _, unit in parts) and len(parts) > 1
+    if "".join(number + unit for number, unit in parts) != value or not parts or bare:
+        raise click.BadParameter(f"{value!r} is no duration; write 90s, 10m or 1h30m")
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if not 0 < seconds < 1e8:
+        raise click.BadParameter(f"{value!r} is no sensible duration; write 90s, 10m or 1h30m")
+    return seconds
 
 
 def parse_threads(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import time
@@ -16,6 +15,7 @@ from mlp_cli.cli.options import (
     debug_option,
     json_option,
     on_terminal,
+    parse_duration,
     parse_threads,
     print_json,
     quiet_option,
@@ -29,22 +29,6 @@ if TYPE_CHECKING:
     from mlp_cli.sweep.driver import Outcome
     from mlp_cli.sweep.plan import SweepPlan
     from mlp_cli.sweep.planner import Workload
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    """Seconds of `90`, `90s`, `10m` or `1h30m`."""
-    if value is None:
-        return None
-    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", value)
-    bare = any(not unit for _, unit in parts) and len(parts) > 1
-    if "".join(number + unit for number, unit in parts) != value or not parts or bare:
-        raise click.BadParameter(f"{value!r} is no duration; write 90s, 10m or 1h30m")
-    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
-    if not 0 < seconds < 1e8:
-        raise click.BadParameter(f"{value!r} is no sensible duration; write 90s, 10m or 1h30m")
-    return seconds
 
 
 @click.command(

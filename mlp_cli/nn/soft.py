@@ -33,7 +33,7 @@ class SoftTargets:
     def backward(self) -> Array:
         """The gradient of the outputs (B, K): of softmax − q with q the softened target, each row with its weight."""
         grad = self._loss.backward()
-        rows, columns = grad.shape
+        rows = len(grad)
         scale = 1.0 / rows if self.reduction == "mean" else 1.0
         # grad holds p − one-hot(targets); what follows turns the one-hot into q.
         if self._partners is not None:

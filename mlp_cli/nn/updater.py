@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-
-        # Blocks have equal length and share working memory.
-        pieces, arrays = max(1, round(theta.size / BLOCK)), optimizer.scratch_arrays
-        length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
-        working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
-        self._blocks = []
-        for start in range(0, theta.size, length):
-            cut = slice(start, min(start + length, theta.size))
-            size, end = cut.stop - start, min(decayed, cut.stop) - start
-            scratch, slots = working[0, :size], {name: slot[cut] for name, slot in self.slots.items()}
-            weights = (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None
-            own = working[:, :size] if arrays > 1 else scratch
-            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch, own, mask[:size], weights))
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -59,22 +47,19 @@ class Updater:
         self._grad, self._clip_norm, self._clip_value = grad, clip_norm, clip_value
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
-<<<<<<< HEAD
-        self._blocks = list(_cut(theta, grad, self.slots, decayed, optimizer.scratch_arrays))
-=======
 
-        # Blocks have equal length and share scratch memory.
-        pieces = max(1, round(theta.size / BLOCK))
+        # Blocks have equal length and share working memory.
+        pieces, arrays = max(1, round(theta.size / BLOCK)), optimizer.scratch_arrays
         length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
-        scratch, mask = aligned(length, theta.dtype), np.empty(length, np.bool_)
+        working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
         self._blocks = []
         for start in range(0, theta.size, length):
             cut = slice(start, min(start + length, theta.size))
             size, end = cut.stop - start, min(decayed, cut.stop) - start
+            scratch, slots = working[0, :size], {name: slot[cut] for name, slot in self.slots.items()}
             weights = (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None
-            slots = {name: slot[cut] for name, slot in self.slots.items()}
-            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch[:size], mask[:size], weights))
->>>>>>> config3
+            own = working[:, :size] if arrays > 1 else scratch
+            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch, own, mask[:size], weights))
 
         # A step's numbers are 0-d arrays of the parameters' dtype. NumPy converts Python's floats at every call, and its
         # versions 1 and 2 differ in what they promote to float64.
@@ -148,4 +133,3 @@ class _Block(NamedTuple):
     working: Array
     mask: Array
     weights: tuple[Array, Array, Array] | None
-<<<<<<< HEAD

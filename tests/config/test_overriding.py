@@ -120,7 +120,7 @@ def test_what_an_override_leaves(path: Path, overrides: list[str], changes: dict
         (
             ["optimizer.name=sgd", "seed=1.5", "x"],
             [
-                "line 2     optimizer.beta_1: 0.8    unknown key; sgd does not take it; adam or adamw does",
+                "line 2     optimizer.beta_1: 0.8    unknown key; sgd does not take it; adam, adamw, adamax, nadam, radam or lion does",
                 "override   seed=1.5                 must be a whole number, at least 0 and at most 4294967295",
                 "override   x                        must be KEY=VALUE, such as epochs=3",
             ],
