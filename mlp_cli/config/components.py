@@ -40,9 +40,13 @@ class Component(Options):
     constructor: ClassVar[Callable[..., Any]]
     name: str
 
+    def options(self) -> dict[str, Any]:
+        """What the constructor takes: every option, by name."""
+        return {key: value for key, value in self if key != "name"}
+
     def build(self) -> Any:
         """A new component, made from the options."""
-        return type(self).constructor(**{key: value for key, value in self if key != "name"})
+        return type(self).constructor(**self.options())
 
 
 def options_model(constructor: Callable[..., Any], base: type[Options] = Options, name: str = "") -> Any:

@@ -122,7 +122,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
 
 
 def _others(path: Path) -> str | None:
-    """The file with the nearest name, in place of one that cannot be read."""
+    """The file with the nearest name, where one is missing."""
     with suppress(OSError):  # a name too long, a folder that may not be read
         names = {} if path.is_file() else {each.stem: each for each in path.parent.glob("*.y*ml")}
         near = nearest(path.stem, sorted(names))

@@ -107,7 +107,7 @@ def _expected(case: _Case) -> str:
 
 
 def _hint(value: Any, message: str) -> str:
-    """The fix for a number or a truth value that is a text by its quotes; or ""."""
+    """The fix for a number, true or false in quotes; or ""."""
     kind: Any = bool if "true" in message else int | float if "number" in message else ()
     return "; remove the quotes" if isinstance(value, str) and isinstance(scalar(value), kind) else ""
 
@@ -139,7 +139,7 @@ def _bad_name(case: _Case) -> str:
 
 
 def _homes(fields: Mapping[str, FieldInfo], above: str = "") -> Iterator[tuple[str, str, str]]:
-    """Where options belong: the dotted key they stand under, the component that takes them ("" without a choice), the option."""
+    """Where options belong: the dotted key, the component that takes them ("" without a choice), the option."""
     for key, field in fields.items():
         for component, model in models_in(field.rebuild_annotation()).items():
             yield from ((above + key, component, option) for option in model.model_fields)
@@ -163,15 +163,19 @@ def _unknown_key(case: _Case) -> str:
         current = document.values.get(owner, fields[owner].default)
         current = current.get("name") if isinstance(current, dict) else current
         fits = not owners[owner] or (owner, current, word) in homes
-        key, value, name = one_line(word, 40), one_line(document.text(path), 40), current if fits else owners[owner]
-        fix = f"{owner}: {{{f'name: {name}, ' if isinstance(name, str) else ''}{key}: {value}}}"
+        name = current if fits else owners[owner]
+        key, value = one_line(word, 40), one_line(document.text(path), 40)
+        mapping = f"{{name: {name}, {key}: {value}}}" if isinstance(name, str) else f"{{{key}: {value}}}"
+        fix = f"{owner}: {mapping}"
         if document.place(path).override is not None:
-            fix = f"{owner}.{key}={value}" if fits else fix.replace(": ", "=", 1)
+            fix = f"{owner}.{key}={value}" if fits else f"{owner}={mapping}"
         return f"unknown key; belongs under {owner}; write {fix}"
     names = [option for home, component, option in homes if home == section and component in ("", chosen)] or list(fields)
-    elsewhere = {} if section else {option: home for home, _, option in homes}
-    if near := _near(word, names) or _near(word, list(elsewhere)):
-        return f"unknown key; did you mean {near}{'' if near in names else f', under {elsewhere[near]}'}?"
+    if near := _near(word, names):
+        return f"unknown key; did you mean {near}?"
+    elsewhere = {option: home for home, _, option in homes}
+    if not section and (near := _near(word, list(elsewhere))):
+        return f"unknown key; did you mean {near}, under {elsewhere[near]}?"
     known = [name for name in names if name != "name" or not section]
     return f"unknown key; known: {listed(known)}" if known else f"unknown key; {chosen} takes no options"
 

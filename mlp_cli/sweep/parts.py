@@ -48,7 +48,7 @@ def part_of(kind: str, value: Any) -> Part:
     except UsageError as error:
         none = "none, " if kind == "pruner" else ""
         raise UsageError(error.message.replace("(known: ", f"(known: {none}")) from None
-    return Part(kind, component.name, {key: value for key, value in component if key != "name"})
+    return Part(kind, component.name, component.options())
 
 
 @cache

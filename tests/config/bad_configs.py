@@ -659,6 +659,24 @@ BAD = [
         ],
     ),
     (
+        "time_without_order",
+        "dataset:\n  path: a.csv\n  target: y\n  split: time\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 4   dataset.split: time    needs order: COLUMN; it goes with the path of a table (.csv, .tsv or .parquet)",
+        ],
+    ),
+    (
+        "rows_one_point_nought",
+        "dataset: {path: pictures, validation: 1.0, test: 1.0, limit: 1.0}\n",
+        [
+            "my.yaml: 3 problems",
+            "  line 1   dataset.validation: 1.0    is ambiguous; write 1 for one row, or a fraction less than 1",
+            "  line 1   dataset.test: 1.0          is ambiguous; write 1 for one row, or a fraction less than 1",
+            "  line 1   dataset.limit: 1.0         is ambiguous; write 1 for one row, or a fraction less than 1",
+        ],
+    ),
+    (
         "order_without_time",
         "dataset: {path: a.csv, target: y, order: day}\n",
         [
