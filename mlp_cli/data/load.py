@@ -109,9 +109,9 @@ def _split(
     return cut(split, whole, validation, split_seed, test)
 
 
-def _test(whole: RawSet, rows: Index | None) -> Part | None:
-    if rows is not None:
-        return Part(whole.train_x, whole.train_y, rows) if len(rows) else None
+def _test(whole: RawSet, rows: Index) -> Part | None:
+    if len(rows):
+        return Part(whole.train_x, whole.train_y, rows)
     if whole.test_x is None or whole.test_y is None:
         return None
     if not len(whole.test_y):
