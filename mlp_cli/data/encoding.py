@@ -75,10 +75,8 @@ class TableEncoding:
         size = len(table) * sum(widths) * np.dtype(dtype).itemsize
         if size > LARGEST_MATRIX:
             widest = self.features[int(np.argmax(widths))].name
-            raise table.error(
-                f"its {len(table):,} rows would take {size / 2**30:.1f} GiB once encoded",
-                f"column {widest} alone has {max(widths):,} categories; drop the widest columns, or use fewer rows",
-            )
+            hint = f"column {widest} alone has {max(widths):,} categories; drop it, or use fewer rows"
+            raise table.error(f"its {len(table):,} rows would take {size / 2**30:.1f} GiB once encoded", hint)
         matrix = np.empty((len(table), sum(widths)), dtype=dtype)
         for feature, width, end in zip(self.features, widths, np.cumsum(widths), strict=True):
             values = feature.values(table)[:, None]
@@ -134,11 +132,9 @@ def fit_encoding(table: Table, rows: NDArray[np.intp], missing: str = "error") -
         counts = np.bincount(known, minlength=len(texts))
         categories = tuple(texts[place] for place in np.flatnonzero(counts))
         if len(categories) > MOST_CATEGORIES:
-            raise table.error(
-                f"column {name} has {len(categories):,} different texts, such as {quoted(categories[0])}; "
-                f"as categories at most {MOST_CATEGORIES:,} are taken",
-                f"drop it (drop: [{name}]), or turn its dates or names into numbers or groups",
-            )
+            told = f"column {name} has {len(categories):,} different texts, such as {quoted(categories[0])}"
+            hint = f"drop it (drop: [{name}]), or turn its dates or names into numbers or groups"
+            raise table.error(f"{told}; as categories at most {MOST_CATEGORIES:,} are taken", hint)
         features.append(Feature(name, categories, texts[int(np.argmax(counts))] if missing == "mean" else None))
     return TableEncoding(tuple(features))
 

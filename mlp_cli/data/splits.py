@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -40,7 +40,7 @@ class Rows:
     train: Index
     validation: Index
     test: Index
-    notices: tuple[str, ...] = ()
+    notices: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 splits: Registry[Callable[[RawSet, Sizes, int], Rows]] = Registry("split")
@@ -63,21 +63,17 @@ def cut(name: str, whole: RawSet, validation: Amount | None, split_seed: int, te
     count, held_out = rows_of("validation", validation or 0, total), rows_of("test", test or 0, total)
     if count + held_out >= total:
         told = f"validation: {validation}" + (f" and test: {test} together" if test else "")
-        raise UsageError(
-            f"{told} leave{'' if test else 's'} no row to train on; the training part of {whole.name} has {total:,}",
-            f"use at most {total - 1}" + (" in all" if test else ""),
-        )
+        leaves = f"{told} leave{'' if test else 's'} no row to train on"
+        raise UsageError(f"{leaves}; the training part of {whole.name} has {total:,}", f"use at most {total - 1} in all")
     counts = (total - count - held_out, count, held_out)
     rows = splits[name](whole, counts, split_seed)
     notices = list(rows.notices)
     parts = {"training": rows.train, "validation": rows.validation, "test": rows.test}
     for wanted, (part, found) in zip(counts, parts.items(), strict=True):
         if wanted and not len(found):
-            raise UsageError(
-                f"split: {name} leaves the {part} part of {whole.name} empty, where {wanted:,} rows were asked for: "
-                "the rows that have to stay together are too many",
-                "ask for larger parts, or use split: last",
-            )
+            told = f"split: {name} leaves the {part} part of {whole.name} empty, where {wanted:,} rows were asked for"
+            hint = "ask for larger parts, or use split: last"
+            raise UsageError(f"{told}: the rows that have to stay together are too many", hint)
         if not _is_near(len(found), wanted):
             told = f"the {part} part has {len(found):,} rows, {wanted:,} were asked for"
             notices.append(f"{told}: rows that belong together stay together")
@@ -96,10 +92,8 @@ def _preset(name: str, whole: RawSet, validation: Amount | None) -> int:
     if name == "vu" and validation == 0:
         return 0
     if validation is not None and rows_of("validation", validation, total) != own:
-        raise UsageError(
-            f"validation: {validation}, but split: {name} of {whole.name} sets {own:,} rows aside",
-            "leave validation out, or use another split",
-        )
+        told = f"split: {name} of {whole.name} sets {own:,} rows aside"
+        raise UsageError(f"validation: {validation}, but {told}", "leave validation out, or use another split")
     return own
 
 
@@ -169,10 +163,8 @@ def time(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
 def vu(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
     if len(whole.train_y) != _VU_ROWS:
-        raise UsageError(
-            f"split: vu cuts {_VU_ROWS:,} training rows into 55,000 and 5,000, but there are {len(whole.train_y):,}",
-            "use split: last with a validation count of your own",
-        )
+        told = f"split: vu cuts {_VU_ROWS:,} training rows into 55,000 and 5,000, but there are {len(whole.train_y):,}"
+        raise UsageError(told, "use split: last with a validation count of your own")
     return last(whole, counts, split_seed)
 
 
@@ -194,10 +186,8 @@ def _ece421(name: str, whole: RawSet, train: int, count: int) -> Rows:
     if whole.test_x is not None:
         raise UsageError(f"split: {name} cuts a test part off, but {whole.name} has one of its own", hint)
     if rows <= train + count:
-        raise UsageError(
-            f"split: {name} takes {train:,} rows to train, {count:,} to validate and the rest to test, but there are only {rows:,}",
-            hint,
-        )
+        told = f"{train:,} rows to train, {count:,} to validate and the rest to test"
+        raise UsageError(f"split: {name} takes {told}, but there are only {rows:,}", hint)
     # The program shuffles with NumPy's global generator; one of our own with its seed gives the same order.
     order = np.arange(rows)
     np.random.RandomState(_ECE421_SEED).shuffle(order)

@@ -132,10 +132,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
                 raise DataError(f"{path}: column {name} is the target and is in {key} as well", f"take it out of {key}")
     features = list(kinds or (name for name in file.names if name not in special and name not in own.drop))
     if unnamed := [name for name in features if name in file.unnamed and not kinds]:
-        raise DataError(
-            f"{path}: column {unnamed[0].removeprefix('column_')} has no name in the header",
-            f"name it, or leave it out with drop: [{unnamed[0]}]; pandas writes its row numbers so",
-        )
+        hint = f"name it, or leave it out with drop: [{unnamed[0]}]; pandas writes its row numbers so"
+        raise DataError(f"{path}: column {unnamed[0].removeprefix('column_')} has no name in the header", hint)
     if not features:
         raise DataError(f"{path}: has no column to learn from", columns)
     wanted = list(dict.fromkeys((*features, *special)))
@@ -184,10 +182,8 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
             text = column[rows].iloc[0]
             ways = [f"for a missing value read: {{na_values: [{quoted(text)}]}}", "" if kind else f"categorical: [{name}]"]
             ways.append("" if kind or name == table.own.target else f"drop: [{name}]")
-            raise table.error(
-                f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number",
-                way or "; ".join(filter(None, ["mend it", *ways])),
-            )
+            hint = way or "; ".join(filter(None, ["mend it", *ways]))
+            raise table.error(f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number", hint)
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)
     rows = column.abs() > LARGEST_NUMBER
     if rows.any():
@@ -273,10 +269,8 @@ class _TextFile:
         lines = [line] if read.header == "none" else []
         for line, count, _, _ in rows:
             if count != width:
-                reason = f"line {line} has {counted(count, 'field')}, and the header has {width:,}"
-                raise self.error(
-                    reason, "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"
-                )
+                hint = "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"
+                raise self.error(f"line {line} has {counted(count, 'field')}, and the header has {width:,}", hint)
             lines.append(line)
         if not lines:
             raise self.error("has a header and no rows")
@@ -312,9 +306,8 @@ class _TextFile:
         except (ValueError, OverflowError) as error:
             raise self.error(f"cannot be parsed ({str(error).strip().lower()})") from error
         if len(frame) != len(self.places):
-            raise self.error(
-                f"has {len(self.places):,} rows by its lines, {len(frame):,} as parsed: mend its quotes and line ends"
-            )
+            told = f"has {len(self.places):,} rows by its lines, {len(frame):,} as parsed"
+            raise self.error(f"{told}: mend its quotes and line ends")
         return frame
 
     def _rows(self, sep: str) -> Iterator[tuple[int, int, int, bytes]]:
@@ -330,9 +323,8 @@ class _TextFile:
                 lines = text.splitlines()
                 # Two quotes that make one row of several which were rows by themselves.
                 if text.count(b'"') == 2 and width > 1 < len(lines) and all(each.count(mark) == width - 1 for each in lines):
-                    raise self.error(
-                        f"line {line} opens a quote that swallows the rows up to line {line + len(lines) - 1}", "close it"
-                    )
+                    up_to = line + len(lines) - 1
+                    raise self.error(f"line {line} opens a quote that swallows the rows up to line {up_to}", "close it")
             if text.strip(b" \r\n"):
                 yield line, width, content.tell(), text
             line += text.count(b"\n")
@@ -363,9 +355,8 @@ class _TextFile:
                 found.append(0)
         alike = [sep for sep, found in widths.items() if len(set(found)) == 1 and found[0] > 1]
         if len(alike) > 1:
-            raise self.error(
-                f"both {alike[0]!r} and {alike[1]!r} cut its first lines alike", f"say which: read: {{sep: {alike[0]!r}}}"
-            )
+            hint = f"say which: read: {{sep: {alike[0]!r}}}"
+            raise self.error(f"both {alike[0]!r} and {alike[1]!r} cut its first lines alike", hint)
         # Where none does, the check of the rows says which line is odd.
         return alike[0] if alike else max(widths, key=lambda sep: (widths[sep][:1] > [1], max(widths[sep], default=0)))
 

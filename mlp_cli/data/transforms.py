@@ -120,10 +120,8 @@ def _standard_channel(part: Part, shape: tuple[int, ...]) -> Pair:
     """Each channel as a whole to mean 0 and standard deviation 1 (with n)."""
     first, last = (len(shape) == 3 and shape[end] in _CHANNELS for end in (0, -1))
     if len(shape) == 3 and first == last:
-        raise UsageError(
-            f"scale: standard_channel: images {shape} have their channels nowhere or twice; 1, 3 or 4 are looked for at either end",
-            "use scale: standard",
-        )
+        told = f"images {shape} have their channels nowhere or twice; 1, 3 or 4 are looked for at either end"
+        raise UsageError(f"scale: standard_channel: {told}", "use scale: standard")
     channels = shape[0] if first else shape[-1] if last else 1
     plane = part.x.shape[1] // channels
     view, axes = ((plane, channels), (0, 1)) if last else ((channels, plane), (0, 2))
