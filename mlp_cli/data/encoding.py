@@ -143,9 +143,7 @@ def refuse_missing(table: Table, names: Sequence[str]) -> None:
     """Errors: DataError where one of these columns has a gap."""
     gaps = [name for name in names if table.frame[name].hasnans]
     if gaps:
-        others = (
-            f"; so have {len(gaps) - 1:,} other columns" if len(gaps) > 2 else f"; so has column {gaps[1]}" if gaps[1:] else ""
-        )
+        others = f"; so has column {gaps[1]}" if gaps[1:] else ""
         hint = "missing: drop leaves such rows out" + ("; missing: mean fills gaps" if gaps[0] in table.features else "")
         if word := table.words.get(gaps[0]):
             hint += f"; where {word} is a value: {KEEP}"

@@ -16,7 +16,7 @@ from mlp_cli.data.arrays import assemble, read_npy, with_classes
 from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
 from mlp_cli.data.streams import reading, some
-from mlp_cli.errors import DataError, RunError, cause_of
+from mlp_cli.errors import DataError, cause_of
 
 _STAMPED = 64
 _RULES = "rules 2"
@@ -87,8 +87,8 @@ def resolved(path: str | Path) -> Path:
     return found
 
 
-def load_own(path: str | Path, own: Own, task: Task | None) -> tuple[RawSet, RunError | None]:
-    """The whole set, which is no table, and why the cache could not be written, if so.
+def load_own(path: str | Path, own: Own, task: Task | None) -> RawSet:
+    """The whole set, which is no table, from the cache where that has it (see `cache.cached`).
 
     task: regression where the config's loss asks for it; else labels decide. A validation part of its own path comes last in the
     training rows, and `official_validation` counts it. Errors: DataError, UsageError.

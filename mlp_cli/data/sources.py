@@ -34,7 +34,7 @@ from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
 from mlp_cli.data.formats import Found
 from mlp_cli.data.images import read_images
 from mlp_cli.data.streams import members, open_file, reading
-from mlp_cli.errors import DataError, RunError, UsageError, cause_of
+from mlp_cli.errors import DataError, UsageError, cause_of
 
 SYSTEM_FOLDERS = (Path("/usr/share"), Path("/usr/local/share"))
 TIMEOUT = 10.0
@@ -92,14 +92,13 @@ def _origin(entry: Entry) -> list[str]:
     return [file.sha256 or str(file.packed_sha256) for file in entry.files]
 
 
-def ready(entry: Entry, from_folder: Path | None = None, progress: bool = False) -> tuple[RawSet, RunError | None]:
-    """The set, memory-mapped from the cache, and why the cache could not be written, if so; its arrays are then in memory.
+def ready(entry: Entry, from_folder: Path | None = None, progress: bool = False, must: bool = False) -> RawSet:
+    """The set, memory-mapped from the cache (see `cache.cached`, also for `must`). Errors: DataError (see `obtain`), RunError.
 
     from_folder: take it from there and nowhere else, even if it is ready. progress: whether downloads draw a bar on stderr.
-    Errors: DataError (see `obtain`).
     """
     make = partial(obtain, entry, from_folder, progress)
-    return cache.cached(entry.key, _origin(entry), make, renew=from_folder is not None)
+    return cache.cached(entry.key, _origin(entry), make, renew=from_folder is not None, must=must)
 
 
 def fetch(
@@ -114,10 +113,8 @@ def fetch(
         raise UsageError(f"{name} is {state(catalogue.entry(name))}: there is nothing to fetch")
     entry = entry_of(name, subset)
     already = from_dir is None and cache.open_ready(entry.key, _origin(entry)) is not None
-    whole, problem = ready(entry, None if from_dir is None else Path(from_dir).expanduser(), progress)
-    if problem is not None:
-        raise problem
-    return entry, whole, already
+    folder = None if from_dir is None else Path(from_dir).expanduser()
+    return entry, ready(entry, folder, progress, must=True), already
 
 
 def _folders(entry: Entry) -> Iterator[tuple[str, Path, bool]]:
