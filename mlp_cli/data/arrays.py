@@ -23,6 +23,7 @@ from mlp_cli.data.formats import Found, named_files, reads
 from mlp_cli.data.safe_pickle import load_pickle
 from mlp_cli.data.streams import Limit, Stream, members, open_file, printable, some
 from mlp_cli.errors import DataError
+from mlp_cli.text import listed
 
 PARTS = ("train", "validation", "test")
 _MOST_CLASSES = 1_000
@@ -61,8 +62,8 @@ def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, 
     `images`, `X_train`, `train-labels`, `testImages` and the like are understood. Errors: DataError that lists the keys, where two
     mean the same, where the training part cannot be told or a pair is not whole.
     """
-    quoted = [key if key.isidentifier() and len(key) < 60 else repr(key[:60]) for key in keys]
-    told = f"it has {', '.join(quoted[:10]) or 'none'}{', …' if len(quoted) > 10 else ''}"
+    quoted = [key[:60] if key.isidentifier() else repr(key[:60]) for key in keys]
+    told = f"it has {listed(quoted, 10) or 'none'}"
     roles: dict[str, str] = {}
     for key in keys:
         match = _KEY.fullmatch(key)
@@ -163,7 +164,8 @@ def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
     known, counts = np.unique(raw.train_y[:cut], return_counts=True)
     for part, values in labels.items():
         if not np.isin(values, known).all():
-            both = f"{_listed(values)} in the {part} part, {_listed(known)} in the training part"
+            shown = [listed([f"{label:g}" for label in one], 20) for one in (values, known)]
+            both = f"{shown[0]} in the {part} part, {shown[1]} in the training part"
             hint = f"number the classes alike in both; {_QUANTITY}"
             raise DataError(f"{where}: the {part} part has labels that the training part lacks: {both}", hint)
     names = tuple(f"{int(value)}" for value in known)
@@ -188,11 +190,6 @@ def check_classes(what: str, names: Sequence[str], counts: Array, numbers: bool 
     few = int((counts < _FEW_ROWS).sum())
     told = f"{what}: {few:,} of its {len(names):,} classes have fewer than {_FEW_ROWS} rows; {_QUANTITY}"
     return (told,) if numbers and 2 * few > len(names) else ()
-
-
-def _listed(values: Array) -> str:
-    shown = ", ".join(f"{value:g}" for value in values[:20])
-    return shown + (f", … {values[-1]:g}" if len(values) > 20 else "")
 
 
 @reads(
