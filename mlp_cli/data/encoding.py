@@ -90,8 +90,9 @@ class TableEncoding:
             column = table.frame[feature.name]
             new = column.notna() & (feature.values(table) < 0)
             if feature.categories is not None and new.any():
-                lacks = f"{table.where(new)}, which the training rows lack: encoded as none of its {len(feature.categories):,} categories"
-                found.append(f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {lacks}")
+                has = f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {table.where(new)}"
+                as_what = f"encoded as none of its {len(feature.categories):,} categories"
+                found.append(f"{has}, which the training rows lack: {as_what}")
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,7 +145,9 @@ def refuse_missing(table: Table, names: Sequence[str]) -> None:
     gaps = [name for name in names if table.frame[name].hasnans]
     if gaps:
         others = f"; so has column {gaps[1]}" if gaps[1:] else ""
-        hint = "missing: drop leaves such rows out" + ("; missing: mean fills gaps" if gaps[0] in table.features else "")
+        hint = "missing: drop leaves such rows out"
+        if gaps[0] in table.features:
+            hint += "; missing: mean fills gaps"
         if word := table.words.get(gaps[0]):
             hint += f"; where {word} is a value: {KEEP}"
         raise table.error(f"column {gaps[0]} has no value {table.where(table.frame[gaps[0]].isna())}{others}", hint)
@@ -176,7 +179,8 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     numbers = column.dtype.kind == "f"
     if numbers and (column % 1 != 0).any():
         return Target("regression", (), column.to_numpy())
-    called = [_class(text, table) if numbers or text not in (classes or (text,)) else text for text in texts.cat.categories]
+    as_they_are = classes or (() if numbers else texts.cat.categories)
+    called = [text if text in as_they_are else _class(text, table) for text in texts.cat.categories]
     known = classes or sorted(set(called), key=int if numbers else None)
     position = {text: place for place, text in enumerate(known)}
     y = np.array([position.get(text, -1) for text in called], dtype=np.int64)[texts.cat.codes]
@@ -261,7 +265,8 @@ def encode(whole: RawSet, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding
     matrices = {part: encoding.apply(table) for part, table in whole.tables.items()}
     x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
     told = (notice for table in whole.tables.values() for notice in encoding.notices(table))
-    return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=(*whole.notices, *told)), encoding
+    notices = (*whole.notices, *told)
+    return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
 
 
 def _without_gaps(table: Table) -> Table:

@@ -70,7 +70,8 @@ def load(
             raise UsageError("limit: 0 leaves no row to train on", "leave it out to train on all rows")
         train = draw(whole.train_y, train, count, stream(split_seed, Purpose.LIMIT), whole.task == "classification")
     whole, encoding = (whole, None) if table is None else encode(whole, train)
-    scale, divides, scaling = choose_scale(scale or usual_options(name, str(path), split)["scale"], whole, name is not None)
+    scale = scale or usual_options(name, str(path), split)["scale"]
+    scale, divides, scaling = choose_scale(scale, whole, name is not None)
     dataset = Dataset(
         name=whole.name,
         task=whole.task,
