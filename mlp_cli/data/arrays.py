@@ -120,6 +120,7 @@ def assemble(found: Found, where: str) -> RawSet:
 
 
 def _numbers(array: Array, most: int, where: str) -> tuple[Array, str]:
+    """The array and `where`, as they came. Errors: DataError for no numbers, and for more than `most` dimensions."""
     if not 1 <= array.ndim <= most or not array.size or array.dtype.kind not in "buif":
         told = f"numbers in 1 to {most} dimensions are read"
         raise DataError(f"{where}: are {array.dtype} of the shape {array.shape}; {told}")

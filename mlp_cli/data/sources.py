@@ -263,6 +263,7 @@ def _good_copy(entry: Entry, file: File, folder: Path, problems: list[str]) -> A
 
 
 def _read_file(entry: Entry, file: File, path: Path) -> Array:
+    """The array of an official IDX file. Errors: DataError where the file at `path` is another one, or is broken."""
     _check_packed(file, path)
     array = read_idx(path)
     _check_array(entry, file, array, path)
@@ -399,7 +400,10 @@ def _retrieve(entry: Entry, file: File, mirror: str, room: Path, progress: bool)
             broken_off = status >= 500 or "Connection broken" in str(error)
             raise (DataError if broken_off else Absent)(f"{name}: {what}") from error
     try:
-        _check_packed(file, path) if file.role == "archive" else _read_file(entry, file, path)
+        if file.role == "archive":
+            _check_packed(file, path)
+        else:
+            _read_file(entry, file, path)
     except DataError:
         path.unlink()
         raise
