@@ -165,8 +165,7 @@ def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
     known, counts = np.unique(raw.train_y[:cut], return_counts=True)
     for part, values in labels.items():
         if not np.isin(values, known).all():
-            shown = [listed([f"{label:g}" for label in one], 20) for one in (values, known)]
-            both = f"{shown[0]} in the {part} part, {shown[1]} in the training part"
+            both = f"{_listed(values)} in the {part} part, {_listed(known)} in the training part"
             hint = f"number the classes alike in both; {_QUANTITY}"
             raise DataError(f"{where}: the {part} part has labels that the training part lacks: {both}", hint)
     names = tuple(f"{int(value)}" for value in known)
@@ -191,6 +190,11 @@ def check_classes(what: str, names: Sequence[str], counts: Array, numbers: bool 
     few = int((counts < _FEW_ROWS).sum())
     told = f"{what}: {few:,} of its {len(names):,} classes have fewer than {_FEW_ROWS} rows; {_QUANTITY}"
     return (told,) if numbers and 2 * few > len(names) else ()
+
+
+def _listed(values: Array) -> str:
+    shown = ", ".join(f"{value:g}" for value in values[:20])
+    return shown + (f", … {values[-1]:g}" if len(values) > 20 else "")
 
 
 @reads(

@@ -18,6 +18,7 @@ from mlp_cli.data.formats import Found, format_of
 from mlp_cli.data.streams import reading, some
 from mlp_cli.errors import DataError, cause_of
 
+_STAMPED = 64
 _RULES = "rules 2"
 """By what rules files become a set; another number here means that no set made by older ones is taken from the cache."""
 _TABLES = (".csv", ".tsv", ".tab", ".parquet")
@@ -133,14 +134,16 @@ def text_of(path: Path | str) -> str:
 
 
 def _stamps(path: Path) -> list[str]:
-    """What tells one state of a set's files from another without reading them: the format, and a digest of names, sizes, times."""
+    """What tells one state of a set's files from another without reading them: format, names, sizes and times; as a digest if many."""
     if is_table(path):
         raise DataError(f"{path}: a table, where arrays or images are expected", "give both parts in the same format")
     known, files = format_of(path)
     with reading(str(path)):
         stamps = [(os.path.relpath(file, path), file.stat()) for file in files]
     lines = [f"{text_of(name)} {stamp.st_size} {stamp.st_mtime_ns}" for name, stamp in stamps]
-    return [known.name, hashlib.blake2b("\n".join(lines).encode()).hexdigest()]
+    if len(lines) > _STAMPED:
+        lines = [hashlib.blake2b("\n".join(lines).encode()).hexdigest()]
+    return [known.name, *lines]
 
 
 def _read(path: Path, labels: Path | None) -> Found:

@@ -404,7 +404,7 @@ def test_other_numbers_are_quantities() -> None:
         ({"train": [1, 2, 3], "test": [0, 1, 2]}, "lacks: 0, 1, 2 in the test part, 1, 2, 3 in the training part"),
         ({"train": [0.0, 1.0], "test": [2]}, "2 in the test part, 0, 1 in the training part"),
         ({"train": [0, 1], "validation": [1, 7]}, "1, 7 in the validation part, 0, 1 in the training part"),
-        ({"train": list(range(30)), "test": [-1]}, "18, 19 and 10 more in the training part"),
+        ({"train": list(range(30)), "test": [-1]}, "18, 19, … 29 in the training part"),
     ],
 )
 def test_labels_that_the_training_part_lacks(labels: dict[str, Any], words: str) -> None:
