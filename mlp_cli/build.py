@@ -11,28 +11,26 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mlp_cli import environment
 from mlp_cli.config import Config
+from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
-from mlp_cli.data.features import features
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
-from mlp_cli.data.synthetic import synthetic
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
-from mlp_cli.nn.activations import activations
 from mlp_cli.nn.gradcheck import Check, check_gradients
-from mlp_cli.nn.initializers import initializers
-from mlp_cli.nn.losses import losses
+from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import build_network
-from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.scalar import scalar_parts
-from mlp_cli.nn.schedules import schedules
+from mlp_cli.nn.soft import SoftTargets
 from mlp_cli.nn.updater import Updater
+from mlp_cli.text import counted, listed, one_line
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
@@ -43,10 +41,9 @@ GRADCHECK_ROWS = 16
 def load_data(config: Config) -> Dataset:
     """The config's data set, split; its `notices` are for the user. Errors: DataError, UsageError."""
     wanted = config.dataset
-    options = synthetic.options(wanted.name) if wanted.name is not None and wanted.name in synthetic else ()
     rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
     own = {each.name: getattr(wanted, each.name, None) for each in fields(Own)} | {"validation_path": apart}
-    own["read"] = None if wanted.read is None else Read(**wanted.read.options())
+    own["read"] = None if wanted.read is None else Read(**dict(wanted.read))
     return load(
         name=wanted.name,
         path=wanted.path,
@@ -57,7 +54,7 @@ def load_data(config: Config) -> Dataset:
         scale=wanted.scale,
         limit=wanted.limit,
         subset=wanted.subset,
-        options={option.name: getattr(wanted, option.name) for option in options},
+        options={key: value for key in GENERATED if (value := getattr(wanted, key)) is not None},
         classes=wanted.classes,
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task="regression" if losses[config.loss.name].task == "regression" else None,
@@ -84,17 +81,26 @@ def check(config: Config, dataset: Dataset) -> None:
         )
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
+    if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
+        classes = counted(len(dataset.classes), "class", "classes")
+        raise UsageError(
+            f"loss: {config.loss.name} is for two classes, and {dataset.name} has {classes}", "set loss: cross_entropy"
+        )
+    check_rows(config, len(dataset.train))
+    if isinstance(config.class_weight, dict) and (unknown := sorted(config.class_weight.keys() - set(dataset.classes))):
+        known = listed([one_line(name, 40) for name in dataset.classes])
+        raise UsageError(f"class_weight: {dataset.name} has no class {one_line(unknown[0], 40)}", f"its classes are {known}")
     score = SCORE_NAMES[dataset.task]
     if config.early_stopping is not None and config.early_stopping.monitor not in ("val_loss", f"val_{score}"):
         raise UsageError(
             f"early_stopping.monitor: {config.early_stopping.monitor}, but {dataset.name} is a {dataset.task} set",
             f"set early_stopping.monitor to val_loss or val_{score}",
         )
-    components = None if config.features is None else config.features.options().get("components")
+    components = None if config.features is None else getattr(config.features, "components", None)
     inputs = dataset.train.x.shape[1]
     sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
-    slots = optimizers.build(config.optimizer.name, **config.optimizer.options()).slots
+    slots = config.optimizer.build().slots
     needed = parameters * np.dtype(config.dtype).itemsize * (3 + len(slots))
     available = environment.available_memory()
     if available is not None and needed > available:
@@ -104,6 +110,31 @@ def check(config: Config, dataset: Dataset) -> None:
         )
 
 
+def check_rows(config: Config, rows: int) -> None:
+    """Refuses batches whose own statistics say nothing. Errors: UsageError."""
+    size = rows if config.batch_size == "full" else min(int(config.batch_size), rows)
+    if config.batch_norm is not None and config.hidden_sizes and 1 in (size, rows % size):
+        which = "a batch" if size == 1 else f"the last batch of the {rows:,} training rows"
+        raise UsageError(
+            f"batch_norm: {which} would be a single row, whose mean is itself and whose variance is 0",
+            f"set batch_size: {size + 1 if size > 1 else 32}, or layer_norm: true in place of batch_norm",
+        )
+    if config.layer_norm is not None and 1 in config.hidden_sizes:
+        raise UsageError(
+            "layer_norm: a hidden layer of 1 unit would always be 0 once it is normalised", "make hidden_sizes larger"
+        )
+
+
+def class_weights(config: Config, dataset: Dataset) -> NDArray | None:
+    """(K,) weights of the classes, None for none. balanced: rows / (classes · rows of the class), of the training part."""
+    if config.class_weight is None:
+        return None
+    if isinstance(config.class_weight, dict):
+        return np.array([config.class_weight.get(name, 1.0) for name in dataset.classes])
+    counts = dataset.class_counts()["training"]
+    return counts.sum() / (len(counts) * np.maximum(counts, 1))
+
+
 def build(config: Config, dataset: Dataset) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
@@ -111,37 +142,48 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     # Scaling and features are fitted on the training part.
     transform = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
     if config.features is not None:
-        transform = features.build(config.features.name, **config.features.options()).fit(dataset.train, transform, config.dtype)
-    optimizer = optimizers.build(config.optimizer.name, **config.optimizer.options())
+        transform = config.features.build().fit(dataset.train, transform, config.dtype)
+    optimizer = config.optimizer.build()
     network = build_network(
         transform.width or dataset.train.x.shape[1],
         config.hidden_sizes,
-        dataset.outputs,
-        [activations.build(part.name, **part.options()) for part in config.activation],
+        losses[config.loss.name].outputs or dataset.outputs,
+        [part.build() for part in config.activation],
         dropout=list(config.dropout),
         input_dropout=config.input_dropout,
-        batch_norm=config.batch_norm.options() if config.batch_norm else None,
+        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
+        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
+        gaussian_noise=config.gaussian_noise,
         dtype=dtype,
     )
-    network.initialize(initializers.build(config.initializer.name, **config.initializer.options()), config.seed)
-    loss = losses.build(config.loss.name, **config.loss.options())
-    updater = Updater(optimizer, network.theta, network.grad, network.decayed, config.weight_decay, config.l1)
+    network.initialize(config.initializer.build(), config.seed)
+    loss = config.loss.build()
+    penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
+    clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
+    weights, soft = class_weights(config, dataset), None
+    if config.label_smoothing or weights is not None or (config.mixup and dataset.task == "classification"):
+        soft = SoftTargets(loss, len(dataset.classes), config.label_smoothing, weights)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
     best = Best()
     if (stopping := config.early_stopping) is not None:
-        best = Best("val_loss" if stopping.monitor == "val_loss" else "val_score", stopping.min_delta, stopping.patience)
+        monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
+        best = Best(monitor, stopping.min_delta, stopping.patience, stopping.start_epoch, stopping.target)
     batch_size = None if config.batch_size == "full" else int(config.batch_size)
-    targets = UNSCALED
+    train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
+        if isinstance(loss, Huber):
+            loss.delta /= targets.scale  # it is given in the unit of the targets
+        train, validation = targets.scaled(train), targets.scaled(validation) if validation else None
     return Trainer(
         network,
         loss,
         updater,
-        schedules.build(config.schedule.name, **config.schedule.options()),
-        Batches(targets.scaled(dataset.train), transform, batch_size, dtype),
-        Batches(targets.scaled(dataset.validation), transform, ROWS, dtype) if dataset.validation else None,
+        config.schedule.build(),
+        Batches(train, transform, batch_size, dtype),
+        Batches(validation, transform, ROWS, dtype) if validation else None,
         task=dataset.task,
         targets=targets,
         seed=config.seed,
@@ -149,6 +191,10 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         epochs=config.epochs,
         state=TrainingState(best),
         keep_best=config.evaluate == "best",
+        soft=soft,
+        mixup=config.mixup,
+        max_norm=config.max_norm,
+        ema=config.ema,
     )
 
 

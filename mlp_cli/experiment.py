@@ -3,6 +3,7 @@ folder; an `Attempt` there builds the network, fits it, evaluates it once on the
 
 from __future__ import annotations
 
+import math
 import stat
 import time
 import traceback
@@ -63,6 +64,7 @@ def run(
     describe: Notify = lambda text: None,
     command: str | None = None,
     until: int | None = None,
+    budget: float | None = None,
     on_error: Callable[[runs.Record], None] = lambda record: None,
 ) -> Outcome:
     """Finishes a run: reports a completed or diverged one, goes on with one that was interrupted or ran out of its time, starts a new
@@ -72,6 +74,7 @@ def run(
     plots: also draw figures. callbacks: hear of the training besides, such as a progress bar. command: for run.json.
     describe: takes, before anything else is done, what the run is given, in one line.
     until: pause after this epoch as `pruned`; the same call without it goes on.
+    budget: seconds after which training ends in good order, as `interrupted`, once its epoch is done.
     on_error: takes the record of a run that an error or a signal ended, before the error goes on.
     Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
     """
@@ -125,7 +128,7 @@ def run(
             record.command = command
             claim.log(f"data  {data.summary()}")
             try:
-                Attempt(plan, claim, data, record, log_and_notify).finish(threads, plots, callbacks, until)
+                Attempt(plan, claim, data, record, log_and_notify).finish(threads, plots, callbacks, until, budget)
             except BaseException:
                 if record.status != "running":
                     on_error(record)
@@ -168,13 +171,22 @@ class Attempt(Callback):
         record.finished = record.seconds = record.best_epoch = None
         record.config, record.metrics = self.config.to_dict(), {}
 
-    def finish(self, threads: int | str | None, plots: bool, callbacks: Sequence[Callback], until: int | None) -> None:
+    def finish(
+        self,
+        threads: int | str | None,
+        plots: bool,
+        callbacks: Sequence[Callback],
+        until: int | None,
+        budget: float | None = None,
+    ) -> None:
         """Trains, evaluates and writes everything; whatever goes wrong, run.json says so first.
 
         until: pause after this epoch as `pruned`, unless training is over by then; nothing is evaluated on the test set.
+        budget: seconds after which it pauses likewise, as `interrupted`.
         Errors: DataError where the checkpoint belongs to other data; the run then stays as it is.
         """
-        self.until = until
+        self.until, self.late = until, False
+        self.deadline = math.inf if budget is None else time.monotonic() + budget
         found, notices = checkpoint.recover(self.folder, self.plan.id, self.plan.hash)
         if found is None and not notices:
             with suppress(RunError):
@@ -197,11 +209,11 @@ class Attempt(Callback):
                     # What fails here outside the run's own files is the progress. It comes last: an epoch that cannot be
                     # printed is not lost.
                     with files.writing(Path("the progress")):
-                        self.trainer.fit([self, *callbacks], stop, until)
+                        self.trainer.fit([self, *callbacks], stop, until, lambda: self.late)
                     if stop.signal is not None:
                         raise stop.interrupted(f"after epoch {self.trainer.state.epoch}")
                     if not self._is_over():
-                        self._end("pruned", {})
+                        self._end("interrupted" if self.late else "pruned", {})
                         return
                     self._evaluate(stop)
             except BaseException as error:
@@ -263,7 +275,8 @@ class Attempt(Callback):
         self.claim.log(epoch_line(row, self.config.epochs, self.score, len(self.dataset.train)))
         self.tables.on_epoch(row)
         self.claim.check()
-        if self._is_over() or row.epoch == self.until or row.epoch % self.config.checkpoint_every == 0:
+        self.late = time.monotonic() >= self.deadline
+        if self._is_over() or row.epoch == self.until or self.late or row.epoch % self.config.checkpoint_every == 0:
             checkpoint.save(self.folder, self.trainer, self.identity)
         self.record.epochs = row.epoch
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from mlp_cli.errors import UsageError
 
@@ -79,34 +79,26 @@ REQUIRED: Any = inspect.Parameter.empty
 T = TypeVar("T", bound=Callable[..., Any])
 
 
-class Registry(Generic[T]):
+class Registry(dict[str, T]):
     """Components of one kind by their YAML names, in the order of their registration.
 
     kind: what a member is called in messages ("optimizer").
     """
 
     def __init__(self, kind: str) -> None:
+        super().__init__()
         self.kind = kind
-        self._members: dict[str, T] = {}
 
     def register(self, component: T) -> T:
         """Class or function decorator; the YAML name is the snake_case of the component's own name."""
         name = snake_case(component.__name__)
-        if name in self._members:
+        if name in self:
             raise ValueError(f"{self.kind} {name} is registered twice")
-        self._members[name] = component
+        self[name] = component
         return component
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._members
-
-    def __getitem__(self, name: str) -> T:
-        if name not in self._members:
-            raise UsageError(f"unknown {self.kind} {name!r}{did_you_mean(name, self)}", f"known: {', '.join(self)}")
-        return self._members[name]
+    def __missing__(self, name: str) -> T:
+        raise UsageError(f"unknown {self.kind} {name!r}{did_you_mean(name, self)}", f"known: {', '.join(self)}")
 
     def build(self, name: str, **options: Any) -> Any:
         """A new component made from its name and options; the config has checked both."""

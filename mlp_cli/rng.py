@@ -24,6 +24,8 @@ class Purpose(enum.IntEnum):
     SYNTHETIC = 7
     BENCH = 8
     SEARCH = 9
+    NOISE = 10
+    MIXUP = 11
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> Generator:

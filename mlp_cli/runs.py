@@ -268,7 +268,10 @@ class Claim(AbstractContextManager["Claim"]):
             self._log = os.open(self.path_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.PLAIN, 0o666)
         try:
             deadline = time.monotonic() + _LOCK_WAIT  # a listing may look at the lock for a moment
-            while not self._lock():
+            while True:
+                with files.writing(self.path_log), suppress(BlockingIOError):
+                    fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
                 if time.monotonic() > deadline:
                     raise RunError(f"{folder} is in use by another process", "wait until it ends, or stop it and run this again")
                 time.sleep(0.02)
@@ -276,12 +279,6 @@ class Claim(AbstractContextManager["Claim"]):
         except BaseException:
             os.close(self._log)
             raise
-
-    def _lock(self) -> bool:
-        with files.writing(self.path_log), suppress(BlockingIOError):
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
 
     def __exit__(self, *_: object) -> None:
         os.close(self._log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +36,23 @@ config_argument = click.argument("config", type=click.Path(path_type=Path))
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Seconds of `90`, `90s`, `10m` or `1h30m`."""
+    if value is None:
+        return None
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", value)
+    bare = any(not unit for _, unit in parts) and len(parts) > 1
+    if "".join(number + unit for number, unit in parts) != value or not parts or bare:
+        raise click.BadParameter(f"{value!r} is no duration; write 90s, 10m or 1h30m")
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if not 0 < seconds < 1e8:
+        raise click.BadParameter(f"{value!r} is no sensible duration; write 90s, 10m or 1h30m")
+    return seconds
+
+
 def parse_threads(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
     """`auto`, or a whole number of at least 1."""
     if value is None or value == "auto":
@@ -54,11 +72,11 @@ threads_option = click.option(
 
 def load_one(path: Path, overrides: Sequence[str]) -> Config:
     """The config of a single run. Errors: ConfigError, also for a sweep file, which describes many."""
-    from mlp_cli.config.overrides import load_config
+    from mlp_cli.config.overrides import read_document, resolve
     from mlp_cli.errors import ConfigError
 
     try:
-        return load_config(path, overrides)
+        return resolve(read_document(path), overrides)
     except ConfigError:
         from mlp_cli.sweep.sweepfile import is_sweep_file
 

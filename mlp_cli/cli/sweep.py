@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
 import shutil
 import sys
@@ -20,6 +19,7 @@ from mlp_cli.cli.options import (
     debug_option,
     json_option,
     on_terminal,
+    parse_duration,
     parse_threads,
     print_json,
     quiet_option,
@@ -35,21 +35,6 @@ if TYPE_CHECKING:
 
 _MARK = ".made"
 _MOST_SHOWN = 10
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    """Seconds of `90`, `90s`, `10m` or `1h30m`."""
-    if value is None:
-        return None
-    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", value)
-    bare = any(not unit for _, unit in parts) and len(parts) > 1
-    if "".join(number + unit for number, unit in parts) != value or not parts or bare:
-        raise click.BadParameter(f"{value!r} is no duration; write 90s, 10m or 1h30m")
-    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
-    if not 0 < seconds < 1e8:
-        raise click.BadParameter(f"{value!r} is no sensible duration; write 90s, 10m or 1h30m")
-    return seconds
 
 
 @click.command(

@@ -18,6 +18,7 @@ from mlp_cli.cli.options import (
     notify,
     on_terminal,
     overrides_argument,
+    parse_duration,
     print_json,
     printable,
     quiet_option,
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 @click.option("--lr", metavar="NUMBER", help="Short for learning_rate=NUMBER.")
 @threads_option
 @click.option("--force", is_flag=True, help="Clear the run's folder and start at once.")
+@click.option(
+    "--budget", metavar="TIME", callback=parse_duration, help="End after this time, such as 2m; the same command goes on."
+)
 @click.option("--no-plots", is_flag=True, help="Draw no figures.")
 @click.option("--dry-run", is_flag=True, help="Show the resolved config, size, memory and time; train nothing.")
 @quiet_option
@@ -53,6 +57,7 @@ def train(
     threads: int | str | None,
     force: bool,
     no_plots: bool,
+    budget: float | None,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -91,6 +96,7 @@ def train(
         callbacks=[] if quiet else [progress],
         notify=(lambda text: None) if quiet else notify,
         describe=(lambda text: None) if quiet or as_json else describe,
+        budget=budget,
         command=shlex.join(["mlp", *sys.argv[1:]]),
         on_error=lambda record: print_json(record.plain()) if as_json else None,
     )
@@ -98,7 +104,8 @@ def train(
         print_json(outcome.record.plain())
     elif not quiet:
         click.echo(_summary(outcome))
-    return 1 if outcome.record.status != "completed" else 0
+    # What a budget ended has done what was asked for, and goes on with the same command.
+    return 0 if outcome.record.status in ("completed", "interrupted") else 1
 
 
 def _summary(outcome: Outcome) -> str:
@@ -106,6 +113,9 @@ def _summary(outcome: Outcome) -> str:
     from mlp_cli.training.progress import loss_text, score_text
 
     record, metrics = outcome.record, outcome.record.metrics
+    if record.status == "interrupted":
+        done = f"{outcome.folder.name}: the budget is used up after epoch {record.epochs} of {record.config['epochs']}"
+        return f"{done}; run the same command again to go on"
     if record.status != "completed":
         return f"{outcome.folder.name}: {record.status} before; --force trains it again\n  {record.error}"
     score = "accuracy" if "train_accuracy" in metrics else "r2"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import isclass
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WrapValidator, create_model
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -22,10 +22,6 @@ class Options(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
-    def options(self) -> dict[str, Any]:
-        """What the constructor takes: every option, by name."""
-        return {key: value for key, value in self if key != "name"}
-
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         found = handler.resolve_ref_schema(handler(schema))
@@ -36,12 +32,21 @@ class Options(BaseModel):
 
 
 class Component(Options):
-    """A registered component: its name and its options, defaults filled in."""
+    """A registered component: its name and its options, defaults filled in. constructor: what takes the options."""
 
     # The union that holds a component's model builds its validator; built for the model as well, it would cost twice the time.
     model_config = ConfigDict(defer_build=True)
 
+    constructor: ClassVar[Callable[..., Any]]
     name: str
+
+    def options(self) -> dict[str, Any]:
+        """What the constructor takes: every option, by name."""
+        return {key: value for key, value in self if key != "name"}
+
+    def build(self) -> Any:
+        """A new component, made from the options."""
+        return type(self).constructor(**self.options())
 
 
 def options_model(constructor: Callable[..., Any], base: type[Options] = Options, name: str = "") -> Any:
@@ -65,6 +70,8 @@ class Choice:
     def __init__(self, registry: Registry[Any]) -> None:
         self.registry = registry
         self.models = {name: options_model(registry[name], Component, name) for name in registry}
+        for name, model in self.models.items():
+            model.constructor = registry[name]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         members: Any = Annotated[Union[tuple(self.models.values())], Field(discriminator="name")]  # noqa: UP007

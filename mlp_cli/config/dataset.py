@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
 from typing_extensions import Doc
 
 from mlp_cli.config.components import Options, one_of, wrong
@@ -20,9 +20,10 @@ from mlp_cli.registry import MOST, Count, Range, Seed, did_you_mean
 from mlp_cli.text import either, listed
 
 _TABLES = "the path of a table (.csv, .tsv or .parquet)"
+GENERATED = ("rows", "test_rows", "class_count", "noise", "turns", "data_seed")
+"""Options of the sets that are generated."""
 FOLLOWING: dict[str, str | None] = {
-    **dict.fromkeys(("validation", "test", "scale")),
-    **dict.fromkeys(("subset", "rows", "test_rows", "class_count", "noise", "turns", "data_seed")),
+    **dict.fromkeys(("validation", "test", "scale", "subset", *GENERATED)),
     "labels": "the path of a .npy file of inputs",
     "test_path": "a path of your own data",
     **dict.fromkeys(("target", "drop", "categorical", "missing", "groups", "order", "read"), _TABLES),
@@ -34,12 +35,6 @@ def usual(key: str, config: Mapping[str, Any]) -> Any:
     """The default of an option in a config of plain values; None where it does not apply, or where only the files can tell."""
     dataset = config["dataset"]
     return usual_options(dataset.get("name"), dataset.get("path"), dataset.get("split", "stratified")).get(key)
-
-
-def _not_one(value: Any) -> Any:
-    if isinstance(value, float) and value == 1:
-        raise wrong("is ambiguous; write 1 for one row, or a fraction less than 1")
-    return value
 
 
 def _plain_path(value: Any) -> str:
@@ -61,8 +56,6 @@ def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Share = Annotated[float, Range(gt=0, lt=1)]
 Whole = Annotated[int, Range(ge=0, le=MOST)]
-Amount = Annotated[Whole | Share, BeforeValidator(_not_one)]
-Limit = Annotated[Count | Share, BeforeValidator(_not_one)]
 FilePath = Annotated[str, BeforeValidator(_plain_path)]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(_as_text, str | int)]
 Texts = Annotated[tuple[Text, ...], Strict(False), AfterValidator(_distinct)]
@@ -144,33 +137,31 @@ class Dataset(Options):
     classes: Annotated[Two | None, Doc("Classes to keep, in this order; all others are left out.")] = None
     split: Annotated[str, one_of(*splits), Doc("How the validation rows are chosen.")] = "stratified"
     split_seed: Annotated[Seed, Doc("The seed of that choice, which the run's seed never changes.")] = 0
-    validation: Annotated[Amount | FilePath | None, Doc("Validation rows: a count, a fraction, 0 for none, or a path.")] = None
-    test: Annotated[Amount | None, Doc("Rows set aside for testing where the set has no test part.")] = None
+    validation: Annotated[
+        Whole | Share | FilePath | None, Doc("Validation rows: a count, a fraction, 0 for none, or a path.")
+    ] = None
+    test: Annotated[Whole | Share | None, Doc("Rows set aside for testing where the set has no test part.")] = None
     scale: Annotated[Scale | None, Doc("How the inputs are scaled, fitted on the training part; null: what suits them.")] = None
-    limit: Annotated[Limit | None, Doc("Training rows to use, each class in its share.")] = None
+    limit: Annotated[Count | Share | None, Doc("Training rows to use, each class in its share.")] = None
 
-    @field_validator("path")
-    @classmethod
-    def _is_one_set(cls, path: str | None, info: ValidationInfo) -> str | None:
-        if path is not None and info.data.get("name") is not None:
-            raise wrong("a dataset has a name or a path, not both; remove one")
-        if path is None and info.data.get("name", "") is None:
-            raise wrong(f"has no name and no path; add a name (known: {listed(catalogue.names())}), or the path of your own data")
-        return path
-
-    @field_validator(*FOLLOWING, mode="before")
+    @field_validator(*FOLLOWING, "limit", mode="before")
     @classmethod
     def _goes_with_the_set(cls, value: Any, info: ValidationInfo) -> Any:
         """Fills an option that is left out or null. Refuses one of other sets."""
         key, name, path = str(info.field_name), info.data.get("name"), info.data.get("path")
+        if key in ("validation", "test", "limit") and isinstance(value, float) and value == 1:
+            raise wrong("is ambiguous; write 1 for one row, or a fraction less than 1")
+        if key == "limit":
+            return value
         taken = usual_options(name, path, info.data.get("split", ""))
-        known = catalogue.subset_names(name) if name is not None and key == "subset" else ()
         if key == "test" and isinstance(value, str) and re.search(r"[./\\]", value.strip(".0123456789")):
             raise wrong(f"must be a number of rows; a file with the test rows goes in test_path: {value}")
         if value is None and key == "target" and key in taken:
             raise wrong("a table needs a target; add target: COLUMN, the column to predict")
-        if value is not None and known and value not in known:
-            raise wrong(f"must be {either(known)}{did_you_mean(str(value), known)}")
+        if key == "subset" and value is not None and name is not None:
+            known = catalogue.subset_names(name)
+            if known and value not in known:
+                raise wrong(f"must be {either(known)}{did_you_mean(str(value), known)}")
         if value is None or key in taken or (name is None and path is None):
             return taken.get(key) if value is None else value
         if FOLLOWING[key]:
@@ -178,33 +169,34 @@ class Dataset(Options):
         takers = [other for other in catalogue.names() if key in usual_options(other, None, "")]
         raise wrong(f"{name or 'a set given by path'} does not take it; {key} is an option of {either(takers, 'and')}")
 
-    @model_validator(mode="after")
-    def _has_the_column_of_its_split(self) -> Dataset:
-        for split, key in (("group", "groups"), ("time", "order")):
-            given = getattr(self, key)
-            if self.split == split and given is None:
-                raise wrong(f"split: {split} needs {key}: COLUMN; it goes with {_TABLES}")
-            if self.split != split and given is not None:
-                raise wrong(f"{key}: {given} goes with split: {split} alone; add it, or write drop: [{given}]")
-        return self
-
-    @field_validator("validation", "test")
+    @field_validator("path", "split", "validation", "test")
     @classmethod
-    def _can_be_set_aside(cls, rows: Any, info: ValidationInfo) -> Any:
-        """Refuses a path where rows can only be counted, and test rows where there are some already."""
-        name, split = info.data.get("name"), info.data.get("split", "stratified")
-        if isinstance(rows, str) and re.fullmatch(r"[-+0-9.,_%eE]+", rows):
-            raise wrong("must be a number of rows, or a path")
-        if isinstance(rows, str) and name is not None:
-            raise wrong(f"must be a count or a fraction of the rows of {name}; a path goes with a path of your own data")
-        if isinstance(rows, str) and split != "stratified":
-            raise wrong(f"is a part of its own, and split: {split} would choose one; remove split")
-        if info.field_name == "validation" or not rows:
-            return rows
-        if name is not None and catalogue.entry(name).test and info.data.get("test_rows") != 0:
-            raise wrong(f"{name} has a test part of its own; remove test")
-        if split not in HELD_OUT_BY:
-            raise wrong(f"does not go with split: {split}; remove test, or write split: {either(HELD_OUT_BY)}")
-        if info.data.get("test_path") is not None:
-            raise wrong("test_path gives the test rows already; remove one")
-        return rows
+    def _goes_with_the_rest(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses what does not go with the keys before it."""
+        key, before = info.field_name, info.data
+        name, split = before.get("name"), before.get("split", "stratified")
+        if key == "path" and value is not None and name is not None:
+            raise wrong("a dataset has a name or a path, not both; remove one")
+        if key == "path" and value is None and before.get("name", "") is None:
+            raise wrong(f"has no name and no path; add a name (known: {listed(catalogue.names())}), or the path of your own data")
+        for only, column in (("group", "groups"), ("time", "order")) if key == "split" else ():
+            given = before.get(column, "")
+            if value == only and given is None:
+                raise wrong(f"needs {column}: COLUMN; it goes with {_TABLES}")
+            if value != only and given:
+                raise wrong(f"{column}: {given} goes with split: {only} alone; add it, or write drop: [{given}]")
+        if key == "validation" and isinstance(value, str):
+            if re.fullmatch(r"[-+0-9.,_%eE]+", value):
+                raise wrong("must be a number of rows, or a path")
+            if name is not None:
+                raise wrong(f"must be a count or a fraction of the rows of {name}; a path goes with a path of your own data")
+            if split != "stratified":
+                raise wrong(f"is a part of its own, and split: {split} would choose one; remove split")
+        if key == "test" and value:
+            if name is not None and catalogue.entry(name).test and before.get("test_rows") != 0:
+                raise wrong(f"{name} has a test part of its own; remove test")
+            if split not in HELD_OUT_BY:
+                raise wrong(f"does not go with split: {split}; remove test, or write split: {either(HELD_OUT_BY)}")
+            if before.get("test_path") is not None:
+                raise wrong("test_path gives the test rows already; remove one")
+        return value

@@ -24,7 +24,7 @@ from mlp_cli.config.yaml_lines import NOWHERE, Document, Place, Problem, read
 from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.files import read_bytes
 from mlp_cli.registry import nearest
-from mlp_cli.text import listed, one_line
+from mlp_cli.text import one_line
 
 MOST_BYTES = 256 * 1024
 
@@ -122,12 +122,9 @@ def read_document(path: str | os.PathLike[str]) -> Document:
 
 
 def _others(path: Path) -> str | None:
-    """What can be read in place of a file that cannot: the one with the nearest name, or all there are."""
+    """The file with the nearest name, where one is missing."""
     with suppress(OSError):  # a name too long, a folder that may not be read
-        if not path.is_file():
-            folder = path if path.is_dir() else path.parent
-            names = {each.stem: each for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
-            near = nearest(path.stem, names)
-            found = listed([each.name for each in names.values()], 10) or "no .yaml file"
-            return one_line(f"did you mean {names[near]}?" if near else f"{folder} has {found}", 200)
+        names = {} if path.is_file() else {each.stem: each for each in path.parent.glob("*.y*ml")}
+        near = nearest(path.stem, sorted(names))
+        return None if near is None else one_line(f"did you mean {names[near]}?", 200)
     return None

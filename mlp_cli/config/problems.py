@@ -106,29 +106,10 @@ def _expected(case: _Case) -> str:
     return f"must be at most {MOST}" if value > MOST and "at most" not in bounds else f"must be {bounds}"
 
 
-_FLAGS = dict.fromkeys(("yes", "y", "on", "1"), "; write true") | dict.fromkeys(("no", "n", "off", "0", "none"), "; write false")
-_FLAGS |= dict.fromkeys(("true", "false"), "; remove the quotes")
-
-
 def _hint(value: Any, message: str) -> str:
-    """The fix for a value of another type; or ""."""
-    if "true" in message:
-        return _FLAGS.get(str(value).lower(), "")
-    if message in ("must be a text", "must be a path"):
-        return "; put it in quotes" if isinstance(value, int | float) else ""
-    if message == "must be a list" and isinstance(value, str | int | float):
-        words = re.findall(r"[^][(){},\s]+", value if isinstance(value, str) else show(value))
-        return f"; write [{one_line(', '.join(words), 40)}]"
-    if "number" not in message or not isinstance(value, str) or len(value) > 60:
-        return ""
-    # A number in another spelling: 1_000, 010, 0,5, 10% or 1e-3 in quotes.
-    plain = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", value.strip().replace("_", "").replace(",", ".").removesuffix("%"))
-    number = scalar(plain)
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        return ""
-    if plain == value:
-        return "; remove the quotes"
-    return f"; write {number / 100:.12g}" if value.endswith("%") else f"; write {plain}"
+    """The fix for a number, true or false in quotes; or ""."""
+    kind: Any = bool if "true" in message else int | float if "number" in message else ()
+    return "; remove the quotes" if isinstance(value, str) and isinstance(scalar(value), kind) else ""
 
 
 def _choice(case: _Case) -> str:
@@ -158,7 +139,7 @@ def _bad_name(case: _Case) -> str:
 
 
 def _homes(fields: Mapping[str, FieldInfo], above: str = "") -> Iterator[tuple[str, str, str]]:
-    """Where options belong: the dotted key they stand under, the component that takes them ("" without a choice), the option."""
+    """Where options belong: the dotted key, the component that takes them ("" without a choice), the option."""
     for key, field in fields.items():
         for component, model in models_in(field.rebuild_annotation()).items():
             yield from ((above + key, component, option) for option in model.model_fields)
@@ -169,27 +150,26 @@ def _unknown_key(case: _Case) -> str:
     """Says where the key belongs, which component takes it, or which key was meant."""
     _, path, document, fields = case
     word, section = str(path[-1]), ".".join(part for part in path[:-1] if isinstance(part, str))
-    key, value = one_line(word, 40), one_line(document.text(path), 40)
-    sets = ": " if document.place(path).override is None else "="
     if section and word in fields:
-        return f"unknown key; belongs at the top level; write {key}{sets}{value}"
+        return "unknown key; belongs at the top level"
     homes, chosen = list(_homes(fields)), document.value(path[:-1]).get("name")
     if takers := [component for home, component, option in homes if (home, option) == (section, word)]:
         return f"unknown key; {chosen} does not take it; {either(takers)} does"
-    owners = list(dict.fromkeys(home for home, _, option in homes if option == word != "name"))
-    if len(owners) == 1 and owners[0] in fields:
-        owner, takers = owners[0], [component for _, component, option in homes if option == word]
+    owners = {home: component for home, component, option in reversed(homes) if option == word != "name"}
+    owner, *others = reversed(owners or {"": ""})
+    if others or owner not in {"", *fields}:
+        return f"unknown key; belongs under {either([owner, *others])}"
+    if owner:
         current = document.values.get(owner, fields[owner].default)
         current = current.get("name") if isinstance(current, dict) else current
-        fits = takers == [""] or current in takers
-        name = current if fits else takers[0]
+        fits = not owners[owner] or (owner, current, word) in homes
+        name = current if fits else owners[owner]
+        key, value = one_line(word, 40), one_line(document.text(path), 40)
         mapping = f"{{name: {name}, {key}: {value}}}" if isinstance(name, str) else f"{{{key}: {value}}}"
-        fix = f"{owner}.{key}={value}" if sets == "=" and fits else f"{owner}{sets}{mapping}"
+        fix = f"{owner}: {mapping}"
+        if document.place(path).override is not None:
+            fix = f"{owner}.{key}={value}" if fits else f"{owner}={mapping}"
         return f"unknown key; belongs under {owner}; write {fix}"
-    if owners:
-        return f"unknown key; belongs under {either(owners)}"
-    if not section and (chooses := [home for home, component, _ in homes if component == word != ""]):
-        return f"unknown key; write {chooses[0]}: {key}"
     names = [option for home, component, option in homes if home == section and component in ("", chosen)] or list(fields)
     if near := _near(word, names):
         return f"unknown key; did you mean {near}?"
@@ -210,7 +190,7 @@ _MESSAGES: dict[str, str | Callable[[_Case], str]] = {
     "bool_type": "must be true or false",
     "string_type": "must be a text",
     "string_too_short": "must be a text",
-    "tuple_type": "must be a list",
+    "tuple_type": lambda case: f"must be a list; write [{one_line(show(case.error['input']), 40)}]",
     "list_type": "must be a list",
     "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
     "model_type": f"must be the name of a dataset, or a mapping of options (known: {listed(catalogue.names())})",

@@ -6,6 +6,7 @@ out where they are wrong themselves, so that every problem is found in one pass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -18,14 +19,15 @@ from mlp_cli.config.components import Choice, Component, Options, PerLayer, Swit
 from mlp_cli.config.dataset import FOLLOWING, Dataset, Reading, Whole, usual
 from mlp_cli.data import catalogue
 from mlp_cli.data.features import features as known_features
+from mlp_cli.nn import scalar
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
-from mlp_cli.nn.layers import BatchNorm
+from mlp_cli.nn.layers import BatchNorm, LayerNorm
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.optimizers import optimizers
-from mlp_cli.nn.scalar import OPTIMIZERS as SCALAR_OPTIMIZERS
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.registry import Count, Fraction, NonNegative, Positive, Range, Seed
+from mlp_cli.text import either
 
 FOLLOWS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "weight_decay": lambda config: float(optimizers[config["optimizer"]["name"]].default_weight_decay),
@@ -45,10 +47,32 @@ Sizes = Annotated[tuple[Annotated[int, Range(ge=1, le=1_000_000)], ...], Strict(
 Activations = Annotated[tuple[Annotated[Component, Choice(activations)], ...], PerLayer()]
 Shares = Annotated[tuple[Fraction, ...], PerLayer()]
 Normalization = Annotated[Options | None, Switch(options_model(BatchNorm))]
+RowNormalization = Annotated[Options | None, Switch(options_model(LayerNorm))]
+_off = BeforeValidator(lambda value: 0.0 if value is None else value)
+Amount = Annotated[NonNegative, _off]
+"""A number, 0 or null for off."""
+PartOf1 = Annotated[Fraction, _off]
+"""A number below 1, 0 or null for off."""
+ClassWeights = Literal["balanced"] | dict[str, Positive] | None
 
 
 _written: Any = Field
 """The default of a key as a config writes it; it is checked like any other value."""
+
+
+Score = Annotated[
+    float,
+    BeforeValidator(lambda value: f"{value[:-1]}e-2" if isinstance(value, str) and re.fullmatch(r"[0-9.]+%", value) else value),
+    Strict(False),
+]
+"""A number; an accuracy may have a percent sign."""
+
+_NOT_SCALAR: tuple[str, ...] = (
+    *("dropout", "input_dropout", "batch_norm", "layer_norm", "gaussian_noise", "max_norm", "clip_norm", "clip_value"),
+    *("label_smoothing", "class_weight", "mixup", "ema"),
+)
+_SCALAR = {"activation": list(scalar.ACTIVATIONS), "optimizer": list(scalar.OPTIMIZERS), "loss": list(scalar.LOSSES)}
+"""What the scalar engine does not have, and all that it has of the components."""
 
 
 class EarlyStopping(Options):
@@ -57,6 +81,8 @@ class EarlyStopping(Options):
     monitor: Annotated[Literal["val_loss", "val_accuracy", "val_r2"], Doc("What has to get better.")] = "val_loss"
     patience: Annotated[Count, Doc("Stops after this many epochs without a better one.")] = 5
     min_delta: Annotated[NonNegative, Doc("A change counts as better from this size on.")] = 0.0
+    start_epoch: Annotated[Whole, Doc("Epochs from the beginning that are not counted for the patience.")] = 0
+    target: Annotated[Score | None, Doc("A value that is good enough: training stops when it is reached.")] = None
 
 
 class Config(Options):
@@ -81,10 +107,19 @@ class Config(Options):
     dropout: Annotated[Shares, Doc("Share of the hidden units dropped: one, or one for each layer.")] = _written(0.0)
     input_dropout: Annotated[Fraction, Doc("Share of the inputs dropped in training.")] = 0.0
     batch_norm: Annotated[Normalization, Doc("Normalises hidden layers over the batch: true, or a mapping of options.")] = None
+    layer_norm: Annotated[RowNormalization, Doc("Normalises each row of hidden layers: true, or a mapping of options.")] = None
+    gaussian_noise: Annotated[Amount, Doc("Standard deviation of noise on the scaled inputs in training; 0 is off.")] = 0.0
     weight_decay: Annotated[NonNegative, Doc("Decay of the weights, never of biases; by default the optimizer's own.")] = follows(
         FOLLOWS["weight_decay"]
     )
     l1: Annotated[NonNegative, Doc("Adds l1 · sign(weight) to the gradient of each weight.")] = 0.0
+    max_norm: Annotated[Amount, Doc("Largest norm of the weights that lead into a unit; 0 is off.")] = 0.0
+    clip_norm: Annotated[Amount, Doc("Largest norm of a step's whole gradient; 0 is off.")] = 0.0
+    clip_value: Annotated[Amount, Doc("Largest size of each entry of a step's gradient; 0 is off.")] = 0.0
+    label_smoothing: Annotated[PartOf1, Doc("Share of the target that all classes get alike; 0 is off.")] = 0.0
+    class_weight: Annotated[ClassWeights, Doc("Weights of classes: balanced, or a mapping of class names to numbers.")] = None
+    mixup: Annotated[Amount, Doc("Alpha of the Beta distribution by which pairs of rows are mixed; 0 is off.")] = 0.0
+    ema: Annotated[PartOf1, Doc("Share of the averaged weights that stays at each step, such as 0.999; 0 is off.")] = 0.0
     early_stopping: Annotated[
         EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or a mapping.")
     ] = None
@@ -95,7 +130,7 @@ class Config(Options):
         Literal["last", "best"], Doc("The epoch whose weights are kept; by default best with early stopping, else last.")
     ] = follows(FOLLOWS["evaluate"])
 
-    @field_validator("loss", "early_stopping", "engine", "evaluate")
+    @field_validator("loss", "layer_norm", "label_smoothing", "class_weight", "early_stopping", "engine", "evaluate")
     @classmethod
     def _goes_with_the_rest(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuses what does not go with the keys before it."""
@@ -105,8 +140,15 @@ class Config(Options):
         if "target_scale" in given and losses[value.name].task == "classification":
             mismatch = f"{value.name} takes classes, and dataset.target_scale is for a quantity"
             raise wrong(f"{mismatch}; remove it, or write loss: mse")
+        if info.field_name == "layer_norm" and value is not None and before.get("batch_norm") is not None:
+            raise wrong("does not go with batch_norm, which normalises the same numbers; remove one")
+        of_classes = "loss" not in before or losses[before["loss"].name].task == "classification"
+        if info.field_name in ("label_smoothing", "class_weight") and value and not of_classes:
+            raise wrong(f"is for classes, and loss: {before['loss'].name} is for a quantity; remove {info.field_name}")
         if isinstance(value, EarlyStopping) and "loss" in before:
             score = {"classification": "val_accuracy", "regression": "val_r2"}[losses[before["loss"].name].task]
+            if value.target is not None and value.monitor == "val_accuracy" and not 0 < value.target <= 1:
+                raise wrong(f"target: {value.target:g} is no accuracy; write {value.target / 100:g} or {value.target:g}%")
             if value.monitor not in ("val_loss", score):
                 mismatch = f"monitor: {value.monitor} does not go with loss: {before['loss'].name}"
                 raise wrong(f"{mismatch}; write val_loss or {score}")
@@ -116,13 +158,15 @@ class Config(Options):
             raise wrong("best is chosen on the validation part, and dataset.validation is 0; set aside some rows, or write last")
         if value == "scalar" and before.get("dtype") == "float32":
             raise wrong("scalar computes in float64; write dtype: float64 as well")
-        for key in ("dropout", "input_dropout", "batch_norm") if value == "scalar" else ():
+        for key in _NOT_SCALAR if value == "scalar" else ():
             given = before.get(key)
             if any(given) if isinstance(given, tuple) else given:
                 raise wrong(f"scalar has no {key}; remove {key}, or write numpy")
-        if value == "scalar" and "optimizer" in before and before["optimizer"].name not in SCALAR_OPTIMIZERS:
-            known = list(SCALAR_OPTIMIZERS)
-            raise wrong(f"scalar has {' and '.join(known)}; write optimizer: {known[0]}, or numpy")
+        for key, known in _SCALAR.items() if value == "scalar" else ():
+            chosen = before.get(key, ())
+            names = [each.name for each in (chosen if isinstance(chosen, tuple) else (chosen,))]
+            if any(name not in known for name in names):
+                raise wrong(f"scalar has {either(known, 'and')}; write {key}: {known[0]}, or numpy")
         return value
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mlp_cli.data.formats import Found, named_files, reads
 from mlp_cli.data.safe_pickle import load_pickle
 from mlp_cli.data.streams import Limit, Stream, members, open_file, printable, some
 from mlp_cli.errors import DataError
+from mlp_cli.text import listed
 
 PARTS = ("train", "validation", "test")
 _MOST_CLASSES = 1_000
@@ -61,8 +62,8 @@ def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, 
     `images`, `X_train`, `train-labels`, `testImages` and the like are understood. Errors: DataError that lists the keys, where two
     mean the same, where the training part cannot be told or a pair is not whole.
     """
-    quoted = [key if key.isidentifier() and len(key) < 60 else repr(key[:60]) for key in keys]
-    told = f"it has {', '.join(quoted[:10]) or 'none'}{', …' if len(quoted) > 10 else ''}"
+    quoted = [key[:60] if key.isidentifier() else repr(key[:60]) for key in keys]
+    told = f"it has {listed(quoted, 10) or 'none'}"
     roles: dict[str, str] = {}
     for key in keys:
         match = _KEY.fullmatch(key)
@@ -93,18 +94,17 @@ def assemble(found: Found, where: str) -> RawSet:
     """
     x, y, shapes = {}, {}, {}
     for part in (part for part in PARTS if f"{part}_x" in found.arrays):
-        x[part] = _rows(found.arrays[f"{part}_x"], f"{where}: the {part} part's inputs")
-        y[part] = _targets(found.arrays[f"{part}_y"], f"{where}: the {part} part's labels")
+        x[part] = _rows(*_numbers(found.arrays[f"{part}_x"], _MOST_DIMENSIONS, f"{where}: the {part} part's inputs"))
+        y[part] = _targets(*_numbers(found.arrays[f"{part}_y"], 2, f"{where}: the {part} part's labels"))
         shapes[part] = found.arrays[f"{part}_x"].shape[1:] or (1,)
         if len(x[part]) != len(y[part]):
             raise DataError(f"{where}: the {part} part has {len(x[part]):,} rows of inputs, but {len(y[part]):,} labels")
         if shapes[part] != shapes["train"] or (x[part].dtype == np.uint8) != (x["train"].dtype == np.uint8):
-            raise DataError(
-                f"{where}: rows are {x[part].dtype} {shapes[part]} in the {part} part, "
-                f"{x['train'].dtype} {shapes['train']} in the train part"
-            )
-    dtype_x, dtype_y = np.result_type(*x.values()), np.result_type(*y.values())
-    x, y = ({part: array.astype(dtype, copy=False) for part, array in one.items()} for one, dtype in ((x, dtype_x), (y, dtype_y)))
+            mine, other = (f"{x[one].dtype} {shapes[one]} in the {one} part" for one in (part, "train"))
+            raise DataError(f"{where}: rows are {mine}, {other}")
+    for arrays in (x, y):
+        dtype = np.result_type(*arrays.values())
+        arrays.update({part: array.astype(dtype, copy=False) for part, array in arrays.items()})
     if validation := len(y.get("validation", ())):
         x["train"], y["train"] = (np.concatenate((one["train"], one["validation"])) for one in (x, y))
     return RawSet(
@@ -119,11 +119,15 @@ def assemble(found: Found, where: str) -> RawSet:
     )
 
 
+def _numbers(array: Array, most: int, where: str) -> tuple[Array, str]:
+    """The array and `where`, as they came. Errors: DataError for no numbers, and for more than `most` dimensions."""
+    if not 1 <= array.ndim <= most or not array.size or array.dtype.kind not in "buif":
+        told = f"numbers in 1 to {most} dimensions are read"
+        raise DataError(f"{where}: are {array.dtype} of the shape {array.shape}; {told}")
+    return array, where
+
+
 def _rows(array: Array, where: str) -> Array:
-    if not 1 <= array.ndim <= _MOST_DIMENSIONS or not array.size or array.dtype.kind not in "buif":
-        raise DataError(
-            f"{where}: are {array.dtype} of the shape {array.shape}; rows of 1 to {_MOST_DIMENSIONS - 1} dimensions of numbers are read"
-        )
     rows = np.ascontiguousarray(array).reshape(len(array), -1)
     if rows.dtype == np.uint8:
         return rows
@@ -137,8 +141,6 @@ def _rows(array: Array, where: str) -> Array:
 
 
 def _targets(array: Array, where: str) -> Array:
-    if not 1 <= array.ndim <= 2 or not array.size or array.dtype.kind not in "buif":
-        raise DataError(f"{where}: are {array.dtype} of the shape {array.shape}; (rows,) or one-hot (rows, classes) are read")
     if not np.isfinite(array).all() or (array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max):
         raise DataError(f"{where}: hold values that are not finite, or too large")
     if array.ndim == 2 and array.shape[1] > 1:
@@ -163,11 +165,9 @@ def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
     known, counts = np.unique(raw.train_y[:cut], return_counts=True)
     for part, values in labels.items():
         if not np.isin(values, known).all():
-            raise DataError(
-                f"{where}: the {part} part has labels that the training part lacks: "
-                f"{_listed(values)} in the {part} part, {_listed(known)} in the training part",
-                f"number the classes alike in both; {_QUANTITY}",
-            )
+            both = f"{_listed(values)} in the {part} part, {_listed(known)} in the training part"
+            hint = f"number the classes alike in both; {_QUANTITY}"
+            raise DataError(f"{where}: the {part} part has labels that the training part lacks: {both}", hint)
     names = tuple(f"{int(value)}" for value in known)
     return replace(
         raw,
@@ -204,10 +204,8 @@ def _listed(values: Array) -> str:
 def read_npy_folder(path: Path) -> Found:
     """The set in a folder of .npy files that are named as the arrays of a .npz file would be. Errors: DataError."""
     if not path.is_dir():
-        raise DataError(
-            f"{path}: a .npy file holds one array, and the labels are missing",
-            "add labels: FILE.npy, or give a folder with x.npy and y.npy",
-        )
+        hint = "add labels: FILE.npy, or give a folder with x.npy and y.npy"
+        raise DataError(f"{path}: a .npy file holds one array, and the labels are missing", hint)
     return _read_named(path, _NPY_NAME, read_npy)
 
 
@@ -386,13 +384,10 @@ def _pairs(value: object, path: Path) -> dict[str, object]:
     pairs = value if isinstance(value, tuple | list) else ()
     parts = {2: ("train", "test"), 3: PARTS}.get(len(pairs))
     if parts is None or not all(isinstance(pair, tuple | list) and [*map(_is_array, pair)] == [True, True] for pair in pairs):
-        raise DataError(
-            f"{path}: its pickle holds a {type(value).__name__} that is no set",
-            "read are two or three pairs (inputs, labels), for training, validation and test, and a dict of arrays by name",
-        )
-    return {
-        f"{part}_{kind}": item for part, pair in zip(parts, pairs, strict=True) for kind, item in zip("xy", pair, strict=True)
-    }
+        hint = "read are two or three pairs (inputs, labels) for training, validation and test, and a dict of arrays by name"
+        raise DataError(f"{path}: its pickle holds a {type(value).__name__} that is no set", hint)
+    named = [(f"{part}_x", f"{part}_y") for part in parts]
+    return {role: item for roles, pair in zip(named, pairs, strict=True) for role, item in zip(roles, pair, strict=True)}
 
 
 def _is_array(item: object) -> bool:
@@ -415,9 +410,8 @@ def parse_idx(content: bytes | Array, where: str) -> Array:
     raw = np.frombuffer(content, np.uint8)
     start = raw[:4].tolist()
     if len(start) < 4 or start[:2] != [0, 0] or start[2] not in _IDX or not 1 <= start[3] <= _MOST_DIMENSIONS:
-        raise DataError(
-            f"{where}: not an IDX file of 1 to {_MOST_DIMENSIONS} dimensions; starts with bytes {bytes(start).hex(' ')}"
-        )
+        told = f"starts with bytes {bytes(start).hex(' ')}"
+        raise DataError(f"{where}: not an IDX file of 1 to {_MOST_DIMENSIONS} dimensions; {told}")
     sizes, values = raw[4 : 4 + 4 * start[3]].tobytes(), raw[4 + 4 * start[3] :]
     shape = tuple(int.from_bytes(sizes[at : at + 4], "big") for at in range(0, 4 * start[3], 4))
     dtype = np.dtype(_IDX[start[2]])

@@ -135,25 +135,29 @@ def _move(fresh: Path, target: Path) -> None:
 
 
 def cached(
-    key: str, origin: list[str], make: Callable[[], RawSet], renew: bool = False, tell_again: bool = False
-) -> tuple[RawSet, RunError | None]:
-    """The set under `key` from the cache, else from `make`, which is then cached; and why it could not be, if so.
+    key: str, origin: list[str], make: Callable[[], RawSet], renew: bool = False, tell_again: bool = False, must: bool = False
+) -> RawSet:
+    """The set under `key`, memory-mapped from the cache, else from `make`, which is then cached.
 
-    renew: make it even if the cache has it. tell_again: keep its notices in the cache, too.
+    renew: make it even if the cache has it. tell_again: keep its notices in the cache, too. must: a cache that cannot be written is
+    an error; else the set's arrays stay in memory, and a notice says so. Errors: RunError.
     """
     if not renew and (whole := open_ready(key, origin)):
-        return whole, None
+        return whole
     with building(key):
         # Another process may have built it while this one waited.
         if not renew and (whole := open_ready(key, origin)):
-            return whole, None
+            return whole
         made = make()
         try:
             store(key, origin, made if tell_again else replace(made, notices=()))
         except RunError as problem:
-            return made, problem
+            if must:
+                raise
+            told = f"{problem.message}; {made.name} stays in memory and is read from its source again at the next start"
+            return replace(made, notices=(*made.notices, told))
     whole = open_ready(key, origin)
-    return (made if whole is None else replace(whole, notices=made.notices)), None
+    return made if whole is None else replace(whole, notices=made.notices)
 
 
 @contextlib.contextmanager

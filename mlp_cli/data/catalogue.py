@@ -120,9 +120,8 @@ def names() -> tuple[str, ...]:
 def entry(name: str, subset: str | None = None) -> Entry:
     """The entry of that name, or that of one of its subsets; UsageError with the nearest one where there is none."""
     if name not in ENTRIES:
-        raise UsageError(
-            f"unknown dataset {name!r}{did_you_mean(name, ENTRIES)}", f"known: {', '.join(ENTRIES)}; or a folder by path"
-        )
+        hint = f"known: {', '.join(ENTRIES)}; or a folder by path"
+        raise UsageError(f"unknown dataset {name!r}{did_you_mean(name, ENTRIES)}", hint)
     found = ENTRIES[name]
     if subset is None:
         return found

@@ -88,9 +88,8 @@ def read_cifar(path: Path) -> Found:
         raise DataError(f"{path}: lacks {', '.join(dict.fromkeys(missing))}", _HINT)
     counts = [len(x[stem]) for stem in _BATCHES]
     if len(set(counts[:-1])) > 1:
-        raise DataError(
-            f"{path}: its training batches have {', '.join(map(str, counts[:-1]))} rows; as many in each are expected"
-        )
+        told = ", ".join(map(str, counts[:-1]))
+        raise DataError(f"{path}: its training batches have {told} rows; as many in each are expected")
     train_x = np.empty((sum(counts[:-1]), *SHAPE), dtype=np.uint8)
     # One batch after the other leaves the memory, so that no more than one is there twice.
     for place, stem in zip(np.split(train_x, 5), _BATCHES, strict=False):

@@ -75,10 +75,8 @@ class TableEncoding:
         size = len(table) * sum(widths) * np.dtype(dtype).itemsize
         if size > LARGEST_MATRIX:
             widest = self.features[int(np.argmax(widths))].name
-            raise table.error(
-                f"its {len(table):,} rows would take {size / 2**30:.1f} GiB once encoded",
-                f"column {widest} alone has {max(widths):,} categories; drop the widest columns, or use fewer rows",
-            )
+            hint = f"column {widest} alone has {max(widths):,} categories; drop it, or use fewer rows"
+            raise table.error(f"its {len(table):,} rows would take {size / 2**30:.1f} GiB once encoded", hint)
         matrix = np.empty((len(table), sum(widths)), dtype=dtype)
         for feature, width, end in zip(self.features, widths, np.cumsum(widths), strict=True):
             values = feature.values(table)[:, None]
@@ -92,8 +90,9 @@ class TableEncoding:
             column = table.frame[feature.name]
             new = column.notna() & (feature.values(table) < 0)
             if feature.categories is not None and new.any():
-                lacks = f"{table.where(new)}, which the training rows lack: encoded as none of its {len(feature.categories):,} categories"
-                found.append(f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {lacks}")
+                has = f"{table.path}: column {feature.name} has {quoted(column[new].iloc[0])} {table.where(new)}"
+                as_what = f"encoded as none of its {len(feature.categories):,} categories"
+                found.append(f"{has}, which the training rows lack: {as_what}")
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,11 +133,9 @@ def fit_encoding(table: Table, rows: NDArray[np.intp], missing: str = "error") -
         counts = np.bincount(known, minlength=len(texts))
         categories = tuple(texts[place] for place in np.flatnonzero(counts))
         if len(categories) > MOST_CATEGORIES:
-            raise table.error(
-                f"column {name} has {len(categories):,} different texts, such as {quoted(categories[0])}; "
-                f"as categories at most {MOST_CATEGORIES:,} are taken",
-                f"drop it (drop: [{name}]), or turn its dates or names into numbers or groups",
-            )
+            told = f"column {name} has {len(categories):,} different texts, such as {quoted(categories[0])}"
+            hint = f"drop it (drop: [{name}]), or turn its dates or names into numbers or groups"
+            raise table.error(f"{told}; as categories at most {MOST_CATEGORIES:,} are taken", hint)
         features.append(Feature(name, categories, texts[int(np.argmax(counts))] if missing == "mean" else None))
     return TableEncoding(tuple(features))
 
@@ -147,10 +144,10 @@ def refuse_missing(table: Table, names: Sequence[str]) -> None:
     """Errors: DataError where one of these columns has a gap."""
     gaps = [name for name in names if table.frame[name].hasnans]
     if gaps:
-        others = (
-            f"; so have {len(gaps) - 1:,} other columns" if len(gaps) > 2 else f"; so has column {gaps[1]}" if gaps[1:] else ""
-        )
-        hint = "missing: drop leaves such rows out" + ("; missing: mean fills gaps" if gaps[0] in table.features else "")
+        others = f"; so has column {gaps[1]}" if gaps[1:] else ""
+        hint = "missing: drop leaves such rows out"
+        if gaps[0] in table.features:
+            hint += "; missing: mean fills gaps"
         if word := table.words.get(gaps[0]):
             hint += f"; where {word} is a value: {KEEP}"
         raise table.error(f"column {gaps[0]} has no value {table.where(table.frame[gaps[0]].isna())}{others}", hint)
@@ -182,7 +179,8 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
     numbers = column.dtype.kind == "f"
     if numbers and (column % 1 != 0).any():
         return Target("regression", (), column.to_numpy())
-    called = [_class(text, table) if numbers or text not in (classes or (text,)) else text for text in texts.cat.categories]
+    as_they_are = classes or (() if numbers else texts.cat.categories)
+    called = [text if text in as_they_are else _class(text, table) for text in texts.cat.categories]
     known = classes or sorted(set(called), key=int if numbers else None)
     position = {text: place for place, text in enumerate(known)}
     y = np.array([position.get(text, -1) for text in called], dtype=np.int64)[texts.cat.codes]
@@ -267,7 +265,8 @@ def encode(whole: RawSet, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding
     matrices = {part: encoding.apply(table) for part, table in whole.tables.items()}
     x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
     told = (notice for table in whole.tables.values() for notice in encoding.notices(table))
-    return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=(*whole.notices, *told)), encoding
+    notices = (*whole.notices, *told)
+    return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
 
 
 def _without_gaps(table: Table) -> Table:

@@ -70,10 +70,8 @@ class Pca:
             raise UsageError("features: pca, but all rows of the training part are equal")
         count = self.components or found
         if count > found:
-            raise UsageError(
-                f"features: {count} components, but the training part varies in {found} directions only",
-                f"set features.components to at most {found}, or null for all",
-            )
+            told = f"{count} components, but the training part varies in {found} directions only"
+            raise UsageError(f"features: {told}", f"set features.components to at most {found}, or null for all")
         variance, directions = variance[:count], directions[:, :count]
         largest = directions[np.abs(directions).argmax(axis=0), np.arange(count)]
         matrix = directions * np.where(largest < 0, -1.0, 1.0)

@@ -179,9 +179,8 @@ def _read(path: Path) -> _Pictures:
             pixels, notes = decode(content, where)
         except Unreadable as error:
             found.unreadable.add(parts)
-            found.told["pictures that cannot be read are left out"].append(
-                f"{'/'.join(parts)} ({foreign(content[:512]) or error})"
-            )
+            why = foreign(content[:512]) or error
+            found.told["pictures that cannot be read are left out"].append(f"{'/'.join(parts)} ({why})")
             continue
         for note in notes:
             found.told[note].append("/".join(parts))
@@ -189,11 +188,9 @@ def _read(path: Path) -> _Pictures:
         found.pixels[parts] = pixels
         first, expected = next(iter(found.pixels.items()))
         if pixels.shape[-2:] != expected.shape[-2:]:
-            (height, width), (rows, columns) = pixels.shape[-2:], expected.shape[-2:]
-            raise DataError(
-                f"{where} is {width} x {height} pixels, {printable('/'.join(first))} is {columns} x {rows}: one size is needed",
-                "scale or crop the pictures to one size first",
-            )
+            sizes = [" x ".join(map(str, one.shape[:-3:-1])) for one in (pixels, expected)]
+            told = f"{where} is {sizes[0]} pixels, {printable('/'.join(first))} is {sizes[1]}"
+            raise DataError(f"{told}: one size is needed", "scale or crop the pictures to one size first")
     return found
 
 
@@ -256,10 +253,8 @@ def _places(found: _Pictures) -> dict[Parts, Place]:
         options = {"train": "path", "validation": "validation", "test": "test_path"}
         root = found.path.joinpath(*keys[0][:start])
         hint = " and ".join(f"{options[part]}: {root / word}" for word, part in sorted(parts.items(), reverse=True) if part)
-        raise DataError(
-            f"{found.path}: of its folders {some(parts)} not each is one part of the set",
-            f"give the parts by {'' if found.path.is_dir() else 'unpacking it, then '}{hint}",
-        )
+        hint = f"give the parts by {'' if found.path.is_dir() else 'unpacking it, then '}{hint}"
+        raise DataError(f"{found.path}: of its folders {some(parts)} not each is one part of the set", hint)
     if stray := ["/".join(key) for key in keys if len(key) < start + 2 + deep]:
         raise DataError(f"{found.path}: {some(stray)} lies in no class's folder", _LAYOUT)
     if deep:

@@ -55,17 +55,14 @@ def load(
     """
     own = own or Own()
     whole = load_whole(name, path, progress, subset=subset, options=options, own=own, task=task)
-    if classes is not None:
-        whole = _keep(whole, classes)
+    whole = whole if classes is None else _keep(whole, classes)
     table = whole.tables.get("train")
-    if table is not None:
-        whole = ready_to_split(whole)
+    whole = whole if table is None else ready_to_split(whole)
     rows = _split(whole, name, validation, split, split_seed, test, own)
     notices = [*rows.notices]
     if path is not None and whole.official_validation and split == "stratified" and own.validation_path is None:
-        notices.append(
-            f"{whole.name} has a validation part of {whole.official_validation:,} rows of its own; split: official uses it"
-        )
+        told = f"has a validation part of {whole.official_validation:,} rows of its own; split: official uses it"
+        notices.append(f"{whole.name} {told}")
     train = rows.train
     if limit is not None:
         count = rows_of("limit", limit, len(train))
@@ -73,7 +70,8 @@ def load(
             raise UsageError("limit: 0 leaves no row to train on", "leave it out to train on all rows")
         train = draw(whole.train_y, train, count, stream(split_seed, Purpose.LIMIT), whole.task == "classification")
     whole, encoding = (whole, None) if table is None else encode(whole, train)
-    scale, divides, told = choose_scale(scale or usual_options(name, str(path), split)["scale"], whole, name is not None)
+    scale = scale or usual_options(name, str(path), split)["scale"]
+    scale, divides, scaling = choose_scale(scale, whole, name is not None)
     dataset = Dataset(
         name=whole.name,
         task=whole.task,
@@ -90,7 +88,7 @@ def load(
         encoding=encoding,
         target=own.target,
     )
-    return replace(dataset, notices=(*whole.notices, *notices, *told, *_lone_classes(dataset)))
+    return replace(dataset, notices=(*whole.notices, *notices, *scaling, *_lone_classes(dataset)))
 
 
 def _split(
@@ -109,9 +107,9 @@ def _split(
     return cut(split, whole, validation, split_seed, test)
 
 
-def _test(whole: RawSet, rows: Index | None) -> Part | None:
-    if rows is not None:
-        return Part(whole.train_x, whole.train_y, rows) if len(rows) else None
+def _test(whole: RawSet, rows: Index) -> Part | None:
+    if len(rows):
+        return Part(whole.train_x, whole.train_y, rows)
     if whole.test_x is None or whole.test_y is None:
         return None
     if not len(whole.test_y):
@@ -192,24 +190,18 @@ def load_whole(
 ) -> RawSet:
     """The whole set, memory-mapped from the cache; what is not there yet is made first. Exactly one of `name` and `path`.
 
-    Where the cache cannot be written the arrays are in memory and a notice says so. Tables are read anew. Errors: as `load`.
+    Tables are read anew. Errors: as `load`.
     """
     if (name is None) == (path is None):
         raise UsageError("dataset: give either a name or a path", f"known names: {', '.join(catalogue.names())}")
-    if path is not None and is_table(path):
-        return read_own_table(path, own or Own(), task)
     if name is None:
-        whole, problem = load_own(str(path), own or Own(), task)
-    else:
-        entry = sources.entry_of(name, subset)
-        if entry.form == "generated":
-            made: RawSet = synthetic.build(name, **(options or {}))
-            return made
-        whole, problem = sources.ready(entry, progress=progress)
-        if entry.subset is not None and subset is None and catalogue.entry(name).auto:
-            told = f"{name}: this is its subset {entry.subset}, {len(whole.train_y):,} rows; dataset.subset names another"
-            whole = replace(whole, notices=(*whole.notices, told))
-    if problem is None:
+        read = read_own_table if is_table(str(path)) else load_own
+        return read(str(path), own or Own(), task)
+    if catalogue.entry(name, subset).form == "generated":
+        return synthetic[name](**(options or {}))
+    entry = sources.entry_of(name, subset)
+    whole = sources.ready(entry, progress=progress)
+    if entry.subset is None or subset is not None or not catalogue.entry(name).auto:
         return whole
-    notice = f"{problem.message}; {whole.name} stays in memory and is read from its source again at the next start"
-    return replace(whole, notices=(*whole.notices, notice))
+    told = f"{name}: this is its subset {entry.subset}, {len(whole.train_y):,} rows; dataset.subset names another"
+    return replace(whole, notices=(*whole.notices, told))

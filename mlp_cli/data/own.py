@@ -16,7 +16,7 @@ from mlp_cli.data.arrays import assemble, read_npy, with_classes
 from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
 from mlp_cli.data.streams import reading, some
-from mlp_cli.errors import DataError, RunError, cause_of
+from mlp_cli.errors import DataError, cause_of
 
 _STAMPED = 64
 _RULES = "rules 2"
@@ -87,8 +87,8 @@ def resolved(path: str | Path) -> Path:
     return found
 
 
-def load_own(path: str | Path, own: Own, task: Task | None) -> tuple[RawSet, RunError | None]:
-    """The whole set, which is no table, and why the cache could not be written, if so.
+def load_own(path: str | Path, own: Own, task: Task | None) -> RawSet:
+    """The whole set, which is no table, from the cache where that has it (see `cache.cached`).
 
     task: regression where the config's loss asks for it; else labels decide. A validation part of its own path comes last in the
     training rows, and `official_validation` counts it. Errors: DataError, UsageError.
@@ -112,9 +112,7 @@ def load_own(path: str | Path, own: Own, task: Task | None) -> tuple[RawSet, Run
         if not raw.classes or (task == "regression" and raw.classes == tuple(map(str, range(len(raw.classes))))):
             raw = with_classes(raw, task, str(main))
         if origin() != before:
-            raise DataError(
-                f"{main}: its files changed while they were read", "run the same command again once they are complete"
-            )
+            raise DataError(f"{main}: its files changed while they were read", "run it again once they are complete")
         source = f"{'folder' if main.is_dir() else 'file'} {text_of(main)}"
         return replace(raw, name=set_name(main), sha256=arrays_sha256(raw.arrays()), source=source)
 
@@ -159,15 +157,13 @@ def _read(path: Path, labels: Path | None) -> Found:
 
 def _with_part(found: Found, role: str, more: Found, where: Path) -> Found:
     """What was found, with the training part of another file as its test or validation part; classes are matched by their names."""
+    key = "test_path" if role == "test" else "validation"
     if f"{role}_x" in found.arrays:
         hint = "remove test_path" if role == "test" else "use split: official, or remove the path under validation"
         raise DataError(f"{where}: has a {role} part of its own", hint)
     if others := [part for part in ("validation", "test") if f"{part}_x" in more.arrays]:
-        raise DataError(
-            f"the file under {role}_path has a {others[0]} part as well",
-            f"give a file with a single part, as x and y, under {'test_path' if role == 'test' else 'validation'}",
-        )
-    part = assemble(more, f"the file under {role}_path")
+        raise DataError(f"the file under {key} has a {others[0]} part as well", f"give {key} one part alone, as x and y")
+    part = assemble(more, f"the file under {key}")
     y, names, notices = part.train_y, list(part.classes), (*found.notices, *more.notices)
     if found.classes or names:
         number = {name: at for at, name in enumerate(found.classes)} or {name: int(name) for name in names if name.isdecimal()}
@@ -179,9 +175,7 @@ def _with_part(found: Found, role: str, more: Found, where: Path) -> Found:
                 notices += (f"the labels of the {role} part are taken as numbers of the classes: 0 is {found.classes[0]}",)
         if not number.keys() >= set(names):
             known = found.classes or [f"{label:g}" for label in np.unique(found.arrays["train_y"])]
-            raise DataError(
-                f"the {role} part has the classes {some(names)}, and {where} has {some(known)}",
-                "call the classes alike in both, or number them alike",
-            )
+            hint = "call the classes alike in both, or number them alike"
+            raise DataError(f"the {role} part has the classes {some(names)}, and {where} has {some(known)}", hint)
         y = np.array([number[name] for name in names])[y]
     return Found(found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}, found.classes, notices)

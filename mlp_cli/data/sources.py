@@ -34,7 +34,7 @@ from mlp_cli.data.dataset import Array, RawSet, arrays_sha256
 from mlp_cli.data.formats import Found
 from mlp_cli.data.images import read_images
 from mlp_cli.data.streams import members, open_file, reading
-from mlp_cli.errors import DataError, RunError, UsageError, cause_of
+from mlp_cli.errors import DataError, UsageError, cause_of
 
 SYSTEM_FOLDERS = (Path("/usr/share"), Path("/usr/local/share"))
 TIMEOUT = 10.0
@@ -92,14 +92,13 @@ def _origin(entry: Entry) -> list[str]:
     return [file.sha256 or str(file.packed_sha256) for file in entry.files]
 
 
-def ready(entry: Entry, from_folder: Path | None = None, progress: bool = False) -> tuple[RawSet, RunError | None]:
-    """The set, memory-mapped from the cache, and why the cache could not be written, if so; its arrays are then in memory.
+def ready(entry: Entry, from_folder: Path | None = None, progress: bool = False, must: bool = False) -> RawSet:
+    """The set, memory-mapped from the cache (see `cache.cached`, also for `must`). Errors: DataError (see `obtain`), RunError.
 
     from_folder: take it from there and nowhere else, even if it is ready. progress: whether downloads draw a bar on stderr.
-    Errors: DataError (see `obtain`).
     """
     make = partial(obtain, entry, from_folder, progress)
-    return cache.cached(entry.key, _origin(entry), make, renew=from_folder is not None)
+    return cache.cached(entry.key, _origin(entry), make, renew=from_folder is not None, must=must)
 
 
 def fetch(
@@ -114,10 +113,8 @@ def fetch(
         raise UsageError(f"{name} is {state(catalogue.entry(name))}: there is nothing to fetch")
     entry = entry_of(name, subset)
     already = from_dir is None and cache.open_ready(entry.key, _origin(entry)) is not None
-    whole, problem = ready(entry, None if from_dir is None else Path(from_dir).expanduser(), progress)
-    if problem is not None:
-        raise problem
-    return entry, whole, already
+    folder = None if from_dir is None else Path(from_dir).expanduser()
+    return entry, ready(entry, folder, progress, must=True), already
 
 
 def _folders(entry: Entry) -> Iterator[tuple[str, Path, bool]]:
@@ -257,10 +254,7 @@ def _good_copy(entry: Entry, file: File, folder: Path, problems: list[str]) -> A
     """The array in the first good copy of a file, if there is one; adds to `problems` what is wrong with others."""
     for path in copies(file, folder):
         try:
-            _check_packed(file, path)
-            array = read_idx(path)
-            _check_array(entry, file, array, path)
-            return array
+            return _read_file(entry, file, path)
         except _OtherSet:
             raise
         except DataError as error:
@@ -268,21 +262,32 @@ def _good_copy(entry: Entry, file: File, folder: Path, problems: list[str]) -> A
     return None
 
 
+def _read_file(entry: Entry, file: File, path: Path) -> Array:
+    """The array of an official IDX file. Errors: DataError where the file at `path` is another one, or is broken."""
+    _check_packed(file, path)
+    array = read_idx(path)
+    _check_array(entry, file, array, path)
+    return array
+
+
 def _check_packed(file: File, path: Path) -> None:
     """Errors: DataError where a file of which only the packed form has a published hash is not that one, byte by byte."""
     if file.packed_sha256 is None:
         return
     if not path.name.endswith(file.packing):
-        raise DataError(
-            f"{path}: cannot be checked, since only {file.packed_name} has a published hash; "
-            f"dataset: {{path: {path.parent}}} takes it as it is"
-        )
+        told = f"cannot be checked, since only {file.packed_name} has a published hash"
+        raise DataError(f"{path}: {told}; dataset: {{path: {path.parent}}} takes it as it is")
     with reading(str(path)):
         content = np.memmap(path, np.uint8, "r")
-    sha256 = hashlib.sha256(content.data).hexdigest()
-    if sha256 != file.packed_sha256:
-        told = f"{file.packed_bytes:,} bytes, SHA-256 {file.packed_sha256[:12]}… are expected"
-        raise DataError(f"{path}: not the official file: it has {len(content):,} bytes, SHA-256 {sha256[:12]}…; {told}")
+    what = f"it has {len(content):,} bytes, where {file.packed_bytes:,} are expected,"
+    _expect(path, what, hashlib.sha256(content.data).hexdigest(), file.packed_sha256)
+
+
+def _expect(path: Path, what: str, sha256: str, expected: str) -> None:
+    """Errors: DataError where the content of a file, or what of it is named, is not the official one."""
+    if sha256 != expected:
+        told = f"{what} and SHA-256 {sha256[:12]}…, where {expected[:12]}… is expected"
+        raise DataError(f"{path}: not the official file: {told}")
 
 
 def _check_array(entry: Entry, file: File, array: Array, path: Path) -> None:
@@ -290,11 +295,10 @@ def _check_array(entry: Entry, file: File, array: Array, path: Path) -> None:
     digest = hashlib.sha256(idx_header(array) if array.dtype == np.uint8 else b"")
     digest.update(array.data)
     sha256 = digest.hexdigest()
-    if file.sha256 not in (None, sha256):
-        if owner := catalogue.owner_of(sha256):
-            raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
-        told = f"its {file.role} {array.shape} has SHA-256 {sha256[:12]}…, {str(file.sha256)[:12]}… is expected"
-        raise DataError(f"{path}: not the official file of {entry.name}: {told}")
+    owner = catalogue.owner_of(sha256)
+    if owner not in (None, entry.name):
+        raise _OtherSet(f"{path}: belongs to {owner}, not to {entry.name} (the names are the same)")
+    _expect(path, f"its {file.role} has the shape {array.shape}", sha256, file.sha256 or sha256)
 
 
 def _read_keras(entry: Entry, path: Path) -> Found:
@@ -308,10 +312,7 @@ def _read_cifar10(entry: Entry, place: Path) -> Found:
     found = read_cifar(place)
     for part, role, wanted in (("training", "train", TRAIN_SHA256), ("test", "test", TEST_SHA256)):
         x, y = found.arrays[f"{role}_x"], found.arrays[f"{role}_y"]
-        if content_sha256(x.reshape(len(x), -1), y) != wanted:
-            raise DataError(
-                f"{place}: its {part} batches are not the official ones; dataset: {{path: {place}}} takes them as they are"
-            )
+        _expect(place, f"its {part} batches have {len(x):,} rows", content_sha256(x.reshape(len(x), -1), y), wanted)
     return found
 
 
@@ -340,8 +341,7 @@ def _read_digits(entry: Entry, place: Path) -> Found:
     after the first 1,500 are it."""
     with open_file(place) as stream:
         table = bytes(stream.read())
-    if hashlib.sha256(table).hexdigest() != entry.files[0].sha256:
-        raise DataError(f"{place}: not the official file of {entry.name}")
+    _expect(place, f"it has {len(table):,} bytes", hashlib.sha256(table).hexdigest(), str(entry.files[0].sha256))
     values = np.array([line.split(b",") for line in table.split()], dtype=np.uint8)
     arrays: dict[str, Array] = {}
     for part, rows in (("train", values[: entry.train]), ("test", values[entry.train :])):
@@ -399,12 +399,11 @@ def _retrieve(entry: Entry, file: File, mirror: str, room: Path, progress: bool)
             what = f"HTTP status {status}" if status else f"no connection ({_cause(error)})"
             broken_off = status >= 500 or "Connection broken" in str(error)
             raise (DataError if broken_off else Absent)(f"{name}: {what}") from error
-    problems: list[str] = []
     try:
         if file.role == "archive":
             _check_packed(file, path)
-        elif _good_copy(entry, file, room, problems) is None:
-            raise DataError("; ".join(problems))
+        else:
+            _read_file(entry, file, path)
     except DataError:
         path.unlink()
         raise
@@ -455,8 +454,7 @@ def _program(name: str) -> str:
 
 
 def _only(folder: Path, pattern: str, command: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
+    if len(found := list(folder.glob(pattern))) != 1:
         raise DataError(f"{command} reported success but left {len(found)} files {pattern}")
     return found[0]
 

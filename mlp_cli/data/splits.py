@@ -32,14 +32,14 @@ _NEAR = 0.1
 
 @dataclass(frozen=True)
 class Rows:
-    """Row numbers of the training arrays, ascending; validation may be empty. notices: what a user should be told of the split.
+    """Row numbers of the training arrays, ascending. notices: what a user should be told of the split.
 
-    test: None, or from a split also empty, where the test rows are those of the test arrays.
+    validation may be empty, and so may test, where the test rows are those of the test arrays.
     """
 
     train: Index
     validation: Index
-    test: Index | None = None
+    test: Index
     notices: tuple[str, ...] = field(default=(), kw_only=True)
 
 
@@ -55,47 +55,46 @@ def cut(name: str, whole: RawSet, validation: Amount | None, split_seed: int, te
     Errors: UsageError where the amounts do not fit each other or the split, and where a part that is asked for stays empty.
     """
     total = len(whole.train_y)
-    own = whole.official_validation if name == "official" else PRESET_VALIDATION.get(name)
-    if own is None and name != "official":
-        counts = sizes(whole, validation, test)
-        rows = splits[name](whole, counts, split_seed)
-        notices = (*rows.notices, *_differences(name, whole, rows, counts))
-        return replace(rows, test=rows.test if counts[2] else None, notices=notices)
-    if test:
-        raise UsageError(f"test: {test} does not go with split: {name}", "leave test out, or use split: stratified or last")
+    if name == "official" or name in PRESET_VALIDATION:
+        if test:
+            raise UsageError(f"test: {test} does not go with split: {name}", "leave test out, or use split: stratified or last")
+        count = _preset(name, whole, validation)
+        return splits[name](whole, (total - count, count, 0), split_seed)
+    count, held_out = rows_of("validation", validation or 0, total), rows_of("test", test or 0, total)
+    if count + held_out >= total:
+        told = f"validation: {validation}" + (f" and test: {test} together" if test else "")
+        leaves = f"{told} leave{'' if test else 's'} no row to train on"
+        raise UsageError(f"{leaves}; the training part of {whole.name} has {total:,}", f"use at most {total - 1} in all")
+    counts = (total - count - held_out, count, held_out)
+    rows = splits[name](whole, counts, split_seed)
+    notices = list(rows.notices)
+    parts = {"training": rows.train, "validation": rows.validation, "test": rows.test}
+    for wanted, (part, found) in zip(counts, parts.items(), strict=True):
+        if wanted and not len(found):
+            told = f"split: {name} leaves the {part} part of {whole.name} empty, where {wanted:,} rows were asked for"
+            hint = "ask for larger parts, or use split: last"
+            raise UsageError(f"{told}: the rows that have to stay together are too many", hint)
+        if not _is_near(len(found), wanted):
+            told = f"the {part} part has {len(found):,} rows, {wanted:,} were asked for"
+            notices.append(f"{told}: rows that belong together stay together")
+    return replace(rows, notices=tuple(notices))
+
+
+def _preset(name: str, whole: RawSet, validation: Amount | None) -> int:
+    """How many rows a split sets aside that has a size of its own. Errors: UsageError where another one is asked for."""
+    total = len(whole.train_y)
+    own = whole.official_validation if name == "official" else PRESET_VALIDATION[name]
     if own is None:
         raise UsageError(f"split: official, but {whole.name} has no validation part of its own", "use split: stratified or last")
     if name == "official" and own in (0, total):
-        raise UsageError(
-            f"the {'training' if own else 'validation'} part of {whole.name} has no row of the classes that are kept"
-        )
-    final = name == "vu" and validation == 0
-    if validation is not None and not final and rows_of("validation", validation, total) != own:
-        raise UsageError(
-            f"validation: {validation}, but split: {name} of {whole.name} sets {own:,} rows aside",
-            "leave validation out, or use another split",
-        )
-    count = 0 if final else own
-    rows = splits[name](whole, (total - count, count, 0), split_seed)
-    return rows if rows.test is not None and len(rows.test) else replace(rows, test=None)
-
-
-def _differences(name: str, whole: RawSet, rows: Rows, counts: Sizes) -> list[str]:
-    """What to tell of parts that are not as large as was asked. Errors: UsageError where one is empty."""
-    told = []
-    found = (rows.train, rows.validation, rows.test)
-    for part, size, wanted in zip(
-        ("training", "validation", "test"), (0 if rows is None else len(rows) for rows in found), counts, strict=True
-    ):
-        if wanted and not size:
-            raise UsageError(
-                f"split: {name} leaves the {part} part of {whole.name} empty, where {wanted:,} rows were asked for: "
-                "the rows that have to stay together are too many",
-                "ask for larger parts, or use split: last",
-            )
-        if not _is_near(size, wanted):
-            told.append(f"the {part} part has {size:,} rows, {wanted:,} were asked for: rows that belong together stay together")
-    return told
+        part = "training" if own else "validation"
+        raise UsageError(f"the {part} part of {whole.name} has no row of the classes that are kept")
+    if name == "vu" and validation == 0:
+        return 0
+    if validation is not None and rows_of("validation", validation, total) != own:
+        told = f"split: {name} of {whole.name} sets {own:,} rows aside"
+        raise UsageError(f"validation: {validation}, but {told}", "leave validation out, or use another split")
+    return own
 
 
 def _is_near(size: int, wanted: int) -> bool:
@@ -112,7 +111,7 @@ def stratified(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     by_class = whole.task == "classification"
     if not counts[2]:
         chosen = draw(whole.train_y, np.arange(total), counts[1], stream(split_seed, Purpose.SPLIT), by_class)
-        return Rows(np.setdiff1d(np.arange(total), chosen, assume_unique=True), chosen)
+        return Rows(np.setdiff1d(np.arange(total), chosen, assume_unique=True), chosen, chosen[:0])
     y = whole.train_y if by_class else np.zeros(total, dtype=np.int64)
     groups = equal_rows(whole.train_x)
     parts = together(groups, y[groups], counts, split_seed)
@@ -164,10 +163,8 @@ def time(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
 def vu(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """The last 5,000 of 60,000 rows, as in Deep Learning at VU Amsterdam; `validation: 0` trains on all, for the final run."""
     if len(whole.train_y) != _VU_ROWS:
-        raise UsageError(
-            f"split: vu cuts {_VU_ROWS:,} training rows into 55,000 and 5,000, but there are {len(whole.train_y):,}",
-            "use split: last with a validation count of your own",
-        )
+        told = f"split: vu cuts {_VU_ROWS:,} training rows into 55,000 and 5,000, but there are {len(whole.train_y):,}"
+        raise UsageError(told, "use split: last with a validation count of your own")
     return last(whole, counts, split_seed)
 
 
@@ -189,10 +186,8 @@ def _ece421(name: str, whole: RawSet, train: int, count: int) -> Rows:
     if whole.test_x is not None:
         raise UsageError(f"split: {name} cuts a test part off, but {whole.name} has one of its own", hint)
     if rows <= train + count:
-        raise UsageError(
-            f"split: {name} takes {train:,} rows to train, {count:,} to validate and the rest to test, but there are only {rows:,}",
-            hint,
-        )
+        told = f"{train:,} rows to train, {count:,} to validate and the rest to test"
+        raise UsageError(f"split: {name} takes {told}, but there are only {rows:,}", hint)
     # The program shuffles with NumPy's global generator; one of our own with its seed gives the same order.
     order = np.arange(rows)
     np.random.RandomState(_ECE421_SEED).shuffle(order)
@@ -219,22 +214,6 @@ def rows_of(key: str, amount: Amount, total: int) -> int:
     return count
 
 
-def sizes(whole: RawSet, validation: Amount | None, test: Amount | None) -> Sizes:
-    """How many of the training rows are left to train on, and set aside for validation and for testing; None is 0.
-
-    Errors: UsageError with the numbers if none is left to train on.
-    """
-    total = len(whole.train_y)
-    count, held_out = rows_of("validation", validation or 0, total), rows_of("test", test or 0, total)
-    if count + held_out >= total:
-        told = f"validation: {validation}" + (f" and test: {test} together" if test else "")
-        raise UsageError(
-            f"{told} leave{'' if test else 's'} no row to train on; the training part of {whole.name} has {total:,}",
-            f"use at most {total - 1}" + (" in all" if test else ""),
-        )
-    return total - count - held_out, count, held_out
-
-
 def draw(y: Array, rows: Index, count: int, generator: Generator, by_class: bool) -> Index:
     """`count` of the given rows, ascending, drawn without replacement; by_class: each class in its share (largest remainder).
 
@@ -255,10 +234,8 @@ def draw(y: Array, rows: Index, count: int, generator: Generator, by_class: bool
 def equal_rows(x: Array) -> Index:
     """For each row of x (N, D) the number of the first row with the same bytes, (N,) intp."""
     first: dict[bytes, int] = {}
-    plain = np.ascontiguousarray(x)
-    return np.array(
-        [first.setdefault(hashlib.blake2b(row.data, digest_size=16).digest(), at) for at, row in enumerate(plain)], dtype=np.intp
-    )
+    digests = (hashlib.blake2b(row.data, digest_size=16).digest() for row in np.ascontiguousarray(x))
+    return np.array([first.setdefault(digest, at) for at, digest in enumerate(digests)], dtype=np.intp)
 
 
 def together(groups: Index, strata: Counts, counts: tuple[int, ...], split_seed: int) -> list[Index]:

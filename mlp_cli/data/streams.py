@@ -43,6 +43,12 @@ _DAMAGE = (
     # Over nonsense in the headers of an archive; the first also over an encrypted member.
     *(RuntimeError, struct.error, ValueError, OverflowError, LookupError),
 )
+_FOREIGN = {
+    rb"version https://git-lfs": "a Git LFS pointer, not the data",
+    rb"((\.\./)*\.git)?/annex/objects/": "a git-annex pointer, not the data",
+    rb"<(!doctype|html|head|body)": "starts with {}: an HTML page saved in place of the data",
+    rb"<\?xml": "starts with {}: a server's message saved in place of the data",
+}
 _HINT = "get the file again; if it came with a clone, `git lfs pull` replaces a Git LFS pointer by the data"
 
 
@@ -269,15 +275,8 @@ def foreign(head: bytes) -> str | None:
     if not head:
         return "an empty file"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the data"
-    if re.match(rb"((\.\./)*\.git)?/annex/objects/", text):
-        return "a git-annex pointer, not the data"
-    if text.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        return f"starts with {_start(head)}: an HTML page saved in place of the data"
-    if text.startswith(b"<?xml"):
-        return f"starts with {_start(head)}: a server's message saved in place of the data"
-    return None
+    told = next((what for start, what in _FOREIGN.items() if re.match(start, text)), None)
+    return told and told.format(_start(head))
 
 
 def _start(head: bytes) -> str:

@@ -58,11 +58,7 @@ def blobs(
     data_seed: DataSeed = 0,
 ) -> RawSet:
     """One round cloud a class; the centres are spaced evenly on the unit circle."""
-
-    def place(y: Labels, generator: Generator) -> Points:
-        return _polar(1.0, y / class_count)
-
-    return _drawn("blobs", class_count, (rows, test_rows), place, noise, data_seed)
+    return _drawn("blobs", class_count, (rows, test_rows), lambda y, _: _polar(1.0, y / class_count), noise, data_seed)
 
 
 @synthetic.register

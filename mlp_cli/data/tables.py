@@ -116,7 +116,9 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
     import pandas
 
     file = _ParquetFile(path, own.read) if path.suffix.lower() == ".parquet" else _TextFile(path, own.read)
-    kinds = {} if like is None else {each.name: "numbers" if each.categories is None else "texts" for each in like.features}
+    kinds = {}
+    for each in like.features if like is not None else ():
+        kinds[each.name] = "numbers" if each.categories is None else "texts"
     special = [name for name in (own.target, own.groups, own.order) if name is not None]
     asked = {"": kinds, "target": [own.target], "categorical": own.categorical}
     columns = f"columns: {listed(file.names)}"
@@ -132,10 +134,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
                 raise DataError(f"{path}: column {name} is the target and is in {key} as well", f"take it out of {key}")
     features = list(kinds or (name for name in file.names if name not in special and name not in own.drop))
     if unnamed := [name for name in features if name in file.unnamed and not kinds]:
-        raise DataError(
-            f"{path}: column {unnamed[0].removeprefix('column_')} has no name in the header",
-            f"name it, or leave it out with drop: [{unnamed[0]}]; pandas writes its row numbers so",
-        )
+        hint = f"name it, or leave it out with drop: [{unnamed[0]}]; pandas writes its row numbers so"
+        raise DataError(f"{path}: column {unnamed[0].removeprefix('column_')} has no name in the header", hint)
     if not features:
         raise DataError(f"{path}: has no column to learn from", columns)
     wanted = list(dict.fromkeys((*features, *special)))
@@ -170,24 +170,25 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
         codes = [text for text in texts if _CODE.fullmatch(text)]
         way = _way(bad, table.own.read)
         wish = kind == "texts" or (not kind and name in table.own.categorical)
-        if wish or (not kind and (codes or (len(bad) == len(texts) > 0 and not way))):
-            told = f"holds {table.words[name]}, taken for a missing value; {KEEP} makes it a value" if name in table.words else ""
+        none = len(bad) == len(texts) > 0
+        if wish or (not kind and (codes or (none and not way))):
+            told = ""
             if codes and not wish:
-                told = (
-                    f"holds {quoted(codes[0])} {table.where(column == codes[0])}: leading zeros, so its cells are taken as texts"
-                )
+                at = table.where(column == codes[0])
+                told = f"{quoted(codes[0])} {at}: leading zeros, so its cells are taken as texts"
             elif not wish and all(map(_AMOUNT.match, texts)):
-                told = f"holds {quoted(bad[0])} {table.where(column == bad[0])}: no plain numbers, so {len(texts):,} categories"
-            return column, f"{table.path}: column {name} {told}" if told else ""
+                at = table.where(column == bad[0])
+                told = f"{quoted(bad[0])} {at}: no plain numbers, so {len(texts):,} categories"
+            elif word := table.words.get(name):
+                told = f"{word}, taken for a missing value; {KEEP} makes it a value"
+            return column, f"{table.path}: column {name} holds {told}" if told else ""
         if bad:
             rows = column.isin(bad)
             text = column[rows].iloc[0]
             ways = [f"for a missing value read: {{na_values: [{quoted(text)}]}}", "" if kind else f"categorical: [{name}]"]
             ways.append("" if kind or name == table.own.target else f"drop: [{name}]")
-            raise table.error(
-                f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number",
-                way or "; ".join(filter(None, ["mend it", *ways])),
-            )
+            hint = way or "; ".join(filter(None, ["mend it", *ways]))
+            raise table.error(f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number", hint)
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)
     rows = column.abs() > LARGEST_NUMBER
     if rows.any():
@@ -199,11 +200,14 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
 
 def _way(texts: Sequence[str], read: Read) -> str:
     """How these texts can be read as numbers; nothing where they cannot."""
+    if not texts:
+        return ""
     comma, point = (",", ".") if read.decimal == "." else (".", ",")
     for mark in (comma, " ", "'", "_"):
-        if texts and all(re.fullmatch(rf"[+-]?\d{{1,3}}({re.escape(mark)}\d{{3}})+(\{point}\d*)?", text) for text in texts):
+        grouped = re.compile(rf"[+-]?\d{{1,3}}({re.escape(mark)}\d{{3}})+(\{point}\d*)?")
+        if all(map(grouped.fullmatch, texts)):
             return f'where {mark!r} groups thousands: read: {{thousands: "{mark}"}}'
-    if texts and all(re.fullmatch(rf"[+-]?\d*\{comma}\d+", text) for text in texts):
+    if all(map(re.compile(rf"[+-]?\d*\{comma}\d+").fullmatch, texts)):
         return f'where {comma!r} is the decimal point: read: {{decimal: "{comma}"}}'
     return ""
 
@@ -251,7 +255,8 @@ class _TextFile:
         self.path, self.read = path, read
         self.content, limit = _content(path, read.encoding)
         first = read.header if isinstance(read.header, int) else 0
-        self.sep = read.sep or ("\t" if re.search(r"\.(tsv|tab)(\.(gz|xz|zip))?$", path.name.lower()) else self._sniff(first))
+        by_tabs = re.search(r"\.(tsv|tab)(\.(gz|xz|zip))?$", path.name.lower())
+        self.sep = read.sep or ("\t" if by_tabs else self._sniff(first))
         if self.sep in (" ", r"\s+"):
             plain = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", self.content)
             self.sep, self.content = "\t", re.sub(rb'("[^"]*")|[ \t]+', lambda found: found[1] or b"\t", plain)
@@ -273,10 +278,8 @@ class _TextFile:
         lines = [line] if read.header == "none" else []
         for line, count, _, _ in rows:
             if count != width:
-                reason = f"line {line} has {counted(count, 'field')}, and the header has {width:,}"
-                raise self.error(
-                    reason, "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"
-                )
+                hint = "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"
+                raise self.error(f"line {line} has {counted(count, 'field')}, and the header has {width:,}", hint)
             lines.append(line)
         if not lines:
             raise self.error("has a header and no rows")
@@ -312,9 +315,8 @@ class _TextFile:
         except (ValueError, OverflowError) as error:
             raise self.error(f"cannot be parsed ({str(error).strip().lower()})") from error
         if len(frame) != len(self.places):
-            raise self.error(
-                f"has {len(self.places):,} rows by its lines, {len(frame):,} as parsed: mend its quotes and line ends"
-            )
+            told = f"has {len(self.places):,} rows by its lines, {len(frame):,} as parsed"
+            raise self.error(f"{told}: mend its quotes and line ends")
         return frame
 
     def _rows(self, sep: str) -> Iterator[tuple[int, int, int, bytes]]:
@@ -329,10 +331,10 @@ class _TextFile:
                 text = self.content[start : content.tell()]
                 lines = text.splitlines()
                 # Two quotes that make one row of several which were rows by themselves.
-                if text.count(b'"') == 2 and width > 1 < len(lines) and all(each.count(mark) == width - 1 for each in lines):
-                    raise self.error(
-                        f"line {line} opens a quote that swallows the rows up to line {line + len(lines) - 1}", "close it"
-                    )
+                alike = all(each.count(mark) == width - 1 for each in lines)
+                if text.count(b'"') == 2 and width > 1 < len(lines) and alike:
+                    up_to = line + len(lines) - 1
+                    raise self.error(f"line {line} opens a quote that swallows the rows up to line {up_to}", "close it")
             if text.strip(b" \r\n"):
                 yield line, width, content.tell(), text
             line += text.count(b"\n")
@@ -363,11 +365,12 @@ class _TextFile:
                 found.append(0)
         alike = [sep for sep, found in widths.items() if len(set(found)) == 1 and found[0] > 1]
         if len(alike) > 1:
-            raise self.error(
-                f"both {alike[0]!r} and {alike[1]!r} cut its first lines alike", f"say which: read: {{sep: {alike[0]!r}}}"
-            )
+            hint = f"say which: read: {{sep: {alike[0]!r}}}"
+            raise self.error(f"both {alike[0]!r} and {alike[1]!r} cut its first lines alike", hint)
         # Where none does, the check of the rows says which line is odd.
-        return alike[0] if alike else max(widths, key=lambda sep: (widths[sep][:1] > [1], max(widths[sep], default=0)))
+        if alike:
+            return alike[0]
+        return max(widths, key=lambda sep: (widths[sep][:1] > [1], max(widths[sep], default=0)))
 
     def error(self, reason: str, hint: str | None = None) -> DataError:
         return DataError(f"{self.path}: {reason}", hint)

@@ -57,15 +57,12 @@ def check_targets(kind: str, dataset: Dataset) -> None:
     squares overflow. Errors: DataError."""
     for name, y in {name: part.y[part.index] for name, part in dataset.parts().items()}.items():
         if kind == "log" and y.min() <= 0:
-            raise DataError(
-                f"{dataset.name}: target_scale: log needs positive targets, and one of the {name} part is {y.min():g}",
-                "write target_scale: standard",
-            )
+            told = f"log needs positive targets, and one of the {name} part is {y.min():g}"
+            raise DataError(f"{dataset.name}: target_scale: {told}", "write target_scale: standard")
         if np.abs(y).max() > _LARGEST[kind]:
-            raise DataError(
-                f"{dataset.name}: a target of the {name} part is {np.abs(y).max():g}; its square is too large a number",
-                "write target_scale: standard" if kind == "none" else "give the targets in another unit",
-            )
+            hint = "write target_scale: standard" if kind == "none" else "give the targets in another unit"
+            told = f"a target of the {name} part is {np.abs(y).max():g}; its square is too large a number"
+            raise DataError(f"{dataset.name}: {told}", hint)
 
 
 def fit_targets(kind: str, dataset: Dataset, degree: int) -> TargetScale:

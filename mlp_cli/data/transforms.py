@@ -101,9 +101,11 @@ def choose_scale(scale: str | None, whole: RawSet, known: bool) -> tuple[str, bo
     divides = least >= 0 and 128 <= most <= 255 and all((rows == np.round(rows)).all() for rows in _rows_of(arrays))
     scale = scale or ("unit" if within or divides else "standard")
     if scale in _DIVISORS and max(-least, most) > float(np.finfo(np.float32).max):
-        raise DataError(f"scale: {scale}: {whole.name} has inputs from {least:g} to {most:g}, which float32 cannot hold", _OTHERS)
+        told = f"{whole.name} has inputs from {least:g} to {most:g}, which float32 cannot hold"
+        raise DataError(f"scale: {scale}: {told}", _OTHERS)
     if scale in ("unit", "256") and not (within or divides):
-        raise UsageError(f"scale: {scale} divides bytes, and the inputs of {whole.name} go from {least:g} to {most:g}", _OTHERS)
+        told = f"the inputs of {whole.name} go from {least:g} to {most:g}"
+        raise UsageError(f"scale: {scale} divides bytes, and {told}", _OTHERS)
     notices = (f"the inputs of {whole.name} are bytes of 0 and 1, which scale: {scale} leaves as they are",)
     return scale, divides, notices if is_bytes and scale in ("unit", "256") else ()
 
@@ -120,10 +122,8 @@ def _standard_channel(part: Part, shape: tuple[int, ...]) -> Pair:
     """Each channel as a whole to mean 0 and standard deviation 1 (with n)."""
     first, last = (len(shape) == 3 and shape[end] in _CHANNELS for end in (0, -1))
     if len(shape) == 3 and first == last:
-        raise UsageError(
-            f"scale: standard_channel: images {shape} have their channels nowhere or twice; 1, 3 or 4 are looked for at either end",
-            "use scale: standard",
-        )
+        told = f"images {shape} have their channels nowhere or twice; 1, 3 or 4 are looked for at either end"
+        raise UsageError(f"scale: standard_channel: {told}", "use scale: standard")
     channels = shape[0] if first else shape[-1] if last else 1
     plane = part.x.shape[1] // channels
     view, axes = ((plane, channels), (0, 1)) if last else ((channels, plane), (0, 2))

@@ -170,10 +170,19 @@ class ActivationLayer(Layer):
         self.name = f"{snake_case(type(self.function).__name__)}_{number}"
         self._out_memory, self._values_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
         self._mask_memory = RowBuffer(inputs, np.bool_)
+        self._more_memory = RowBuffer(inputs, dtype) if self.function.uses_input else self._values_memory
+        self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in self.function.parameters)
         return inputs
 
+    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        names = [parameter.name for parameter in self.parameters]
+        self.function.bind(*(theta[name] for name in names), *(gradients[name] for name in names))
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        self.function.initialize()
+
     def resize(self, rows: int) -> None:
-        self._scratch = Scratch(self._values_memory.view(rows), self._mask_memory.view(rows))
+        self._scratch = Scratch(*(memory.view(rows) for memory in (self._values_memory, self._mask_memory, self._more_memory)))
         if self.function.uses_input:
             self.output = self._out_memory.view(rows)
 
@@ -317,4 +326,99 @@ class BatchNorm(Layer):
         np.multiply(self._beta_grad, self._average[0], out=self._column)
         np.subtract(grad, self._column, out=grad)
         np.multiply(grad, self._factor, out=grad)
+        return grad
+
+
+class LayerNorm(Layer):
+    """Normalisation of each row over its units (Ba, Kiros and Hinton, 2016), with a trained scale gamma and shift beta.
+
+    It does the same in training and evaluation. The default epsilon is Keras's; PyTorch has 1e-5.
+    """
+
+    def __init__(
+        self, epsilon: Annotated[Positive, Doc("Added to the variance, so that no division is by zero.")] = 1e-3
+    ) -> None:
+        self.epsilon = epsilon
+
+    def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
+        super().attach(number, inputs, dtype)
+        self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in ("gamma", "beta"))
+        self._normal_memory, self._out_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
+        self._average = aligned_full(inputs, 1.0 / inputs, dtype)
+        return inputs
+
+    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        gamma, beta = (parameter.name for parameter in self.parameters)
+        self._gamma, self._gamma_grad = theta[gamma], gradients[gamma]
+        self._beta, self._beta_grad = theta[beta], gradients[beta]
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        self._gamma.fill(1.0)
+        self._beta.fill(0.0)
+
+    def resize(self, rows: int) -> None:
+        self._normal, self._out = self._normal_memory.view(rows), self._out_memory.view(rows)
+        self._ones = aligned_full(rows, 1.0, self._out.dtype)
+        self._mean, self._inverse = (aligned(rows, self._out.dtype) for _ in range(2))
+        self._mean_column, self._inverse_column = self._mean[:, None], self._inverse[:, None]
+
+    def forward(self, x: Array, training: bool) -> Array:
+        np.dot(x, self._average, out=self._mean)
+        np.subtract(x, self._mean_column, out=self._normal)
+        np.multiply(self._normal, self._normal, out=self._out)
+        np.dot(self._out, self._average, out=self._inverse)
+        np.add(self._inverse, self.epsilon, out=self._inverse)
+        np.sqrt(self._inverse, out=self._inverse)
+        np.divide(1.0, self._inverse, out=self._inverse)
+        np.multiply(self._normal, self._inverse_column, out=self._normal)
+        np.multiply(self._normal, self._gamma, out=self._out)
+        np.add(self._out, self._beta, out=self._out)
+        return self._out
+
+    def backward(self, grad: Array) -> Array | None:
+        # With n the normalised row and h = grad · gamma: dx = inverse · (h − mean(h) − n · mean(h · n)), means over the row.
+        np.dot(self._ones, grad, out=self._beta_grad)
+        np.multiply(grad, self._normal, out=self._out)
+        np.dot(self._ones, self._out, out=self._gamma_grad)
+        np.multiply(grad, self._gamma, out=grad)
+        np.multiply(grad, self._normal, out=self._out)
+        np.dot(self._out, self._average, out=self._mean)
+        np.multiply(self._normal, self._mean_column, out=self._out)
+        np.dot(grad, self._average, out=self._mean)
+        np.subtract(grad, self._mean_column, out=grad)
+        np.subtract(grad, self._out, out=grad)
+        np.multiply(grad, self._inverse_column, out=grad)
+        return grad
+
+
+class GaussianNoise(Layer):
+    """Adds normal noise of a standard deviation to its inputs in training (Bishop, 1995). Nothing happens in evaluation.
+
+    The noise of an epoch comes from `stream(seed, NOISE, epoch, number)`.
+    """
+
+    def __init__(self, standard_deviation: float) -> None:
+        self.standard_deviation = standard_deviation
+
+    def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
+        super().attach(number, inputs, dtype)
+        self._dtype: Any = np.dtype(dtype)
+        self._out_memory = RowBuffer(inputs, dtype)
+        return inputs
+
+    def resize(self, rows: int) -> None:
+        self._out = self._out_memory.view(rows)
+
+    def start_epoch(self, seed: int, epoch: int) -> None:
+        self._generator = stream(seed, Purpose.NOISE, epoch, self.number)
+
+    def forward(self, x: Array, training: bool) -> Array:
+        if not training:
+            return x
+        self._generator.standard_normal(dtype=self._dtype, out=self._out)
+        np.multiply(self._out, self.standard_deviation, out=self._out)
+        np.add(self._out, x, out=self._out)
+        return self._out
+
+    def backward(self, grad: Array) -> Array | None:
         return grad

@@ -2,6 +2,7 @@
 
 A member has
   `task`: "classification" (integer targets) or "regression".
+  `outputs`: K, where the loss and not the data decides it; else None.
   `degree`: of a regression loss; that of residuals c times as large is c**degree times as large. 0 for others.
   `reduction`: "mean" divides the gradient by the rows B of the batch, "sum" does not.
   `forward(outputs, targets) -> float`: the SUM over the samples of their losses, whatever the reduction, so that means over
@@ -20,7 +21,7 @@ import numpy as np
 from typing_extensions import Doc
 
 from mlp_cli.nn.buffers import Array, aligned, aligned_full
-from mlp_cli.registry import Registry
+from mlp_cli.registry import Positive, Registry
 
 Reduction = Literal["mean", "sum"]
 Task = Literal["classification", "regression"]
@@ -30,6 +31,7 @@ class Loss:
     """The base of all losses: their option, and working arrays for outputs of one shape (B, K) and dtype."""
 
     task: ClassVar[Task]
+    outputs: ClassVar[int | None] = None
     degree: ClassVar[int] = 0
     _shape: tuple[int, ...] = ()
     _dtype: Any = None
@@ -100,27 +102,113 @@ class CrossEntropy(Loss):
 
 
 @losses.register
-class Mse(Loss):
-    """Mean squared error: the mean of (output − target)² over a sample's K outputs.
+class BinaryCrossEntropy(Loss):
+    """Cross-entropy of two classes with one output: z is the logit of class 1; targets (B,) are 0 and 1.
 
-    Targets are (B, K), or (B,) if K is 1. PyTorch's MSELoss with reduction="sum" adds the squares over the outputs too; here
-    they are always averaged.
-    Errors: ValueError for targets whose shape does not fit the outputs.
+    The loss is max(z, 0) − z·y + log(1 + exp(−|z|)), which cannot overflow, as in PyTorch's BCEWithLogitsLoss.
+    """
+
+    task: ClassVar[Task] = "classification"
+    outputs: ClassVar[int | None] = 1
+
+    def forward(self, outputs: Array, targets: Array) -> float:
+        if outputs.shape != self._shape or outputs.dtype != self._dtype:
+            self._resize(outputs)
+        logits, squares, per_sample = outputs[:, 0], self._squares[0], self.per_sample
+        np.absolute(logits, out=squares)
+        np.negative(squares, out=squares)
+        np.exp(squares, out=squares)
+        np.log1p(squares, out=squares)
+        np.maximum(logits, 0.0, out=per_sample)
+        np.add(per_sample, squares, out=per_sample)
+        np.multiply(logits, targets, out=self._picked, casting="same_kind")
+        np.subtract(per_sample, self._picked, out=per_sample)
+        # The gradient, sigmoid(z) − y, by tanh.
+        values = self._values[0]
+        np.multiply(logits, 0.5, out=values)
+        np.tanh(values, out=values)
+        np.multiply(values, 0.5, out=values)
+        np.add(values, 0.5, out=values)
+        np.subtract(values, targets, out=values, casting="same_kind")
+        return float(np.dot(per_sample, self._row_ones))
+
+    def backward(self) -> Array:
+        np.multiply(self._values, 1.0 / self._rows if self.reduction == "mean" else 1.0, out=self._values)
+        return self._grad
+
+
+class Distance(Loss):
+    """The base of the losses of a quantity: a function of each residual output − target, and its slope.
+
+    A sample's loss is the mean over its K outputs. Targets are (B, K), or (B,) if K is 1. PyTorch's losses with reduction="sum" add
+    over the outputs too; here they are always averaged. Errors: ValueError for targets whose shape does not fit the outputs.
     """
 
     task: ClassVar[Task] = "regression"
-    degree: ClassVar[int] = 2
 
     def forward(self, outputs: Array, targets: Array) -> float:
         if outputs.shape != self._shape or outputs.dtype != self._dtype:
             self._resize(outputs)
         np.subtract(outputs.T, targets.reshape(outputs.shape).T, out=self._values)
-        np.multiply(self._values, self._values, out=self._squares)
+        self._measure(self._values, self._squares)
         np.dot(self._ones, self._squares, out=self.per_sample)
         np.multiply(self.per_sample, 1.0 / outputs.shape[1], out=self.per_sample)
         return float(np.dot(self.per_sample, self._row_ones))
 
     def backward(self) -> Array:
         scale = 1.0 / self._rows if self.reduction == "mean" else 1.0
-        np.multiply(self._values, 2.0 / self._shape[1] * scale, out=self._values)
+        np.multiply(self._values, self.steepness / self._shape[1] * scale, out=self._values)
         return self._grad
+
+    steepness: ClassVar[float] = 1.0
+
+    def _measure(self, residuals: Array, out: Array) -> None:
+        """Writes the loss of each residual into out, and turns the residuals into its slope over `steepness`, in place."""
+        raise NotImplementedError
+
+
+@losses.register
+class Mse(Distance):
+    """Mean squared error: the mean of (output − target)² over a sample's K outputs."""
+
+    degree: ClassVar[int] = 2
+    steepness: ClassVar[float] = 2.0
+
+    def _measure(self, residuals: Array, out: Array) -> None:
+        np.multiply(residuals, residuals, out=out)
+
+
+@losses.register
+class Mae(Distance):
+    """Mean absolute error: the mean of |output − target|. Its slope at 0 is taken as 0, as PyTorch does."""
+
+    degree: ClassVar[int] = 1
+
+    def _measure(self, residuals: Array, out: Array) -> None:
+        np.absolute(residuals, out=out)
+        np.sign(residuals, out=residuals)
+
+
+@losses.register
+class Huber(Distance):
+    """r²/2 for residuals up to delta, and delta · (|r| − delta/2) beyond: outliers pull no harder than that (Huber, 1964)."""
+
+    degree: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        reduction: Annotated[Reduction, Doc("Whether a batch's gradients are averaged (mean) or added (sum).")] = "mean",
+        delta: Annotated[
+            Positive, Doc("Size of a residual from which it counts in proportion, in the unit of the targets.")
+        ] = 1.0,
+    ) -> None:
+        super().__init__(reduction)
+        self.delta = delta
+
+    def _measure(self, residuals: Array, out: Array) -> None:
+        # With c the residual cut at ± delta, both cases are c · (2r − c) / 2.
+        np.multiply(residuals, 2.0, out=out)
+        np.clip(residuals, -self.delta, self.delta, out=residuals)
+        np.subtract(out, residuals, out=out)
+        np.multiply(out, residuals, out=out)
+        np.multiply(out, 0.5, out=out)

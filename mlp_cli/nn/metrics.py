@@ -9,7 +9,12 @@ from mlp_cli.nn.buffers import Array
 
 def count_correct(logits: Array, targets: Array) -> int:
     """How many rows of logits (N, K) are largest at their target (N,); of equal ones the first counts, as in `argmax`."""
-    return int(np.count_nonzero(logits.argmax(axis=1) == targets))
+    return int(np.count_nonzero(of_classes(logits).argmax(axis=1) == targets))
+
+
+def of_classes(logits: Array) -> Array:
+    """Logits (N, K) as they are; the one logit (N, 1) of class 1 as those of two classes, with 0 for class 0."""
+    return np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
 
 
 def confusion_matrix(targets: Array, predictions: Array, classes: int) -> Array:

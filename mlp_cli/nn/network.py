@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from mlp_cli.nn.activations import Activation, Relu
 from mlp_cli.nn.buffers import Array, aligned_full
 from mlp_cli.nn.initializers import Initializer
-from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, Layer
+from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, GaussianNoise, Layer, LayerNorm
 
 
 class Network:
@@ -88,6 +88,15 @@ class Network:
             x = forward(x, training)
         return x
 
+    def limit_norms(self, largest: float) -> None:
+        """Shrinks the weights that lead into each unit, in place, so that their norm is at most `largest`."""
+        for layer in self.layers:
+            if isinstance(layer, Dense):
+                weights = self.parameters[layer.parameters[0].name]
+                norms = np.sqrt(np.einsum("ij,ij->j", weights, weights))
+                if norms.max() > largest:
+                    np.multiply(weights, np.minimum(1.0, largest / np.maximum(norms, largest)), out=weights)
+
     def dead_relus(self) -> float | None:
         """The share (0 … 1) of ReLU units that were 0 for every row of the last batch; None without such units."""
         dead = units = 0
@@ -115,18 +124,24 @@ def build_network(
     dropout: Sequence[float],
     input_dropout: float = 0.0,
     batch_norm: Mapping[str, float] | None = None,
+    layer_norm: Mapping[str, float] | None = None,
+    gaussian_noise: float = 0.0,
     dtype: DTypeLike = np.float32,
 ) -> Network:
-    """A multilayer perceptron: per hidden layer dense, batch norm, activation, dropout; then a dense layer.
+    """A multilayer perceptron: per hidden layer dense, batch or layer norm, activation, dropout; then a dense layer.
 
     activations, dropout: one per hidden layer; hidden_sizes may be empty (softmax or linear regression).
-    batch_norm: the options of `BatchNorm`, for every hidden layer, or None for none. Dropout layers of rate 0 are left out.
+    batch_norm, layer_norm: the options of `BatchNorm` or `LayerNorm`, for every hidden layer, or None for none.
+    gaussian_noise: standard deviation of noise on the inputs, before their dropout. Layers of rate 0 are left out.
     """
-    layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
+    layers: list[Layer] = [GaussianNoise(gaussian_noise)] if gaussian_noise else []
+    layers += [Dropout(input_dropout)] if input_dropout else []
     for index, (size, activation, rate) in enumerate(zip(hidden_sizes, activations, dropout, strict=True)):
         layers.append(Dense(size, input_gradient=index > 0))
         if batch_norm is not None:
             layers.append(BatchNorm(**batch_norm))
+        if layer_norm is not None:
+            layers.append(LayerNorm(**layer_norm))
         layers.append(ActivationLayer(activation))
         if rate:
             layers.append(Dropout(rate))

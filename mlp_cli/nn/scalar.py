@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -214,11 +214,8 @@ class ScalarLoss:
         return np.array([[share * d for d in gradient] for gradient in self._gradients])
 
 
-class ScalarRule:
+class ScalarRule(Optimizer):
     """One of `OPTIMIZERS` behind the surface of `optimizers.Optimizer`."""
-
-    decoupled_weight_decay: ClassVar[bool] = False
-    default_weight_decay: ClassVar[float] = 0.0
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.slots = optimizer.slots

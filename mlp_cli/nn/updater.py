@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -26,17 +26,40 @@ class Updater:
     weight_decay: λ. Decoupled (adamw): θ ← θ − lr·λ·θ before the update, as Keras does for every optimizer.
         Otherwise λ·θ is added to the gradient, as PyTorch does: an L2 penalty of λ/2 · θ².
     l1: λ·sign(θ) is added to the gradient, for every optimizer.
+    clip_value: each entry of the loss's gradient is cut at ± this. clip_norm: after that, the whole gradient is scaled down to this
+        norm where it is longer (Pascanu, Mikolov and Bengio, 2013). Both act before decay and l1 are added, as in PyTorch; 0 is off.
 
     `slots`: (P,) arrays by the optimizer's names, zero at first; copy into them to restore a checkpoint. With theta and the step
     number, they are all the state there is.
     """
 
     def __init__(
-        self, optimizer: Optimizer, theta: Array, grad: Array, decayed: int, weight_decay: float = 0.0, l1: float = 0.0
+        self,
+        optimizer: Optimizer,
+        theta: Array,
+        grad: Array,
+        decayed: int,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        clip_norm: float = 0.0,
+        clip_value: float = 0.0,
     ) -> None:
+        self._grad, self._clip_norm, self._clip_value = grad, clip_norm, clip_value
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
-        self._blocks = list(_cut(theta, grad, self.slots, decayed))
+
+        # Blocks have equal length and share working memory.
+        pieces, arrays = max(1, round(theta.size / BLOCK)), optimizer.scratch_arrays
+        length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
+        working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
+        self._blocks = []
+        for start in range(0, theta.size, length):
+            cut = slice(start, min(start + length, theta.size))
+            size, end = cut.stop - start, min(decayed, cut.stop) - start
+            scratch, slots = working[0, :size], {name: slot[cut] for name, slot in self.slots.items()}
+            weights = (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None
+            own = working[:, :size] if arrays > 1 else scratch
+            self._blocks.append(_Block(theta[cut], grad[cut], slots, scratch, own, mask[:size], weights))
 
         # A step's numbers are 0-d arrays of the parameters' dtype. NumPy converts Python's floats at every call, and its
         # versions 1 and 2 differ in what they promote to float64.
@@ -58,16 +81,29 @@ class Updater:
         decay = self._weight_decay * (learning_rate if optimizer.decoupled_weight_decay else 1.0)
         penalised = self._weight_decay != 0 or self._l1 != 0
         with np.errstate(all="ignore"):
+            if self._clip_norm or self._clip_value:
+                self._clip()
             self._numbers[:] = (*optimizer.coefficients(learning_rate, step), decay, self._l1)
             for block in self._blocks:
                 if penalised and block.weights is not None:
                     self._penalise(*block.weights)
-                optimizer.update(block.theta, block.grad, block.slots, block.scratch, coefficients)
+                optimizer.update(block.theta, block.grad, block.slots, block.working, coefficients)
                 if step % FLUSH_EVERY == 0:
                     for slot in block.slots.values():
                         np.abs(slot, out=block.scratch)
                         np.less(block.scratch, self._tiny, out=block.mask)
                         np.copyto(slot, 0, where=block.mask)
+
+    def _clip(self) -> None:
+        grad = self._grad
+        if self._clip_value:
+            np.clip(grad, -self._clip_value, self._clip_value, out=grad)
+        if self._clip_norm:
+            norm = math.sqrt(np.dot(grad, grad))
+            if norm == math.inf:  # the squares may be too large for float32 where the entries are not
+                norm = float(np.linalg.norm(grad.astype(np.float64)))
+            if norm > self._clip_norm:
+                np.multiply(grad, self._clip_norm / norm, out=grad)
 
     def _penalise(self, theta: Array, grad: Array, scratch: Array) -> None:
         if self._l1 != 0:
@@ -84,29 +120,16 @@ class Updater:
 
 
 class _Block(NamedTuple):
-    """Views of one stretch of every array; `weights` are theta, grad and scratch of its entries that are weights."""
+    """Views of one stretch of every array.
+
+    working: what the optimizer gets as scratch; `scratch` is its first array. weights: theta, grad and scratch of the entries that
+    are weights.
+    """
 
     theta: Array
     grad: Array
     slots: Slots
     scratch: Array
+    working: Array
     mask: Array
     weights: tuple[Array, Array, Array] | None
-
-
-def _cut(theta: Array, grad: Array, slots: Slots, decayed: int) -> Iterator[_Block]:
-    """Blocks of equal length near `BLOCK`; they share scratch memory."""
-    count = max(1, round(theta.size / BLOCK))
-    length = -(-theta.size // (count * 64)) * 64  # a multiple of 64 keeps every block on a cache line
-    scratch, mask = aligned(length, theta.dtype), np.empty(length, np.bool_)
-    for start in range(0, theta.size, length):
-        cut = slice(start, min(start + length, theta.size))
-        size, end = cut.stop - start, min(decayed, cut.stop) - start
-        yield _Block(
-            theta[cut],
-            grad[cut],
-            {name: slot[cut] for name, slot in slots.items()},
-            scratch[:size],
-            mask[:size],
-            (theta[cut][:end], grad[cut][:end], scratch[:end]) if end > 0 else None,
-        )

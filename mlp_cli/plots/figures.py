@@ -17,7 +17,7 @@ from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.features import Projection
 from mlp_cli.errors import RunError
 from mlp_cli.model import load_weights
-from mlp_cli.nn.metrics import confusion_matrix, softmax
+from mlp_cli.nn.metrics import confusion_matrix, of_classes, softmax
 from mlp_cli.plots import curves, regions
 from mlp_cli.plots import data as data_plots
 from mlp_cli.plots import run as plots
@@ -118,7 +118,8 @@ def _outputs(trainer: Trainer, part: Part) -> NDArray:
     """The network's outputs (N, K) for the rows of a part."""
     batches = Batches(part, trainer.train.transform, ROWS, trainer.network.theta.dtype)
     with np.errstate(all="ignore"):
-        return np.concatenate([trainer.network.forward(x, training=False).copy() for x, _ in batches])
+        outputs = np.concatenate([trainer.network.forward(x, training=False).copy() for x, _ in batches])
+    return of_classes(outputs) if trainer.task == "classification" else outputs
 
 
 def _draw_plane(target: Path, dataset: Dataset, trainer: Trainer, title: str) -> None:

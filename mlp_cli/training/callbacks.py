@@ -26,22 +26,18 @@ class Callback:
         """Training is over, whatever the reason."""
 
 
-def metrics_header(score: str) -> list[str]:
-    """The columns of metrics.csv; `score` is `accuracy` or `r2`."""
-    return ["epoch", "train_loss", f"train_{score}", "val_loss", f"val_{score}", "learning_rate"]
-
-
 class TablesWriter(Callback):
     """Writes metrics.csv and timings.csv: one row an epoch, as the epoch ends.
 
     history: the epochs done before. Both files are written anew from them, which mends whatever a kill left.
-    samples: training samples an epoch.
+    score: `accuracy` or `r2`. samples: training samples an epoch.
     """
 
     def __init__(self, folder: Path, score: str, history: list[Row], samples: int) -> None:
         self.samples = samples
+        metrics = ["epoch", "train_loss", f"train_{score}", "val_loss", f"val_{score}", "learning_rate"]
         self.tables = (
-            (folder / METRICS, metrics_header(score), self._metrics_row),
+            (folder / METRICS, metrics, self._metrics_row),
             (folder / "timings.csv", ["epoch", "seconds", "samples_per_second"], self._timings_row),
         )
         self.write(history)
@@ -49,11 +45,11 @@ class TablesWriter(Callback):
     def write(self, history: list[Row]) -> None:
         """Writes both files whole, each in one step."""
         for path, header, cells in self.tables:
-            files.write_text(path, _csv([header, *map(cells, history)]))
+            files.write_text(path, "".join(",".join(row) + "\n" for row in (header, *map(cells, history))))
 
     def on_epoch(self, row: Row) -> None:
         for path, _, cells in self.tables:
-            files.append(path, _csv([cells(row)]).encode())
+            files.append(path, (",".join(cells(row)) + "\n").encode())
 
     def _metrics_row(self, row: Row) -> list[str]:
         values = (row.train_loss, row.train_score, row.val_loss, row.val_score, row.learning_rate)
@@ -62,7 +58,3 @@ class TablesWriter(Callback):
     def _timings_row(self, row: Row) -> list[str]:
         rate = self.samples / row.seconds if row.seconds > 0 and row.epoch > 0 else 0.0
         return [str(row.epoch), f"{row.seconds:.4f}", f"{rate:.0f}"]
-
-
-def _csv(rows: list[list[str]]) -> str:
-    return "".join(",".join(cells) + "\n" for cells in rows)

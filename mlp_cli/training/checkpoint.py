@@ -25,11 +25,13 @@ from mlp_cli.errors import RunError, cause_of
 from mlp_cli.training.state import Best, Row
 from mlp_cli.training.trainer import Trainer
 
-FORMAT = 1
+FORMAT = 2
 CURRENT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
 LIMIT = 4 << 30
 """The largest file that is read, in bytes."""
 _DIGEST = 64
+_FIXED = ("monitor", "min_delta", "patience", "start_epoch", "target")
+"""What a config says of the best epoch."""
 _HEAD = {"run": str, "config_hash": str, "data_sha256": str, "environment": dict, "epoch": int, "step": int, "best": dict}
 
 
@@ -149,7 +151,7 @@ def restore(trainer: Trainer, found: Checkpoint) -> None:
         or found.epoch != epochs[-1]
         or found.head["step"] < 0
         or best.epoch not in (None, *epochs)
-        or (best.monitor, best.min_delta, best.patience) != (state.best.monitor, state.best.min_delta, state.best.patience)
+        or any(getattr(best, name) != getattr(state.best, name) for name in _FIXED)
     ):
         raise RunError(
             f"{found.path} does not fit this config's network or training",
@@ -176,6 +178,7 @@ def _arrays(trainer: Trainer) -> dict[str, NDArray]:
         **{f"slot.{name}": value for name, value in trainer.updater.slots.items()},
         **{f"state.{name}": value for name, value in trainer.network.state.items()},
         **{f"best.{name}": value for name, value in trainer.best_weights.items()},
+        **{name: value for name, value in (("averaged", trainer.averaged), ("plateau", trainer.plateau)) if value is not None},
         "history": np.array([astuple(row) for row in trainer.state.history], np.float64).reshape(-1, 7),  # None becomes NaN
     }
 

@@ -26,12 +26,15 @@ class Best:
     """Finds the best epoch by one monitored value, and decides when to stop, as Keras's EarlyStopping does.
 
     monitor: `val_loss` (lower is better) or `val_score` (higher is better).
-    patience: how many epochs in a row may pass without an improvement of more than `min_delta`; None never stops.
+    patience: how many epochs in a row may pass without an improvement of more than `min_delta`; None never stops. Those up to
+    `start_epoch` are not counted. target: a value at which training is good enough and stops; None for none.
     """
 
     monitor: str = "val_loss"
     min_delta: float = 0.0
     patience: int | None = None
+    start_epoch: int = 0
+    target: float | None = None
     epoch: int | None = None
     value: float | None = None
     waited: int = 0
@@ -45,8 +48,9 @@ class Best:
         lower = self.monitor == "val_loss"
         if self.value is None or (value < self.value - self.min_delta if lower else value > self.value + self.min_delta):
             self.value, self.epoch, self.waited = value, row.epoch, 0
+            self.stop = self.target is not None and (value <= self.target if lower else value >= self.target)
             return True
-        self.waited += 1
+        self.waited += row.epoch > self.start_epoch
         self.stop = self.patience is not None and self.waited >= self.patience
         return False
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.targets import UNSCALED, TargetScale
 from mlp_cli.errors import Diverged
 from mlp_cli.nn.network import Network
-from mlp_cli.nn.schedules import Schedule, multiplier
+from mlp_cli.nn.schedules import MEMORY, ReduceOnPlateau, Schedule, multiplier
+from mlp_cli.nn.soft import SoftTargets
 from mlp_cli.nn.updater import Updater
 from mlp_cli.rng import Purpose, stream
 from mlp_cli.training.callbacks import Callback
@@ -29,7 +31,9 @@ class Trainer:
     """Trains a network in place. It holds all parts of a run that change: parameters, slots, state, best weights.
 
     train, validation: batches of the two parts (validation None: no part); task, targets: see `Scores`.
-    keep_best: keep a copy of the weights of the best epoch, for `evaluate: best`.
+    keep_best: keep a copy of the weights of the best epoch, for `evaluate: best`. soft: the loss whose gradient trains, where targets
+    are softened. mixup: alpha of the Beta distribution by which pairs of rows are mixed. max_norm: of the weights into a unit.
+    ema: share of the averaged weights that stays at each step; they are then what is evaluated. 0 is off.
     """
 
     network: Network
@@ -46,25 +50,39 @@ class Trainer:
     state: TrainingState
     keep_best: bool = False
     targets: TargetScale = UNSCALED
+    soft: SoftTargets | None = None
+    mixup: float = 0.0
+    max_norm: float = 0.0
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         self.best_weights: dict[str, NDArray] = {}
         self.current_rate = 0.0
         self._steps = len(self.train)
+        self.averaged = self.network.theta.copy() if self.ema else None
+        self.plateau = np.array(MEMORY) if isinstance(self.schedule, ReduceOnPlateau) else None
 
     def weights(self) -> dict[str, NDArray]:
         """Everything that the network has learnt, by name: views of its parameters and of its running statistics."""
         return {**self.network.parameters, **self.network.state}
 
     def restore_best(self) -> None:
-        """Puts the best epoch's weights back into the network, where they were kept."""
+        """Puts the weights that are evaluated into the network: those of the best epoch, where they were kept, or the averaged ones."""
+        if self.averaged is not None:
+            self.network.theta[:] = self.averaged
         for name, value in self.best_weights.items():
             self.weights()[name][...] = value
 
-    def fit(self, callbacks: Sequence[Callback] = (), stop: StopRequest | None = None, until: int | None = None) -> None:
+    def fit(
+        self,
+        callbacks: Sequence[Callback] = (),
+        stop: StopRequest | None = None,
+        until: int | None = None,
+        is_late: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Trains from `state.epoch` to the end, or until early stopping decides.
 
-        until: pause after this epoch; the schedule stays that of the full length.
+        until: pause after this epoch; the schedule stays that of the full length. is_late: pause after an epoch where this holds.
         callbacks: called in this order after each epoch, when `state` and the weights belong together.
         Errors: Diverged for a loss that is not finite; Interrupted when `stop` is set.
         """
@@ -77,7 +95,7 @@ class Trainer:
             with np.errstate(all="ignore"):
                 if self.epochs == 0 and not self.state.history:
                     self._finish_epoch(self._initial_row(stop), callbacks)
-                while self.state.epoch < last and not self.state.best.stop:
+                while self.state.epoch < last and not self.state.best.stop and not (self.state.history and is_late()):
                     self._finish_epoch(self._epoch(self.state.epoch + 1, step_hooks, stop), callbacks)
         finally:
             for callback in callbacks:
@@ -87,31 +105,67 @@ class Trainer:
         state = self.state
         state.epoch = row.epoch
         state.history.append(row)
+        if self.plateau is not None and isinstance(self.schedule, ReduceOnPlateau) and row.epoch > 0:
+            self.schedule.observe(row.train_loss if row.val_loss is None else row.val_loss, self.plateau)
         if state.best.update(row) and self.keep_best:
-            self.best_weights = {name: value.copy() for name, value in self.weights().items()}
+            with self._evaluated_weights():
+                self.best_weights = {name: value.copy() for name, value in self.weights().items()}
         for callback in callbacks:
             callback.on_epoch(row)
+
+    @contextmanager
+    def _evaluated_weights(self) -> Iterator[None]:
+        """The averaged weights in the network, where there are such; training's own come back."""
+        if self.averaged is None:
+            yield
+            return
+        own = self.network.theta.copy()
+        self.network.theta[:] = self.averaged
+        yield
+        self.network.theta[:] = own
 
     def step(self, x: NDArray, y: NDArray, scores: Scores) -> float:
         """One update from one batch, in place: x (B, D) in the network's dtype, y (B,) or (B, K). Returns the sum of its losses.
 
         A loss that is not finite is returned, and nothing is updated. The batch is added to `scores`.
         """
-        network, loss, state = self.network, self.loss, self.state
+        network, loss, state = self.network, self.soft or self.loss, self.state
+        partners: tuple[Any, ...] = ()
+        if self.mixup:
+            x, y, partners = self._mixed(x, y)
         outputs = network.forward(x, training=True)
-        batch_loss: float = loss.forward(outputs, y)
+        batch_loss: float = loss.forward(outputs, y, *partners)
         if math.isfinite(batch_loss):
             scores.add(batch_loss, outputs, y)
             network.backward(loss.backward())
             self.current_rate = self.learning_rate * multiplier(self.schedule, state.step, self._steps, self.epochs)
             state.step += 1
+            if self.plateau is not None:
+                self.current_rate *= float(self.plateau[0])
             self.updater.apply(self.current_rate, state.step)
+            if self.max_norm:
+                network.limit_norms(self.max_norm)
+            if self.averaged is not None:
+                np.multiply(self.averaged, self.ema, out=self.averaged)
+                np.add(self.averaged, (1 - self.ema) * network.theta, out=self.averaged)
         return batch_loss
+
+    def _mixed(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, tuple[Any, ...]]:
+        """Each row mixed with another of its batch, all with one share (Zhang et al., 2018): a quantity's targets too; of classes the
+        partners' and the share, which is at least a half, as `SoftTargets.forward` takes them."""
+        share = float(self._mixer.beta(self.mixup, self.mixup))
+        share, order = max(share, 1 - share), self._mixer.permutation(len(x))
+        x = (share * x + (1 - share) * x[order]).astype(x.dtype, copy=False)
+        if self.task == "classification":
+            return x, y, (y[order], share)
+        return x, share * y + (1 - share) * y[order], ()
 
     def _epoch(self, epoch: int, step_hooks: Sequence[Callable[[int, float], None]], stop: StopRequest) -> Row:
         started = time.perf_counter()
         scores = Scores(self.task, self.targets)
         self.network.start_epoch(self.seed, epoch)
+        if self.mixup:
+            self._mixer = stream(self.seed, Purpose.MIXUP, epoch)
         self.train.shuffle(stream(self.seed, Purpose.SHUFFLE, epoch))
         for number, (x, y) in enumerate(self.train, 1):
             batch_loss = self.step(x, y, scores)
@@ -130,7 +184,8 @@ class Trainer:
                 raise self._diverged("a weight is no longer finite", epoch)
             return None, None
         batches = stop.watch(self.validation, f"in epoch {epoch}, while it was validated")
-        scores = evaluate(self.network, self.loss, batches, self.task, self.targets)
+        with self._evaluated_weights():
+            scores = evaluate(self.network, self.loss, batches, self.task, self.targets)
         if not math.isfinite(scores.loss):
             raise self._diverged(f"the validation loss became {scores.loss}", epoch)
         return scores.loss, scores.score

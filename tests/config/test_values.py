@@ -46,10 +46,10 @@ def test_scalars(text: str, value: Any) -> None:
     ("written", "hint"),
     [
         ('"0.1"', "remove the quotes"),
-        ("0,001", "write 0.001"),
-        ("1_000.5", "write 1000.5"),
-        ("010", "write 10"),
-        ("5%", "write 0.05"),
+        ("0,001", "greater than 0"),
+        ("1_000.5", "greater than 0"),
+        ("010", "greater than 0"),
+        ("5%", "greater than 0"),
         ("nan", "greater than 0"),
         ("-Infinity", "greater than 0"),
         ("true", "greater than 0"),
@@ -70,12 +70,9 @@ def test_numbers_must_be_finite(key: str, written: str) -> None:
         config_from_mapping({"dataset": "mnist"}, [f"{key}={written}"])
 
 
-@pytest.mark.parametrize(
-    ("word", "hint"),
-    [("yes", "write true"), ("ON", "write true"), ("1", "write true"), ("off", "write false"), ("'true'", "remove the quotes")],
-)
+@pytest.mark.parametrize(("word", "hint"), [("yes", ""), ("ON", ""), ("1", ""), ("off", ""), ("'true'", "; remove the quotes")])
 def test_only_true_and_false_switch(word: str, hint: str) -> None:
-    with pytest.raises(ConfigError, match=f"must be true, false or a mapping of momentum or epsilon; {hint}"):
+    with pytest.raises(ConfigError, match=f"must be true, false or a mapping of momentum or epsilon{hint}$"):
         config_from_mapping({"dataset": "mnist"}, [f"batch_norm={word}"])
 
 

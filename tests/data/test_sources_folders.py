@@ -43,7 +43,7 @@ def test_keras_layout(tiny: Tiny, tmp_path: Path, save: object) -> None:
     check(tiny, take(tiny, tmp_path)[0])
     keys["y_test"] = keys["y_test"][::-1].copy()
     save(tmp_path / "tiny.npz", **keys)  # type: ignore[operator]
-    with pytest.raises(DataError, match=r"tiny.npz: not the official file of tiny: its test_y \(8,\)"):
+    with pytest.raises(DataError, match=r"tiny.npz: not the official file: its test_y has the shape \(8,\)"):
         take(tiny, tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_all_that_is_wrong_is_told_at_once(tiny: Tiny, tmp_path: Path) -> None:
             names["train_y"],
             f"its header declares {support.TRAIN} values = {support.TRAIN} bytes, {support.TRAIN + 1} follow",
         ),
-        (names["test_y"], f"not the official file of tiny: its test_y ({support.TEST},) has SHA-256 "),
+        (names["test_y"], f"not the official file: its test_y has the shape ({support.TEST},) and SHA-256 "),
     ):
         assert f"{path}: {reason}" in caught.value.message
 

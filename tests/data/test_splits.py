@@ -30,7 +30,7 @@ def test_parts_are_disjoint_whole_and_of_the_size_asked_for(name: str, labels: l
     rows = cut(name, whole_of(labels), count, seed)
     assert len(rows.validation) == count
     assert sorted([*rows.train, *rows.validation]) == list(range(len(labels)))
-    assert rows.test is None
+    assert not len(rows.test)
     for part in (rows.train, rows.validation):
         assert part.dtype == np.intp and (np.diff(part) > 0).all()
 
@@ -153,7 +153,7 @@ def test_drawing_looks_only_at_the_given_rows() -> None:
 def test_the_splits_of_ece421_cut_a_test_part_off(name: str, counts: tuple[int, ...]) -> None:
     whole = whole_of([0, 1] * 9_362)
     rows = cut(name, whole, None, 5)
-    assert rows.test is not None and (len(rows.train), len(rows.validation), len(rows.test)) == counts
+    assert (len(rows.train), len(rows.validation), len(rows.test)) == counts
     assert sorted([*rows.train, *rows.validation, *rows.test]) == list(range(18_724))
     order = np.arange(18_724)
     np.random.RandomState(521).shuffle(order)
@@ -170,7 +170,7 @@ def test_the_split_of_vu() -> None:
     whole = whole_of([0, 1] * 30_000)
     rows = cut("vu", whole, None, 0)
     assert rows.train.tolist() == list(range(55_000)) and rows.validation.tolist() == list(range(55_000, 60_000))
-    assert rows.test is None and len(cut("vu", whole, 0, 0).train) == 60_000
+    assert not len(rows.test) and len(cut("vu", whole, 0, 0).train) == 60_000
     with pytest.raises(UsageError, match="sets 5,000 rows aside"):
         cut("vu", whole, 6_000, 0)
     with pytest.raises(UsageError, match="but there are 40"):
@@ -180,11 +180,11 @@ def test_the_split_of_vu() -> None:
 def test_a_test_part_is_set_aside() -> None:
     whole = whole_of([0, 1] * 30)
     rows = cut("last", whole, 6, 0, 0.1)
-    assert rows.test is not None and rows.test.tolist() == [*range(54, 60)] and rows.validation.tolist() == [*range(48, 54)]
+    assert rows.test.tolist() == [*range(54, 60)] and rows.validation.tolist() == [*range(48, 54)]
     distinct = replace(whole, train_x=np.arange(60)[:, None])
     rows = cut("stratified", distinct, 6, 0, 10)
     train, validation, test = rows.train, rows.validation, rows.test
-    assert test is not None and [len(part) for part in (train, validation, test)] == [44, 6, 10]
+    assert [len(part) for part in (train, validation, test)] == [44, 6, 10]
     assert np.bincount(whole.train_y[test]).tolist() == [5, 5] and sorted([*train, *validation, *test]) == [*range(60)]
     with pytest.raises(UsageError, match="validation: 30 and test: 30 together leave no row to train on"):
         cut("stratified", whole, 30, 0, 30)
@@ -217,9 +217,9 @@ def test_groups_that_fit_give_the_parts_asked_for() -> None:
     # 20 groups of five rows: two of them validate, four test.
     whole = set_of_groups([row // 5 for row in range(100)])
     rows = cut("group", whole, 10, 0, 20)
-    assert rows.test is not None and [len(part) for part in (rows.train, rows.validation, rows.test)] == [70, 10, 20]
+    assert [len(part) for part in (rows.train, rows.validation, rows.test)] == [70, 10, 20]
     assert rows.notices == ()
-    assert cut("group", whole, 10, 0).test is None
+    assert not len(cut("group", whole, 10, 0).test)
     # Five groups of 20: none fits into ten rows, yet each part gets one.
     for seed in range(20):
         rows = cut("group", set_of_groups([row // 20 for row in range(100)]), 10, seed, 20)
@@ -237,7 +237,6 @@ def test_groups_that_fit_give_the_parts_asked_for() -> None:
 def test_the_earliest_rows_train_and_the_latest_test() -> None:
     times = [5, 1, 4, 2, 3, 10, 9, 8, 7, 6]
     rows = cut("time", set_of_groups([0] * 10, times), 2, 0, 3)
-    assert rows.test is not None
     assert [sorted(times[row] for row in part) for part in (rows.train, rows.validation, rows.test)] == [
         [1, 2, 3, 4, 5],
         [6, 7],
@@ -252,7 +251,7 @@ def test_equal_times_stay_together() -> None:
     # Asked: 6, 2 and 2 rows. The cut after six rows falls into three rows of time 2 and moves behind them, by one row.
     times = [1, 1, 1, 1, 2, 2, 2, 3, 4, 4]
     rows = cut("time", set_of_groups([0] * 10, times), 2, 0, 2)
-    assert rows.test is not None and rows.notices == ()
+    assert rows.notices == ()
     assert [rows.train.tolist(), rows.validation.tolist(), rows.test.tolist()] == [[0, 1, 2, 3, 4, 5, 6], [7], [8, 9]]
     with pytest.raises(UsageError, match="split: time leaves the test part of some empty, where 2 rows were asked for"):
         cut("time", set_of_groups([0] * 10, [1] * 4 + [2] * 6), 2, 0, 2)
@@ -262,14 +261,14 @@ def test_where_most_rows_are_equal_they_are_split_one_by_one() -> None:
     # 100 rows with four different contents: 25 equal rows each, more than fit into 10 or 20.
     whole = replace(whole_of([0, 1] * 50), train_x=np.arange(100)[:, None] % 4)
     rows = cut("stratified", whole, 10, 0, 0.2)
-    assert rows.test is not None and [len(part) for part in (rows.train, rows.validation, rows.test)] == [70, 10, 20]
+    assert [len(part) for part in (rows.train, rows.validation, rows.test)] == [70, 10, 20]
     assert rows.notices == (
         "96 of 100 rows equal another one, too many to keep equal rows in one part: rows are split one by one",
     )
     # 160 of 200 rows are equal.
     x = np.maximum(np.arange(200) - 159, 0)[:, None]
     rows = cut("stratified", replace(whole_of([0, 1] * 100), train_x=x), 20, 0, 40)
-    assert rows.test is not None and [len(part) for part in (rows.train, rows.validation, rows.test)] == [140, 20, 40]
+    assert [len(part) for part in (rows.train, rows.validation, rows.test)] == [140, 20, 40]
     assert "159 of 200 rows" in rows.notices[0]
 
 
@@ -280,7 +279,7 @@ def test_a_part_that_differs_from_what_was_asked_is_told() -> None:
     sizes = {len(cut("stratified", whole, 5, seed, 10).validation) for seed in range(30)}
     assert sizes == {5}
     rows = cut("stratified", replace(whole, train_x=np.repeat(np.arange(20), 2)[:, None]), 5, 0, 5)
-    assert rows.test is not None and {len(rows.validation), len(rows.test)} <= {4, 5, 6}
+    assert {len(rows.validation), len(rows.test)} <= {4, 5, 6}
     assert rows.notices == (), "one row is no difference"
 
 

@@ -16,12 +16,17 @@ from mlp_cli.nn.network import Network, build_network
 
 
 def make(
-    hidden: list[int], activation: str = "tanh", noisy: bool = False, norm: bool = False, dtype: type = np.float64
+    hidden: list[int],
+    activation: str = "tanh",
+    noisy: bool = False,
+    norm: bool = False,
+    dtype: type = np.float64,
+    outputs: int = 4,
 ) -> Network:
     network = build_network(
         6,
         hidden,
-        4,
+        outputs,
         [activations.build(activation) for _ in hidden],
         dropout=[0.3 if noisy else 0.0] * len(hidden),
         input_dropout=0.2 if noisy else 0.0,
@@ -36,7 +41,11 @@ def check(network: Network, loss_name: str = "cross_entropy", reduction: str = "
     generator = np.random.default_rng(rows)
     x = generator.standard_normal((rows, 6)).astype(network.dtype)
     loss = losses.build(loss_name, reduction=reduction)
-    targets = generator.integers(0, 4, rows) if loss.task == "classification" else generator.standard_normal((rows, 4))
+    targets = (
+        generator.integers(0, 2 if loss.outputs else 4, rows)
+        if loss.task == "classification"
+        else generator.standard_normal((rows, 4))
+    )
     return check_gradients(network, loss, x, targets)
 
 
@@ -51,7 +60,7 @@ def assert_sound(checks: list[Check], network: Network) -> None:
 @pytest.mark.parametrize("loss_name", list(losses))
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_every_depth_and_loss(hidden: list[int], loss_name: str, reduction: str) -> None:
-    network = make(hidden)
+    network = make(hidden, outputs=losses[loss_name].outputs or 4)
     assert_sound(check(network, loss_name, reduction), network)
 
 

@@ -8,7 +8,7 @@ import pytest
 from mlp_cli.nn.activations import activations
 from mlp_cli.nn.buffers import Array
 from mlp_cli.nn.initializers import initializers
-from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout
+from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm
 from mlp_cli.nn.network import Layer
 
 KERAS = json.loads((Path(__file__).parents[1] / "fixtures" / "torch_values.json").read_text())["keras_batch_norm"]
@@ -187,3 +187,33 @@ def test_batch_norm_options_and_evaluation_without_change() -> None:
     assert layer.state["running_mean1"].tolist() == [1.0] and layer.state["running_var1"].tolist() == [1.0]
     assert layer.forward(np.array([[1.0], [3.0]]), False).tolist() == [[0.0], [1.0]]
     assert layer.state["running_mean1"].tolist() == [1.0] and layer.state["running_var1"].tolist() == [1.0]
+
+
+def test_layer_norm_is_that_of_pytorch() -> None:
+    stored = json.loads((Path(__file__).parents[1] / "fixtures" / "torch_values.json").read_text())["layer_norm"]
+    layer = LayerNorm(epsilon=stored["epsilon"])
+    layer.attach(1, 4, np.float64)
+    theta = {f"{name}1": np.array(stored[name]) for name in ("gamma", "beta")}
+    gradients = {name: np.empty(4) for name in theta}
+    layer.bind(theta, gradients)
+    layer.resize(3)
+    np.testing.assert_allclose(layer.forward(np.array(stored["x"]), training=True), stored["output"], rtol=1e-12)
+    np.testing.assert_allclose(layer.backward(np.array(stored["grad"])), stored["x_grad"], rtol=1e-10, atol=1e-13)
+    for name in ("gamma", "beta"):
+        np.testing.assert_allclose(gradients[f"{name}1"], stored[f"{name}_grad"], rtol=1e-12)
+
+
+def test_gaussian_noise_is_for_training_alone_and_of_its_epoch() -> None:
+    layer, x = GaussianNoise(0.5), np.full((200, 50), 3.0, np.float32)
+    layer.attach(0, 50, np.float32)
+    layer.resize(200)
+    assert layer.forward(x, training=False) is x
+    passes = []
+    for epoch in (1, 1, 2):
+        layer.start_epoch(7, epoch)
+        passes.append(layer.forward(x, training=True).copy())
+    assert passes[0].tobytes() == passes[1].tobytes() != passes[2].tobytes() and passes[0].dtype == np.float32
+    noise = passes[0] - 3
+    assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(0.5, rel=0.03)
+    grad = np.ones_like(x)
+    assert layer.backward(grad) is grad and (grad == 1).all()

@@ -5,13 +5,18 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_cli.nn.schedules import multiplier, schedules
+from mlp_cli.nn.schedules import MEMORY, multiplier, schedules
 
-STORED = json.loads((Path(__file__).parent.parent / "fixtures" / "keras_values.json").read_text(encoding="utf-8"))["schedules"]
+VALUES = json.loads((Path(__file__).parent.parent / "fixtures" / "keras_values.json").read_text(encoding="utf-8"))
+STORED = VALUES["schedules"]
+RISING = ("one_cycle", "cyclic")
+UNEVEN = (*RISING, "warm_restarts")
+"""Schedules that begin below the peak, and those that ever rise; the first have no warm-up of their own."""
 EVERY = pytest.mark.parametrize("name", list(schedules))
 
 
@@ -80,20 +85,46 @@ def test_cosine_by_hand() -> None:
     assert found == pytest.approx([0.5, 1.0, 1.0, 0.6 + 0.4 * root, 0.6, 0.6 - 0.4 * root], rel=1e-14)
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name in schedules if name not in RISING])
 def test_starts_at_exactly_one(name: str) -> None:
     for final in (0.05, 0.1, 0.3, 0.7):
         options = {option.name: final for option in schedules.options(name) if option.name == "final"}
         assert multiplier(schedules.build(name, **options), 0, 469, 12) == 1.0
 
 
-@EVERY
+def test_one_cycle_is_that_of_pytorch() -> None:
+    """10 of 31 steps rise; PyTorch reaches the end at the last step, and the peak one step before the share that it is told."""
+    schedule = schedules.build("one_cycle", rise=9 / 30)
+    found = [multiplier(schedule, step, 1, 30) for step in range(31)]
+    assert found == pytest.approx(VALUES["one_cycle"], rel=1e-12)
+
+
+def test_reduce_on_plateau_is_that_of_keras() -> None:
+    stored = VALUES["plateau"]
+    schedule, memory, rates = schedules.build("reduce_on_plateau", **stored["options"]), np.array(MEMORY), []
+    for loss in stored["losses"]:
+        rates.append(memory[0])
+        schedule.observe(loss, memory)
+    assert rates == pytest.approx(stored["rates"], rel=1e-6) and min(rates) == 0.2  # Keras's rate is float32
+
+
+def test_inverse_square_root_by_hand() -> None:
+    found = values("inverse_square_root", 1, 9, timescale=1.0)
+    assert [found[0], found[3], found[8]] == pytest.approx([1.0, 0.5, 1 / 3])
+
+
+def test_warm_restarts_begin_anew_exactly_at_one() -> None:
+    found = values("warm_restarts", 4, 9, first=1, factor=2)
+    assert [found[4 * epoch] for epoch in (0, 1, 3, 7)] == [1.0] * 4 and found[3] < 0.2
+
+
+@pytest.mark.parametrize("name", [name for name in schedules if name not in RISING])
 def test_no_epochs(name: str) -> None:
     assert multiplier(schedules.build(name), 0, 5, 0) == 1.0
     assert multiplier(schedules.build(name, warmup_epochs=2), 0, 5, 0) == 0.1
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name in schedules if name not in RISING])
 @pytest.mark.parametrize("warmup_epochs", [3, 3.5, 1e9])
 def test_warmup_of_the_whole_run_or_longer(name: str, warmup_epochs: float) -> None:
     found = values(name, 10, 3, warmup_epochs=warmup_epochs)
@@ -103,7 +134,7 @@ def test_warmup_of_the_whole_run_or_longer(name: str, warmup_epochs: float) -> N
 
 @EVERY
 def test_after_the_end_the_last_value_stands(name: str) -> None:
-    schedule = schedules.build(name, warmup_epochs=1)
+    schedule = schedules.build(name, **({} if name in RISING else {"warmup_epochs": 1}))
     assert multiplier(schedule, 50, 5, 10) == multiplier(schedule, 5000, 5, 10)
 
 
@@ -115,10 +146,12 @@ def test_after_the_end_the_last_value_stands(name: str) -> None:
     place=st.floats(0, 1),
 )
 def test_never_above_one_nor_below_zero(name: str, warmup: float, steps_per_epoch: int, epochs: int, place: float) -> None:
-    step = int(place * steps_per_epoch * epochs)
-    found = multiplier(schedules.build(name, warmup_epochs=warmup), step, steps_per_epoch, epochs)
-    following = multiplier(schedules.build(name, warmup_epochs=warmup), step + 1, steps_per_epoch, epochs)
+    step, options = int(place * steps_per_epoch * epochs), {} if name in RISING else {"warmup_epochs": warmup}
+    found = multiplier(schedules.build(name, **options), step, steps_per_epoch, epochs)
+    following = multiplier(schedules.build(name, **options), step + 1, steps_per_epoch, epochs)
     assert isinstance(found, float) and 0 <= found <= 1
+    if name in UNEVEN and step >= round(warmup * steps_per_epoch) * (name not in RISING):
+        return
     if step < round(warmup * steps_per_epoch) - 1:
         assert found > 0 and following > found
     elif step >= round(warmup * steps_per_epoch):

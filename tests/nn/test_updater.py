@@ -204,3 +204,25 @@ def test_infinite_gradients_pass_without_a_warning(name: str, small_blocks: None
     for step in range(1, 4):
         updater.apply(1e30, step)
     assert not np.isfinite(theta[::3]).any()
+
+
+def clipped(grad: list[float], dtype: type = np.float64, **clips: float) -> list[float]:
+    """What is left of a gradient: a step of SGD with rate 1 from 0."""
+    theta, values = np.zeros(len(grad), dtype), np.array(grad, dtype)
+    Updater(optimizers.build("sgd"), theta, values, len(grad), **clips).apply(1.0, 1)
+    return (-theta).tolist()
+
+
+def test_gradients_are_clipped_by_value_and_by_norm() -> None:
+    assert clipped([3.0, -4.0], clip_norm=1.0) == pytest.approx([0.6, -0.8])
+    assert clipped([3.0, -4.0], clip_norm=5.0) == [3.0, -4.0], "a norm of 5 is not longer than 5"
+    assert clipped([3.0, -0.5], clip_value=1.0) == [1.0, -0.5]
+    assert clipped([3.0, -4.0], clip_value=3.0, clip_norm=1.0) == pytest.approx([0.5**0.5, -(0.5**0.5)]), "values first"
+    assert clipped([3e30, -4e30], np.float32, clip_norm=1.0) == pytest.approx([0.6, -0.8]), "squares beyond float32"
+    assert np.isnan(clipped([np.inf, 1.0], clip_norm=1.0)).any(), "what is not finite stays visible"
+
+
+def test_clipping_comes_before_decay() -> None:
+    theta, grad = np.array([10.0]), np.array([5.0])
+    Updater(optimizers.build("sgd"), theta, grad, 1, weight_decay=0.1, clip_norm=1.0).apply(1.0, 1)
+    assert theta[0] == pytest.approx(10 - (1 + 0.1 * 10))

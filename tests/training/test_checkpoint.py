@@ -59,6 +59,7 @@ def everything(made: Trainer) -> dict[str, Any]:
     """All that a run depends on, as bytes and plain values."""
     arrays = {"theta": made.network.theta, **made.updater.slots, **made.network.state}
     arrays |= {f"best {name}": value for name, value in made.best_weights.items()}
+    arrays |= {name: value for name in ("averaged", "plateau") if (value := getattr(made, name)) is not None}
     rows = [
         (row.epoch, row.train_loss, row.train_score, row.val_loss, row.val_score, row.learning_rate) for row in made.state.history
     ]
@@ -78,6 +79,31 @@ def test_what_is_restored_goes_on_as_if_nothing_had_been(data: Path, tmp_path: P
     assert again.state.epoch == 2 and len(again.state.history) == 2 and again.best_weights
     again.fit()
     assert everything(again) == everything(whole)
+
+
+STATEFUL = (
+    ("ema=0.9",),
+    ("ema=0.9", "early_stopping=null", "evaluate=last"),
+    ("schedule={name: reduce_on_plateau, patience: 1, factor: 0.5}",),
+    ("activation=prelu", "initializer=orthogonal"),
+    ("batch_norm=false", "layer_norm=true", "gaussian_noise=0.1"),
+    ("mixup=0.4", "label_smoothing=0.1", "class_weight=balanced"),
+    ("max_norm=1", "clip_norm=0.5", "clip_value=0.1", "optimizer={name: adam, amsgrad: true}"),
+    ("loss=binary_cross_entropy", "dataset.classes=[0, 1]", "early_stopping={patience: 3, start_epoch: 2, target: 0.01}"),
+)
+
+
+@pytest.mark.parametrize("overrides", STATEFUL, ids=" ".join)
+def test_every_state_goes_on_as_if_nothing_had_been(data: Path, tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    for epoch in (1, 4):
+        whole, again = trainer(data, *overrides), trainer(data, *overrides)
+        save_after(whole, tmp_path, epoch)
+        checkpoint.restore(again, checkpoint.read(tmp_path / CURRENT))
+        again.fit()
+        assert everything(again) == everything(whole)
+        again.restore_best()
+        whole.restore_best()
+        assert again.network.theta.tobytes() == whole.network.theta.tobytes()
 
 
 def test_each_part_counts(data: Path, tmp_path: Path) -> None:
@@ -144,7 +170,7 @@ def test_two_are_kept_and_numpy_reads_them(data: Path, tmp_path: Path) -> None:
     with np.load(tmp_path / CURRENT, allow_pickle=False) as loaded:
         head = json.loads(loaded["head"].tobytes())
         assert loaded["theta"].shape == made.network.theta.shape and loaded["history"].shape == (5, 7)
-    assert head.items() >= {"format": 1, "epoch": 5, **IDENTITY}.items()
+    assert head.items() >= {"format": 2, "epoch": 5, **IDENTITY}.items()
     checkpoint.remove(tmp_path)
     checkpoint.remove(tmp_path)
     assert not list(tmp_path.iterdir())
@@ -238,7 +264,7 @@ def test_a_head_that_contradicts_the_arrays_does_not_fit(data: Path, tmp_path: P
 
 def test_another_format_is_an_error_and_no_damage(data: Path, tmp_path: Path) -> None:
     save_after(trainer(data), tmp_path, 2)
-    rewrite(tmp_path / CURRENT, format=2)
-    with pytest.raises(RunError, match="has checkpoint format 2, this version of mlp reads 1") as caught:
+    rewrite(tmp_path / CURRENT, format=3)
+    with pytest.raises(RunError, match="has checkpoint format 3, this version of mlp reads 2") as caught:
         checkpoint.recover(tmp_path, "r-0", "h")
     assert not isinstance(caught.value, Damaged) and (tmp_path / CURRENT).exists()

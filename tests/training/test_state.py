@@ -57,3 +57,17 @@ def test_without_validation_nothing_is_best() -> None:
     best = Best(patience=1)
     assert not best.update(row(1, None)) and not best.update(row(2, None))
     assert (best.epoch, best.stop) == (None, False)
+
+
+def test_epochs_before_the_start_are_not_counted() -> None:
+    best = Best(patience=2, start_epoch=3)
+    feed(best, [0.5, 0.6, 0.6, 0.6, 0.6, 0.1])
+    assert best.stop and best.waited == 2 and best.epoch == 1, "two of the epochs after the third"
+
+
+def test_a_target_that_is_reached_stops() -> None:
+    best = Best(target=0.3)
+    assert feed(best, [0.9, 0.4, 0.3, 0.1]) == [1, 2, 3] and best.stop
+    best = Best("val_score", target=0.75)
+    assert best.update(row(1, 1.0, 0.7)) and not best.stop
+    assert best.update(row(2, 1.0, 0.75)) and best.stop

@@ -15,7 +15,7 @@ from mlp_cli.nn.activations import activations
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.optimizers import optimizers
-from mlp_cli.nn.schedules import schedules
+from mlp_cli.nn.schedules import MEMORY, schedules
 from mlp_cli.nn.updater import Updater
 from mlp_cli.training import checkpoint
 from mlp_cli.training.state import Best, TrainingState
@@ -106,3 +106,40 @@ def test_a_run_that_goes_on_diverges_as_an_undisturbed_one(tmp_path: Path) -> No
     found = diverge(again)
     assert found == diverge(whole) | {"gradient_norm": found["gradient_norm"]}
     assert (found["epoch"], found["step"]) == (3, 5) and 0 < found["learning_rate"] < 0.25
+
+
+def test_averaged_weights_are_evaluated_and_training_goes_on_from_its_own() -> None:
+    """SGD on (w + b)²/2·2 from w = 1, b = 0 at rate 0.25: each step halves the output o = w + b. The mean follows with share 0.5."""
+    made = trainer(0.25, {"W1": [[1.0]], "b1": [0.0]}, validation=True, epochs=1)
+    made.ema, made.averaged = 0.5, made.network.theta.copy()
+    made.fit()
+    outputs, mean = [1.0], 1.0
+    for _ in range(2):  # d o = −rate · (2·o + 2·o), for w and b alike
+        outputs.append(outputs[-1] - 0.25 * 4 * outputs[-1] / 2 * 2)
+        mean = 0.5 * mean + 0.5 * outputs[-1]
+    assert float(made.network.theta.sum()) == pytest.approx(outputs[-1])
+    assert made.state.history[0].val_loss == pytest.approx(mean**2), "the averaged weights are validated"
+    made.restore_best()
+    assert float(made.network.theta.sum()) == pytest.approx(mean)
+
+
+def test_a_plateau_reduces_the_rate() -> None:
+    made = trainer(1e-9, {"W1": [[1.0]], "b1": [0.0]}, validation=True, epochs=6)
+    made.schedule = schedules.build("reduce_on_plateau", patience=2, factor=0.5)
+    made.plateau = np.array(MEMORY)
+    made.fit()
+    rates = [row.learning_rate for row in made.state.history]
+    assert rates == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10, 5e-10, 2.5e-10])
+
+
+def test_mixup_trains_on_mixed_rows_and_their_targets() -> None:
+    made = trainer(0.0, {"W1": [[1.0]], "b1": [0.0]})
+    made.mixup, made.task = 0.3, "classification"
+    made._mixer = np.random.default_rng(5)
+    x, y = np.array([[0.0], [10.0], [20.0]]), np.array([0, 1, 2])
+    mixed, targets, (partners, share) = made._mixed(x, y)
+    assert 0.5 <= share <= 1 and targets is y and sorted(partners.tolist()) == [0, 1, 2]
+    np.testing.assert_allclose(mixed[:, 0], 10.0 * (share * y + (1 - share) * partners))
+    made.task = "regression"
+    _, blended, nothing = made._mixed(x, y.astype(float))
+    assert nothing == () and blended.sum() == pytest.approx(3.0) and set(blended) != {0.0, 1.0, 2.0}

@@ -1,0 +1,60 @@
+"""What softens a classifier's targets in training: label smoothing, class weights and mixup. They act on gradients alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlp_cli.nn.buffers import Array
+from mlp_cli.nn.losses import Loss
+
+
+class SoftTargets:
+    """A loss whose gradient is that of softened targets; the losses that it returns are those of the plain targets.
+
+    smoothing: ε of (1−ε) · one-hot + ε/K (Szegedy et al., 2016, section 7). class_weights: (K,) factors of each sample's gradient by
+    its class, None for none; the mean is still over the B rows, as in Keras (PyTorch divides by the sum of the weights).
+    """
+
+    def __init__(self, loss: Loss, classes: int, smoothing: float = 0.0, class_weights: Array | None = None) -> None:
+        self.task, self.reduction = loss.task, loss.reduction
+        self._loss, self._classes, self._smoothing, self._weights = loss, classes, smoothing, class_weights
+
+    def forward(self, outputs: Array, targets: Array, partners: Array | None = None, share: float = 1.0) -> float:
+        """The sum of the losses of outputs (B, K) and targets (B,).
+
+        partners: the targets (B,) of the rows that were mixed in, with 1 − share of each (Zhang et al., 2018); the loss is then
+        that of the mixed rows: share · loss(targets) + (1 − share) · loss(partners).
+        """
+        mixed = 0.0 if partners is None else self._loss.forward(outputs, partners)
+        self._targets, self._partners, self._share = targets, partners, share
+        total = self._loss.forward(outputs, targets)
+        return total if partners is None else share * total + (1 - share) * mixed
+
+    def backward(self) -> Array:
+        """The gradient of the outputs (B, K): of softmax − q with q the softened target, each row with its weight."""
+        grad = self._loss.backward()
+        rows = len(grad)
+        scale = 1.0 / rows if self.reduction == "mean" else 1.0
+        # grad holds p − one-hot(targets); what follows turns the one-hot into q.
+        if self._partners is not None:
+            _add(grad, self._targets, scale * (1 - self._share))
+            _add(grad, self._partners, -scale * (1 - self._share))
+        if self._smoothing:
+            _add(grad, self._targets, scale * self._smoothing * self._share)
+            if self._partners is not None:
+                _add(grad, self._partners, scale * self._smoothing * (1 - self._share))
+            np.subtract(grad, scale * self._smoothing / self._classes, out=grad)
+        if self._weights is not None:
+            weights = self._weights[self._targets]
+            if self._partners is not None:
+                weights = self._share * weights + (1 - self._share) * self._weights[self._partners]
+            np.multiply(grad, weights[:, None].astype(grad.dtype), out=grad)
+        return grad
+
+
+def _add(grad: Array, targets: Array, amount: float) -> None:
+    """Adds an amount at each row's class, in place; of a single output, at those of class 1."""
+    if grad.shape[1] == 1:
+        grad[:, 0] += amount * targets
+    else:
+        grad[np.arange(len(targets)), targets] += amount
