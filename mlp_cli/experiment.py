@@ -294,16 +294,18 @@ class Attempt(Callback):
 
         def scores_of(batches: Batches, name: str) -> Scores:
             watched = stop.watch(batches, f"while it was evaluated on the {name} part")
-            return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets)
+            return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=bool(further))
 
-        if trainer.validation and dataset.task == "regression":
-            metrics |= {f"val_{name}": value for name, value in scores_of(trainer.validation, "validation").errors().items()}
+        further = [each.build() for each in self.config.metrics]
+        if trainer.validation and (further or dataset.task == "regression"):
+            found = scores_of(trainer.validation, "validation").further(further, dataset.classes)
+            metrics |= {f"val_{name}": value for name, value in found.items()}
         metrics |= {"test_loss": None, f"test_{self.score}": None}
         if dataset.test:
             part, dtype = trainer.targets.scaled(dataset.test), trainer.network.theta.dtype
             scores = scores_of(Batches(part, trainer.train.transform, ROWS, dtype), "test")
             metrics |= {"test_loss": scores.loss, f"test_{self.score}": scores.score}
-            metrics |= {f"test_{name}": value for name, value in scores.errors().items()}
+            metrics |= {f"test_{name}": value for name, value in scores.further(further, dataset.classes).items()}
         self.claim.check()
         write_model(self.folder, trainer.network, trainer.train.transform, trainer.targets, dataset, self.record.config)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
