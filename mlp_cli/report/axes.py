@@ -31,12 +31,12 @@ def frame(
 ) -> tuple[Figure, Axes]:
     """A figure with a heading and empty axes, and room under them for a legend of these entries, and for two rows of tick names
     where `names` of categories need them."""
-    top = style.heading_height(detail) + 14
+    top = heading_height(detail) + 14
     lines = sum(entry.count("\n") + 1 for entry in entries)
     below = 64 + _ENTRY * lines + (8 if entries else 0) + (_SECOND if _are_staggered(names) else 0)
-    figure = style.new_figure(WIDE, top + _TALL + below)
-    axes = style.place(figure, _LEFT, top, WIDE - _LEFT - style.MARGIN, _TALL)
-    style.heading(figure, first_upper(f"{title}, {plain(group.data.get('name'))}"), detail)
+    figure = new_figure(WIDE, top + _TALL + below)
+    axes = place(figure, _LEFT, top, WIDE - _LEFT - style.MARGIN, _TALL)
+    heading(figure, first_upper(f"{title}, {plain(group.data.get('name'))}"), detail)
     axes.grid(True)
     return figure, axes
 
@@ -175,7 +175,7 @@ def entries(names: Sequence[str]) -> list[str]:
 def legend(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
     """The entries of the lines under the axes, one under another, so that long ones have room."""
     handles: Sequence[Any] = axes.containers or axes.get_lines()
-    whole = style.size(figure)[1]
+    whole = size(figure)[1]
     axes.legend(
         handles,
         names,
@@ -200,3 +200,50 @@ def values_across(axes: Axes, group: Group, metric: str, values: Sequence[float]
         axes.set_xlim(scale.low, scale.high)
     _ticks(axes, "x", places, [tick.text for tick in scale.ticks])
     axes.set_xlabel(metric_label(metric, group) + remark)
+
+
+def new_figure(width: int, height: int) -> Figure:
+    """An empty figure of `width` × `height` pixels on an Agg canvas, unknown to pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # The hundredth of a pixel keeps a rounding error from cutting off the last row or column.
+    figure = Figure(figsize=((width + 0.01) / style.DPI, (height + 0.01) / style.DPI), dpi=style.DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def size(figure: Figure) -> tuple[int, int]:
+    """Width and height of a figure in pixels."""
+    return int(figure.bbox.width), int(figure.bbox.height)
+
+
+def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """New axes whose box has its upper left corner at (`left`, `top`); pixels, counted from the figure's upper left corner."""
+    whole_width, whole_height = size(figure)
+    box = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
+    return figure.add_axes(box)
+
+
+def heading_height(detail: str = "") -> int:
+    """Pixels that `heading` needs, the margin above it included."""
+    return style.MARGIN + round(style.pixels(style.TITLE) * 1.35) + (round(style.pixels(style.TICK) * 1.5) if detail else 0)
+
+
+def heading(figure: Figure, title: str, detail: str = "", left: float = style.MARGIN) -> None:
+    """Writes the title, and under it a smaller line of explanation; what is too long is cut in its middle."""
+    width, height = size(figure)
+    room = (width - left - style.MARGIN) / style.DPI
+    top = 1 - style.MARGIN / height
+    figure.text(left / width, top, fit(title, room, style.TITLE, both_ends=True), size=style.TITLE, va="top", ha="left")
+    if detail:
+        below = top - style.pixels(style.TITLE) * 1.45 / height
+        figure.text(
+            left / width,
+            below,
+            fit(detail, room, style.TICK, both_ends=True),
+            size=style.TICK,
+            va="top",
+            ha="left",
+            color=style.GREY,
+        )

@@ -18,7 +18,11 @@ from mlp_cli.report.axes import (
     category_names,
     entries,
     frame,
+    heading,
+    heading_height,
     legend,
+    new_figure,
+    place,
     setting_axis,
     short_names,
     value_axis,
@@ -250,11 +254,11 @@ def draw_comparison(group: Group, scored: Sequence[Configuration]) -> Figure:
         left = round(style.MARGIN + 14 + style.DPI * _longest(labels, style.TICK))
         right = round(style.MARGIN + 24 + style.DPI * _longest(words, style.SMALL))
         row_height = 4 + _LINE * max(2, *(label.count("\n") + 1 for label in labels))
-        top = style.heading_height(detail) + 12
-        figure = style.new_figure(left + right + 400, top + row_height * len(shown) + 72)
-        axes = style.place(figure, left, top, 400, row_height * len(shown))
+        top = heading_height(detail) + 12
+        figure = new_figure(left + right + 400, top + row_height * len(shown) + 72)
+        axes = place(figure, left, top, 400, row_height * len(shown))
         title = f"{metric_name(metric)} of {len(shown)} configurations, {plain(group.data.get('name'))}"
-        style.heading(figure, first_upper(title), detail)
+        heading(figure, first_upper(title), detail)
         tops: list[float] = []
         for row, each in enumerate(shown):
             tops += _row(axes, metric, row, each, each is reference)
