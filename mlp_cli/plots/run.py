@@ -365,5 +365,6 @@ def errors(
     # One that only rounding would make 100 % is above 99.9 %.
     sure = ["> 99.9 %" if 0.9995 <= value < 1 else f"{100 * value:.1f} %" for value in probability[worst]]
     captions = [f"true {names[true[k]]}\npredicted {names[predicted[k]]}\n({text})" for k, text in zip(worst, sure, strict=True)]
-    detail = f"Worst errors: the {len(worst)} most confident of {len(wrong):,} wrong among {len(true):,}"
+    some = f"the {len(worst)} most confident of " if len(worst) < len(wrong) else ""
+    detail = f"Worst errors: {some}{len(wrong):,} wrong among {len(true):,}"
     return mosaic.captioned(mosaic.thumbnails(pictures, 184, 142), captions, 5, 196, title, detail)

@@ -154,15 +154,24 @@ def number(value: float, *, power: bool = False, digits: int = 6) -> str:
 
 
 def numbers(values: Sequence[float]) -> list[str]:
-    """The ticks of one axis as labels in one notation: all with as many decimals as the one that needs most, or all powers of ten
-    where one of them has to be; with more than six digits where fewer would make different ticks read the same."""
+    """The ticks of one axis as labels in one notation, with more than six digits where fewer would make different ticks read the same.
+
+    Ticks of one size have equal decimals and, where one is a power of ten, the power of the largest; others, those of a logarithmic
+    axis, have what each needs.
+    """
     for digits in range(6, 18):
         plain = [f"{value:.{digits}g}" for value in values]
         if len(set(plain)) == len(set(values)):
             break
-    if any("e" in text or "n" in text for text in plain):
-        return [number(value, power=True, digits=digits) for value in values]
-    decimals = max((len(text.partition(".")[2]) for text in plain), default=0)
+    sizes = [abs(value) for value in values if value]
+    powers = any("e" in text or "n" in text for text in plain)
+    if not sizes or not max(sizes) < 50 * min(sizes):
+        return [number(value, power=powers, digits=digits) for value in values]
+    if powers:
+        largest = 10.0 ** math.floor(math.log10(max(sizes)))
+        of_largest = numbers([float(f"{value / largest:.{digits}g}") for value in values])
+        return [f"{text}·{number(largest, power=True)}" if value else "0" for text, value in zip(of_largest, values, strict=True)]
+    decimals = max(len(text.partition(".")[2]) for text in plain)
     return [f"{value:.{decimals}f}".replace("-", "−") for value in values]
 
 

@@ -118,9 +118,11 @@ def test_number(value, text):
 def test_numbers_of_an_axis_have_equal_decimals():
     assert style.numbers([-0.1, 0, 0.05, 0.30000000000000004]) == ["−0.10", "0.00", "0.05", "0.30"]
     assert style.numbers([0, 20, 100]) == ["0", "20", "100"]
-    assert style.numbers([0, 500_000, 1e6]) == ["0", "5·10⁵", "10⁶"], "one notation"
+    assert style.numbers([0, 500_000, 1e6]) == ["0", "0.5·10⁶", "1.0·10⁶"], "one notation"
     assert style.numbers([1, 1e7]) == ["10⁰", "10⁷"]
-    assert style.numbers([0.001, 1e-5]) == ["10⁻³", "10⁻⁵"]
+    assert style.numbers([1e-5, 1e-4, 1e-3]) == ["10⁻⁵", "10⁻⁴", "10⁻³"]
+    assert style.numbers([2e-5, 4e-5, 1e-4]) == ["0.2·10⁻⁴", "0.4·10⁻⁴", "1.0·10⁻⁴"]
+    assert style.numbers([0.001, 0.01, 0.1, 1]) == ["0.001", "0.01", "0.1", "1"]
     assert style.numbers([123456, 123456.5, 123457]) == ["123456.0", "123456.5", "123457.0"]
     assert style.numbers([1e9 + 1, 1e9 + 2]) == ["1000000001", "1000000002"]
     assert style.numbers([-2e6, 0, 2e6]) == ["−2·10⁶", "0", "2·10⁶"]
