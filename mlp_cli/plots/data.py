@@ -57,7 +57,7 @@ def sheet(
             step = max(34, thumbs.shape[1] + mosaic.GAP)
             cells = np.full((many * most, *thumbs.shape[1:]), 255, dtype=np.uint8)
             cells[[k * most + place for k, rows in enumerate(chosen) for place in range(len(rows))]] = thumbs
-            canvas = mosaic.compose(cells, most, (thumbs.shape[2] + mosaic.GAP, step), 255)
+            canvas = mosaic.compose(cells, most, (thumbs.shape[2] + mosaic.GAP, step))
             axes, width = mosaic.show(canvas), canvas.shape[1]
             bars = axes.inset_axes((1 + 20 / width, 0, 300 / width, 1))
         middles = (np.arange(many) + 0.5) * step

@@ -14,7 +14,6 @@ from mlp_cli.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -69,25 +68,20 @@ def scale_to(images: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     return blocks.mean(axis=(2, 4)).astype(images.dtype)
 
 
-def compose(images: NDArray[Any], columns: int, cell: tuple[int, int], fill: float) -> NDArray[Any]:
-    """Images (n, h, w[, 3]) row by row on one canvas of `fill`, each at the top of a cell of (width, height) pixels, in its middle."""
+def compose(images: NDArray[np.uint8], columns: int, cell: tuple[int, int]) -> NDArray[np.uint8]:
+    """RGB images (n, h, w, 3) row by row on one white canvas, each at the top of a cell of (width, height) pixels, in its middle."""
     count, height, width = images.shape[:3]
     rows, left = -(-count // columns), (cell[0] - width) // 2
-    cells = np.full((rows * columns, cell[1], cell[0], *images.shape[3:]), fill, dtype=images.dtype)
+    cells = np.full((rows * columns, cell[1], cell[0], 3), 255, dtype=np.uint8)
     cells[:count, :height, left : left + width] = images
-    return cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(rows * cell[1], -1, *images.shape[3:])
+    return cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(rows * cell[1], -1, 3)
 
 
-def show(canvas: NDArray[Any], colors: ScalarMappable | None = None) -> Axes:
-    """A new figure's axes with a canvas (H, W[, 3]) on them, in its pixels. colors: those of the values of a canvas (H, W).
-
-    For `style.finish`, which has to give the axes the size of the canvas.
-    """
+def show(canvas: NDArray[np.uint8]) -> Axes:
+    """A new figure's axes with a canvas (H, W, 3) on them, in its pixels; `style.finish` has to give them the canvas's size."""
     height, width = canvas.shape[:2]
     axes = style.new_axes(width, height)
-    image = axes.imshow(canvas, extent=(0, width, height, 0), interpolation="nearest", aspect="auto")
-    if colors is not None:
-        image.set(cmap=colors.cmap, norm=colors.norm)
+    axes.imshow(canvas, extent=(0, width, height, 0), interpolation="nearest", aspect="auto")
     axes.spines[:].set_visible(False)
     axes.set(xticks=[], yticks=[])
     return axes
@@ -96,7 +90,7 @@ def show(canvas: NDArray[Any], colors: ScalarMappable | None = None) -> Axes:
 def captioned(images: NDArray[np.uint8], captions: Sequence[str], columns: int, width: int, title: str, detail: str) -> Figure:
     """A figure of images (n, h, w, 3) in columns of `width` pixels, each with its caption below, which may have several lines."""
     text = 16 + round((captions[0].count("\n") + 1) * style.pixels(style.SMALL) * 1.25)
-    canvas = compose(images, columns, (width, images.shape[1] + text), 255)
+    canvas = compose(images, columns, (width, images.shape[1] + text))
     with style.context():
         axes = show(canvas)
         for place, caption in enumerate(captions):

@@ -326,16 +326,15 @@ def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "") -> Figu
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
-        colors = ScalarMappable(Normalize(-end, end), colormaps["gray" if color else "RdBu_r"].with_extremes(bad="white"))
-        images = mosaic.scale_to(images, 720 // columns, min(300, 720 // columns))
-        if color:
-            images = np.clip(np.nan_to_num(0.5 + images / 2 / end, nan=1.0), 0, 1)
-        cell = (images.shape[2] + mosaic.GAP, images.shape[1] + mosaic.GAP)
-        canvas = mosaic.compose(images, columns, cell, 1.0 if color else np.nan)
-        axes = mosaic.show(canvas, colors)
+        scale, cmap = Normalize(-end, end), colormaps["gray" if color else "RdBu_r"].with_extremes(bad="white")
+        shares = scale(np.ma.masked_invalid(images))
+        shades: Any = 255 * shares.filled(1.0).clip(0, 1) if color else np.asarray(cmap(shares, bytes=True))[..., :3]
+        tiles = mosaic.scale_to(shades.astype(np.uint8), 720 // columns, min(300, 720 // columns))
+        canvas = mosaic.compose(tiles, columns, (tiles.shape[2] + mosaic.GAP, tiles.shape[1] + mosaic.GAP))
+        axes = mosaic.show(canvas)
         label = "weight, for each colour channel" if color else "weight"
         height, wide = canvas.shape[:2]
-        bar = style.color_bar(axes, colors, label, wide, height, "both" if most > end else "neither")
+        bar = style.color_bar(axes, ScalarMappable(scale, cmap), label, wide, height, "both" if most > end else "neither")
         bar.formatter = style.tick_numbers()
         bar.ax.locator_params(nbins=6)
         return style.finish(axes, title, f"First-layer weights: {units}{lost}", (wide, height))
@@ -361,10 +360,15 @@ def errors(
     pictures = mosaic.as_images(np.asarray(images[rows[worst]]), shape)
     if pictures is None or not len(worst):
         return None
-    names = class_labels(classes, len(classes), 184 / style.DPI - width("predicted ", style.SMALL), style.SMALL)
+    room = 184 / style.DPI
+    names = class_labels(classes, len(classes), room - width("predicted ", style.SMALL), style.SMALL)
     # One that only rounding would make 100 % is above 99.9 %.
     sure = ["> 99.9 %" if 0.9995 <= value < 1 else f"{100 * value:.1f} %" for value in probability[worst]]
-    captions = [f"true {names[true[k]]}\npredicted {names[predicted[k]]}\n({text})" for k, text in zip(worst, sure, strict=True)]
+    pairs = [[f"true {names[true[k]]}", f"predicted {names[predicted[k]]}"] for k in worst]
+    lines = [", ".join(pair) for pair in pairs]
+    if max(width(line, style.SMALL) for line in lines) > room:
+        lines = ["\n".join(pair) for pair in pairs]
+    captions = [f"{line}\n({text})" for line, text in zip(lines, sure, strict=True)]
     some = f"the {len(worst)} most confident of " if len(worst) < len(wrong) else ""
     detail = f"Worst errors: {some}{len(wrong):,} wrong among {len(true):,}"
     return mosaic.captioned(mosaic.thumbnails(pictures, 184, 142), captions, 5, 196, title, detail)

@@ -200,7 +200,7 @@ def save(figure: Figure, path: Path, maker: str | None = None) -> None:
         if str(path).endswith(".svg"):
             figure.savefig(handle, format="svg", metadata={"Date": None, "Creator": maker})
         else:  # `savefig` would draw the figure once more, for the layout alone
-            FigureCanvasAgg(figure).print_png(handle, metadata={"Software": maker})
+            FigureCanvasAgg(figure).print_png(handle, metadata={"Software": maker}, pil_kwargs={"compress_level": 4})
 
     with context():
         from matplotlib.backends.backend_agg import FigureCanvasAgg

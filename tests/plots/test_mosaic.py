@@ -79,15 +79,16 @@ def test_images_beyond_the_last_whole_block_are_left_out():
 
 
 def test_compose_sets_images_row_by_row():
-    images = np.arange(1, 4)[:, None, None] * np.ones((3, 2, 2))
-    canvas = mosaic.compose(images, 2, (4, 3), 0)
-    assert canvas.tolist() == [
-        [0, 1, 1, 0, 0, 2, 2, 0],
-        [0, 1, 1, 0, 0, 2, 2, 0],
-        [0] * 8,
-        [0, 3, 3, 0, 0, 0, 0, 0],
-        [0, 3, 3, 0, 0, 0, 0, 0],
-        [0] * 8,
+    images = np.arange(1, 4, dtype=np.uint8)[:, None, None, None] * np.ones((3, 2, 2, 3), dtype=np.uint8)
+    canvas = mosaic.compose(images, 2, (4, 3))
+    assert canvas.shape == (6, 8, 3) and canvas.dtype == np.uint8
+    assert canvas[..., 1].tolist() == [
+        [255, 1, 1, 255, 255, 2, 2, 255],
+        [255, 1, 1, 255, 255, 2, 2, 255],
+        [255] * 8,
+        [255, 3, 3, 255, 255, 255, 255, 255],
+        [255, 3, 3, 255, 255, 255, 255, 255],
+        [255] * 8,
     ]
 
 
