@@ -121,7 +121,7 @@ def plane(
         if many <= NAMED:
             axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="class", title_fontsize=style.TICK, markerscale=1.5)
         else:
-            bar = style.color_bar(axes, ScalarMappable(norm, ListedColormap(colors)), "class (number, from 0)", 600, 600)
+            bar = style.color_bar(axes, ScalarMappable(norm, ListedColormap(colors)), "class (number, from 0)")
             bar.set_ticks(range(0, many, -(-many // 12)))
             bar.minorticks_off()
         return style.finish(axes, title, detail)

@@ -103,13 +103,6 @@ def _figures(
     title, reached = str(record.name), record.metrics.get(f"test_{score}")
     if reached is not None:
         title += f" · test R² {style.number(reached, digits=4)}" if score == "r2" else f" · test accuracy {100 * reached:.2f} %"
-    what = "cross-entropy (nats per example)"
-    if score == "r2":
-        what = f"mean squared error{' of the logarithm' * trainer.targets.log}"
-    parts = {"training": "train"} | ({"validation": "val"} if dataset.validation is not None else {})
-    losses, scores = ({part: columns[f"{short}_{name}"] for part, short in parts.items()} for name in ("loss", score))
-    yield "loss", loss(columns["epoch"], losses, record.best_epoch, title, what)
-    yield "accuracy", accuracy(columns["epoch"], scores, record.best_epoch, title, percent=score != "r2")
     first = trainer.network.parameters["W1"]
     if isinstance(trainer.train.transform, Projection):
         # What a unit sees of an image, not of its features.
@@ -118,26 +111,34 @@ def _figures(
 
     name, part = list(dataset.parts().items())[-1]
     outputs, true, classes = _outputs(trainer, part), part.y[part.index], dataset.classes
+    unit = "cross-entropy (nats per example)"
     if score == "r2":
+        unit = f"mean squared error{' of the logarithm' * trainer.targets.log}"
         predicted = trainer.targets.restored(outputs).reshape(-1)
-        for each in ("fit", "residuals"):
-            yield each, quantity(each, true.reshape(-1), predicted, dataset.target or "value", name, title)
-        return
-    guess = outputs.argmax(axis=1)
-    if dataset.test is not None:
-        yield "confusion", confusion(confusion_matrix(true, guess, len(classes)), classes, title)
+        for kind in ("fit", "residuals"):
+            yield kind, quantity(kind, true.reshape(-1), predicted, dataset.target or "value", name, title)
+    elif dataset.test is not None:
+        guess = outputs.argmax(axis=1)
         sure = softmax(outputs)[np.arange(len(guess)), guess]
+        yield "confusion", confusion(confusion_matrix(true, guess, len(classes)), classes, title)
         yield "errors", errors(part.x, part.index, true, guess, sure, classes, dataset.shape, title)
-    if dataset.shape == (2,):
-        x, counts = part.x[part.index], dataset.class_counts()
-        yield "classes", data_plots.sheet(x[:1], true[:1], classes, (2,), counts, f"{dataset.name}: classes")
+    if classes and dataset.shape == (2,):
+        points, counts = part.x[part.index], dataset.class_counts()
+        yield "classes", data_plots.sheet(points[:1], true[:1], classes, (2,), counts, f"{dataset.name}: classes")
 
         def predict(inputs: NDArray[Any]) -> NDArray[np.intp]:
             cells = Part(inputs, np.zeros(len(inputs), dtype=np.int64), np.arange(len(inputs)))
             return _outputs(trainer, cells).argmax(axis=1)
 
-        detail = f"what the network predicts where, and {counted(min(len(x), data_plots.POINTS), 'point')} of the {name} part"
-        yield "regions", data_plots.plane(x, true, classes, dataset.feature_names(), title, detail, predict)
+        shown = counted(min(len(points), data_plots.POINTS), "point")
+        detail = f"what the network predicts where, and {shown} of the {name} part"
+        yield "regions", data_plots.plane(points, true, classes, dataset.feature_names(), title, detail, predict)
+
+    # These come last: `figures_missing` takes them for the end.
+    curves = {"training": "train", "validation": "val"} if dataset.validation is not None else {"training": "train"}
+    scores, losses = ({part: columns[f"{short}_{each}"] for part, short in curves.items()} for each in (score, "loss"))
+    yield "accuracy", accuracy(columns["epoch"], scores, record.best_epoch, title, percent=score != "r2")
+    yield "loss", loss(columns["epoch"], losses, record.best_epoch, title, unit)
 
 
 def _outputs(trainer: Trainer, part: Part) -> NDArray[Any]:
@@ -166,8 +167,6 @@ def loss(
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter(style.tick_numbers())
             label += "\nlog scale"
-        else:
-            _limits(axes, values, 0.02 * np.abs(values).max(initial=0.0) or 1.0, 0.0, np.inf)
         axes.set_ylabel(label)
         return style.finish(axes, title, detail)
 
@@ -180,16 +179,16 @@ def accuracy(
     *,
     percent: bool = True,
 ) -> Figure:
-    """Accuracy in percent, or R² as it is, against epoch; arrays as for `loss`.
-
-    An axis that would reach below −1 (R² of a poor start) is cut there, and says so.
+    """Accuracy in percent, or R² as it is, against epoch; arrays as for `loss`. The axis spans a hundredth at least, so that noise
+    looks like noise. One that would reach below −1 (R² of a poor start) is cut there, and says so.
     """
     with style.context():
         scale = 100.0 if percent else 1.0
         axes, values, detail = _curves(epochs, curves, best_epoch, scale)
-        worst = values.min(initial=0.0)
-        _limits(axes, np.maximum(values, -scale), 0.01 * scale, 0.0 if worst >= 0 else -scale, scale)
-        axes.set_ylabel("accuracy (%)" if percent else "R²\ncut at −1" if worst < -scale else "R²")
+        low, high = axes.get_ylim()
+        beside = max(0.0, 0.005 * scale - (high - low) / 2)
+        axes.set_ylim(max(low - beside, -1.02 * scale), min(high + beside, 1.0025 * scale))
+        axes.set_ylabel("accuracy (%)" if percent else "R²\ncut at −1" if values.min(initial=0.0) < -1 else "R²")
         return style.finish(axes, title, detail)
 
 
@@ -217,19 +216,12 @@ def _curves(
     axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.yaxis.set_major_formatter(style.tick_numbers())
+    axes.margins(y=0.06)
+    if not any(map(len, drawn)):
+        axes.set_yticks([])
     axes.grid()
     style.legend_above(axes)
     return axes, np.concatenate(drawn), f"no finite value: {', '.join(gaps)}" if gaps else ""
-
-
-def _limits(axes: Axes, values: NDArray[Any], least: float, lowest: float, highest: float) -> None:
-    """Vertical limits around the values: at least `least` apart, and not beyond what a score can be. No ticks without values."""
-    if not values.size:
-        axes.set_yticks([])
-        return
-    low, high = float(values.min()), float(values.max())
-    beside = max(0.06 * (high - low), (least - (high - low)) / 2, 1e-3 * max(abs(low), abs(high)))
-    axes.set_ylim(max(low - beside, min(low, lowest) - beside / 4), min(high + beside, max(high, highest) + beside / 4))
 
 
 def quantity(kind: str, true: NDArray[Any], predicted: NDArray[Any], what: str, part: str, title: str = "") -> Figure:
@@ -295,7 +287,7 @@ def confusion(matrix: ArrayLike, classes: Sequence[object], title: str = "") -> 
             ink = "white" if shares[row, column] > 0.33 else style.INK
             text = axes.text(column, row, str(counts[row, column]), size=size, color=ink, ha="center", va="center_baseline")
             text.set_in_layout(False)
-        bar = style.color_bar(axes, image, "share of the true class (%)", side, side)
+        bar = style.color_bar(axes, image, "share of the true class (%)")
         bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
         return style.finish(axes, title, size=(side, side))
 
@@ -333,11 +325,10 @@ def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "") -> Figu
         canvas = mosaic.compose(tiles, columns, (tiles.shape[2] + mosaic.GAP, tiles.shape[1] + mosaic.GAP))
         axes = mosaic.show(canvas)
         label = "weight, for each colour channel" if color else "weight"
-        height, wide = canvas.shape[:2]
-        bar = style.color_bar(axes, ScalarMappable(scale, cmap), label, wide, height, "both" if most > end else "neither")
+        bar = style.color_bar(axes, ScalarMappable(scale, cmap), label, "both" if most > end else "neither")
         bar.formatter = style.tick_numbers()
         bar.ax.locator_params(nbins=6)
-        return style.finish(axes, title, f"First-layer weights: {units}{lost}", (wide, height))
+        return style.finish(axes, title, f"First-layer weights: {units}{lost}", canvas.shape[1::-1])
 
 
 def errors(

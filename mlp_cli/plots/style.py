@@ -121,11 +121,9 @@ def finish(axes: Axes, title: str, detail: str = "", size: tuple[int, int] | Non
     return figure
 
 
-def color_bar(axes: Axes, colors: Any, label: str, width: int, height: int, extend: str = "neither") -> Any:
-    """A colour bar beside axes of so many pixels, at least 200 pixels tall. colors: a ScalarMappable, such as an image."""
-    tall = max(1.0, 200 / height)
-    cax = axes.inset_axes((1 + 20 / width, 1 - tall, 18 / width, tall))
-    bar = axes.figure.colorbar(colors, cax, label=label, extend=extend)
+def color_bar(axes: Axes, colors: Any, label: str, extend: str = "neither") -> Any:
+    """A colour bar beside the axes. colors: a ScalarMappable, such as an image."""
+    bar = axes.figure.colorbar(colors, axes.inset_axes((1.03, 0, 0.025, 1)), label=label, extend=extend)
     bar.outline.set(linewidth=0.6, edgecolor=GREY)  # the light ends would be lost on white paper
     return bar
 

@@ -100,9 +100,11 @@ def test_accuracy_is_in_percent_and_does_not_go_beyond_100():
 
 
 def test_accuracy_axis_spans_at_least_a_point():
-    low, high = accuracy([1, 2], [0.9731, 0.9731]).axes[0].get_ylim()
-    assert low < 97.31 < high
+    low, high = accuracy([1, 2], [0.9731, 0.9732]).axes[0].get_ylim()
+    assert low < 97.31 < 97.32 < high
     assert high - low == pytest.approx(1.0)
+    low, high = accuracy([1, 2], [0.9731, 0.9731]).axes[0].get_ylim()
+    assert low < 97.31 < high and high - low >= 1
 
 
 def test_r2_is_a_fraction_cut_at_minus_one():
