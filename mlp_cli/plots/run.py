@@ -91,9 +91,10 @@ def draw(
     release(dataset.train.x)
     if lost := missing([record.name, dataset.name, dataset.target or "", *dataset.classes, *dataset.feature_names()]):
         notify(lost)
-    for name, figure in _figures(record, dataset, trainer, columns, score):
-        if figure is not None:
-            style.save(figure, target / f"{name}.png")
+    with style.context():
+        for name, figure in _figures(record, dataset, trainer, columns, score):
+            if figure is not None:
+                style.save(figure, target / f"{name}.png")
 
 
 def _figures(
@@ -352,14 +353,12 @@ def errors(
     if pictures is None or not len(worst):
         return None
     room = 184 / style.DPI
-    names = class_labels(classes, len(classes), room - width("predicted ", style.SMALL), style.SMALL)
+    names = class_labels(classes, len(classes), room - width(" (> 99.9 %)", style.SMALL), style.SMALL)
     # One that only rounding would make 100 % is above 99.9 %.
     sure = ["> 99.9 %" if 0.9995 <= value < 1 else f"{100 * value:.1f} %" for value in probability[worst]]
-    pairs = [[f"true {names[true[k]]}", f"predicted {names[predicted[k]]}"] for k in worst]
-    lines = [", ".join(pair) for pair in pairs]
-    if max(width(line, style.SMALL) for line in lines) > room:
-        lines = ["\n".join(pair) for pair in pairs]
-    captions = [f"{line}\n({text})" for line, text in zip(lines, sure, strict=True)]
+    captions = [f"{names[true[k]]} → {names[predicted[k]]} ({text})" for k, text in zip(worst, sure, strict=True)]
+    if max(width(caption, style.SMALL) for caption in captions) > room:
+        captions = [f"{names[true[k]]} →\n{names[predicted[k]]} ({text})" for k, text in zip(worst, sure, strict=True)]
     some = f"the {len(worst)} most confident of " if len(worst) < len(wrong) else ""
-    detail = f"Worst errors: {some}{len(wrong):,} wrong among {len(true):,}"
+    detail = f"Worst errors, true → predicted class: {some}{len(wrong):,} wrong among {len(true):,}"
     return mosaic.captioned(mosaic.thumbnails(pictures, 184, 142), captions, 5, 196, title, detail)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from mlp_cli.files import write_atomic
 from mlp_cli.plots.text import DPI, families, fit, load_matplotlib
 
@@ -68,17 +70,20 @@ _SETTINGS = {
     "legend.handlelength": 2.6,
     "figure.constrained_layout.w_pad": MARGIN / DPI / 2,
     "figure.constrained_layout.h_pad": MARGIN / DPI / 2,
-    "svg.hashsalt": "mlp",  # ids inside an SVG are else drawn by chance
+    "svg.hashsalt": "mlp",  # it tells `context` that it is active; ids inside an SVG are else drawn by chance
 }
 
 
 @contextmanager
 def context() -> Iterator[None]:
     """Matplotlib's own defaults with this style on top, whatever a user's matplotlibrc, MPLBACKEND or display says; the caller's
-    settings come back after."""
+    settings come back after. Inside another it does nothing, and costs nothing."""
     load_matplotlib()
     import matplotlib
 
+    if matplotlib.rcParams["svg.hashsalt"] == _SETTINGS["svg.hashsalt"]:
+        yield
+        return
     settings: dict[Any, Any] = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
     settings.update(_SETTINGS)
     with matplotlib.rc_context({**settings, "font.family": families()}):
@@ -197,10 +202,19 @@ def save(figure: Figure, path: Path, maker: str | None = None) -> None:
     def write(handle: Any) -> None:
         if str(path).endswith(".svg"):
             figure.savefig(handle, format="svg", metadata={"Date": None, "Creator": maker})
-        else:  # `savefig` would draw the figure once more, for the layout alone
-            FigureCanvasAgg(figure).print_png(handle, metadata={"Software": maker}, pil_kwargs={"compress_level": 4})
+            return
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        said = PngInfo()
+        if maker:
+            said.add_text("Software", maker)
+        # Matplotlib's own PNG would hold an opaque alpha channel and be packed longer for the same size.
+        pixels = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+        pixels.save(handle, "png", dpi=(DPI, DPI), pnginfo=said, compress_level=3)
 
     with context():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
+        from PIL.PngImagePlugin import PngInfo
 
         write_atomic(path, write)

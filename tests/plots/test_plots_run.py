@@ -211,22 +211,22 @@ class TestErrors:
         canvas = figure.axes[0].images[0].get_array()
         rows, columns = canvas.shape[0] // 5, canvas.shape[1] // 5
         assert canvas[30::rows, columns // 2 :: columns, 0].ravel().tolist() == list(range(25))
-        assert figure.texts[-1].get_text() == "Worst errors: the 25 most confident of 50 wrong among 50"
+        assert figure.texts[-1].get_text() == "Worst errors, true → predicted class: the 25 most confident of 50 wrong among 50"
 
     def test_the_most_confident_first(self, inside):
         figure = run.errors(self.images, self.rows, self.true, self.predicted, self.probability, DIGITS, (28, 28), "run")
         assert self.captions(figure) == [
-            "true 4, predicted 9 (> 99.9 %)",
-            "true 3, predicted 8 (99.8 %)",
-            "true 1, predicted 7 (60.0 %)",
-            "true 5, predicted 0 (nan %)",
+            "4 → 9 (> 99.9 %)",
+            "3 → 8 (99.8 %)",
+            "1 → 7 (60.0 %)",
+            "5 → 0 (nan %)",
         ]
-        assert [text.get_text() for text in figure.texts] == ["run", "Worst errors: 4 wrong among 6"]
+        assert [text.get_text() for text in figure.texts] == ["run", "Worst errors, true → predicted class: 4 wrong among 6"]
         assert inside(figure)
 
     def test_certainty_is_a_hundred_percent(self):
         figure = run.errors(self.images, self.rows, np.array([4]), np.array([9]), np.array([1.0]), DIGITS, (28, 28))
-        assert self.captions(figure) == ["true 4, predicted 9 (100.0 %)"]
+        assert self.captions(figure) == ["4 → 9 (100.0 %)"]
 
     def test_shows_the_images_asked_for(self):
         rows = np.array([5, 4, 3, 2, 1, 0])
