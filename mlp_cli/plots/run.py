@@ -122,7 +122,7 @@ def _figures(
         guess = outputs.argmax(axis=1)
         sure = softmax(outputs)[np.arange(len(guess)), guess]
         yield "confusion", confusion(confusion_matrix(true, guess, len(classes)), classes, title)
-        yield "errors", errors(part.x, part.index, true, guess, sure, classes, dataset.shape, title)
+        yield "errors", errors(part, guess, sure, classes, dataset.shape, title)
     if classes and dataset.shape == (2,):
         points, counts = part.x[part.index], dataset.class_counts()
         yield "classes", data_plots.sheet(points[:1], true[:1], classes, (2,), counts, f"{dataset.name}: classes")
@@ -173,12 +173,7 @@ def loss(
 
 
 def accuracy(
-    epochs: ArrayLike,
-    curves: Mapping[str, ArrayLike],
-    best_epoch: int | None = None,
-    title: str = "",
-    *,
-    percent: bool = True,
+    epochs: ArrayLike, curves: Mapping[str, ArrayLike], best_epoch: int | None = None, title: str = "", *, percent: bool = True
 ) -> Figure:
     """Accuracy in percent, or R² as it is, against epoch; arrays as for `loss`. The axis spans a hundredth at least, so that noise
     looks like noise. One that would reach below −1 (R² of a poor start) is cut there, and says so.
@@ -204,9 +199,8 @@ def _curves(
         there = np.isfinite(y)
         if not there.all():
             first = int(np.argmin(there))
-            gaps.append(
-                f"{part} {(~there).sum()} of {len(y)} epochs" if there[first:].any() else f"{part} from epoch {at[first]:g}"
-            )
+            some = f"{(~there).sum()} of {len(y)} epochs"
+            gaps.append(f"{part} {some if there[first:].any() else f'from epoch {at[first]:g}'}")
         drawn.append(np.clip(y[there] * scale, -_LARGEST, _LARGEST))
         (line,) = axes.plot(at[there], drawn[-1], color=look.color, label=part, linestyle=look.dash if len(at) > 1 else "none")
         line.set(marker=look.marker, markerfacecolor=look.face, markevery=max(1, len(y) // 12))
@@ -333,23 +327,22 @@ def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "") -> Figu
 
 
 def errors(
-    images: NDArray[Any],
-    rows: NDArray[np.intp],
-    true: NDArray[np.integer],
-    predicted: NDArray[np.integer],
-    probability: NDArray[np.floating],
+    part: Part,
+    predicted: NDArray[Any],
+    probability: NDArray[Any],
     classes: Sequence[object],
     shape: Sequence[int],
     title: str = "",
 ) -> Figure | None:
     """The up to 25 most confident wrong predictions, each image with its true and its predicted class and the latter's probability.
 
-    true, predicted, probability: (n,), the last being what the network gives its predicted class. The example i is images[rows[i]].
+    predicted, probability: (n,) for the rows of the part, the second being what the network gives its predicted class.
     Equal ones keep their order, and NaN comes last. None where nothing is wrong or the inputs are no images.
     """
+    true = part.y[part.index]
     wrong = np.flatnonzero(true != predicted)
     worst = wrong[np.argsort(-np.nan_to_num(probability[wrong], nan=-1.0), kind="stable")[:ERRORS]]
-    pictures = mosaic.as_images(np.asarray(images[rows[worst]]), shape)
+    pictures = mosaic.as_images(np.asarray(part.x[part.index[worst]]), shape)
     if pictures is None or not len(worst):
         return None
     room = 184 / style.DPI
@@ -358,7 +351,7 @@ def errors(
     sure = ["> 99.9 %" if 0.9995 <= value < 1 else f"{100 * value:.1f} %" for value in probability[worst]]
     captions = [f"{names[true[k]]} → {names[predicted[k]]} ({text})" for k, text in zip(worst, sure, strict=True)]
     if max(width(caption, style.SMALL) for caption in captions) > room:
-        captions = [f"{names[true[k]]} →\n{names[predicted[k]]} ({text})" for k, text in zip(worst, sure, strict=True)]
+        captions = [caption.replace(" → ", " →\n", 1) for caption in captions]
     some = f"the {len(worst)} most confident of " if len(worst) < len(wrong) else ""
     detail = f"Worst errors, true → predicted class: {some}{len(wrong):,} wrong among {len(true):,}"
     return mosaic.captioned(mosaic.thumbnails(pictures, 184, 142), captions, 5, 196, title, detail)

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from mlp_cli.data.dataset import Part
 from mlp_cli.plots import run, style
 from mlp_cli.plots.text import width
 
@@ -200,21 +201,21 @@ class TestErrors:
     predicted = np.array([0, 7, 2, 8, 9, 0])
     probability = np.array([0.999, 0.6, 0.5, 0.998, 0.99999, np.nan], dtype=np.float64)
     images = RANDOM.integers(0, 256, (6, 784), dtype=np.uint8)
-    rows = np.arange(6)
+    part = Part(images, true, np.arange(6))
 
     def captions(self, figure):
         return [" ".join(text.get_text().split("\n")) for text in figure.axes[0].texts]
 
     def test_equal_ones_keep_their_order(self):
         images = np.repeat(np.arange(50, dtype=np.uint8)[:, None], 4, axis=1)
-        figure = run.errors(images, np.arange(50), np.zeros(50, int), np.ones(50, int), np.full(50, 0.7), "ab", (2, 2))
+        figure = run.errors(Part(images, np.zeros(50, int), np.arange(50)), np.ones(50, int), np.full(50, 0.7), "ab", (2, 2))
         canvas = figure.axes[0].images[0].get_array()
         rows, columns = canvas.shape[0] // 5, canvas.shape[1] // 5
         assert canvas[30::rows, columns // 2 :: columns, 0].ravel().tolist() == list(range(25))
         assert figure.texts[-1].get_text() == "Worst errors, true → predicted class: the 25 most confident of 50 wrong among 50"
 
     def test_the_most_confident_first(self, inside):
-        figure = run.errors(self.images, self.rows, self.true, self.predicted, self.probability, DIGITS, (28, 28), "run")
+        figure = run.errors(self.part, self.predicted, self.probability, DIGITS, (28, 28), "run")
         assert self.captions(figure) == [
             "4 → 9 (> 99.9 %)",
             "3 → 8 (99.8 %)",
@@ -225,26 +226,29 @@ class TestErrors:
         assert inside(figure)
 
     def test_certainty_is_a_hundred_percent(self):
-        figure = run.errors(self.images, self.rows, np.array([4]), np.array([9]), np.array([1.0]), DIGITS, (28, 28))
+        figure = run.errors(Part(self.images, np.array([4]), np.arange(1)), np.array([9]), np.array([1.0]), DIGITS, (28, 28))
         assert self.captions(figure) == ["4 → 9 (100.0 %)"]
 
     def test_shows_the_images_asked_for(self):
-        rows = np.array([5, 4, 3, 2, 1, 0])
-        figure = run.errors(self.images, rows, self.true, self.predicted, self.probability, DIGITS, (28, 28))
-        first = self.images[rows[4]].reshape(28, 28)
+        true, rows = np.arange(9), np.array([0, 1, 2, 3, 5, 8])
+        images = RANDOM.integers(0, 256, (9, 784), dtype=np.uint8)
+        figure = run.errors(Part(images, true, rows), np.array([0, 1, 2, 3, 9, 7]), self.probability, DIGITS, (28, 28))
+        first = images[5].reshape(28, 28)
         left = (196 - 142) // 2 + 1
         assert np.array_equal(figure.axes[0].images[0].get_array()[1:141:5, left : left + 140 : 5, 0], first)
 
     def test_long_names_fit_their_column(self, hostile, inside):
         names = [*hostile, "Leptodactylus pentadactylus"]
         true = np.arange(11)
-        figure = run.errors(RANDOM.random((11, 784)), true, true, (true + 1) % 11, np.full(11, 0.5), names, (28, 28))
+        figure = run.errors(Part(RANDOM.random((11, 784)), true, true), (true + 1) % 11, np.full(11, 0.5), names, (28, 28))
         assert max(width(line, 7.5) for text in figure.axes[0].texts for line in text.get_text().split("\n")) <= 196 / 150
         assert inside(figure)
 
     def test_captions_keep_apart(self, hostile):
         true = np.arange(25) % 10
-        figure = run.errors(RANDOM.random((25, 784)), np.arange(25), true, (true + 1) % 10, np.full(25, 0.5), hostile, (28, 28))
+        figure = run.errors(
+            Part(RANDOM.random((25, 784)), true, np.arange(25)), (true + 1) % 10, np.full(25, 0.5), hostile, (28, 28)
+        )
         figure.draw_without_rendering()
         boxes = [text.get_window_extent() for text in figure.axes[0].texts]
         assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
@@ -255,15 +259,14 @@ class TestErrors:
 
     @pytest.mark.parametrize("shape", [(784,), (2, 392, 1), (28, 27)])
     def test_not_drawn_without_images_or_errors(self, shape):
-        found = (self.images, self.rows, self.true, self.predicted, self.probability, DIGITS)
-        assert (run.errors(*found, shape) is not None) is (shape == (2, 392, 1))
-        assert run.errors(self.images, self.rows, self.true, self.true, self.probability, DIGITS, (28, 28)) is None
+        assert (run.errors(self.part, self.predicted, self.probability, DIGITS, shape) is not None) is (shape == (2, 392, 1))
+        assert run.errors(self.part, self.true, self.probability, DIGITS, (28, 28)) is None
 
     def test_file_and_same_bytes(self, tmp_path, read_png):
         images = RANDOM.integers(0, 256, (12, 3 * 32 * 32), dtype=np.uint8)
         true = np.arange(12) % 10
         for name in ("a.png", "b.png"):
-            figure = run.errors(images, np.arange(12), true, (true + 3) % 10, np.full(12, 0.5), DIGITS, (3, 32, 32))
+            figure = run.errors(Part(images, true, np.arange(12)), (true + 3) % 10, np.full(12, 0.5), DIGITS, (3, 32, 32))
             style.save(figure, tmp_path / name)
         read_png(tmp_path / "a.png")
         assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
