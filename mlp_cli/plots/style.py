@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from mlp_cli.files import write_atomic
 from mlp_cli.plots.text import DPI, families, fit, load_matplotlib
 
@@ -202,19 +200,10 @@ def save(figure: Figure, path: Path, maker: str | None = None) -> None:
     def write(handle: Any) -> None:
         if str(path).endswith(".svg"):
             figure.savefig(handle, format="svg", metadata={"Date": None, "Creator": maker})
-            return
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        said = PngInfo()
-        if maker:
-            said.add_text("Software", maker)
-        # Matplotlib's own PNG would hold an opaque alpha channel and be packed longer for the same size.
-        pixels = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
-        pixels.save(handle, "png", dpi=(DPI, DPI), pnginfo=said, compress_level=3)
+        else:  # `savefig` would lay the figure out in a drawing of its own, and pack it for longer
+            FigureCanvasAgg(figure).print_png(handle, metadata={"Software": maker}, pil_kwargs={"compress_level": 4})
 
     with context():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from PIL import Image
-        from PIL.PngImagePlugin import PngInfo
 
         write_atomic(path, write)
