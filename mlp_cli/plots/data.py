@@ -40,9 +40,10 @@ def sheet(
     many, totals = len(classes), {part: np.asarray(values, dtype=np.int64) for part, values in counts.items()}
     total = sum(totals.values(), np.zeros(many, dtype=np.int64))
     chosen = [np.flatnonzero(labels == k)[: _EXAMPLES if many <= NAMED else 1] for k in range(min(many, _SHEET))]
-    most = max(map(len, chosen))
+    least, most = min(map(len, chosen)), max(map(len, chosen))
     pictures = mosaic.as_images(np.asarray(images[np.concatenate(chosen)]), shape) if most else None
-    seen = "" if pictures is None else f" the first {f'{most} examples' if most > 1 else 'example'} of each;"
+    amount = f"{'up to ' if least < most else ''}{most} examples" if most > 1 else "example"
+    seen = "" if pictures is None else f" the first {amount} of {'each' if many <= _SHEET else f'{_SHEET} of them'};"
     detail = f"{counted(many, 'class', 'classes')};{seen} " + ", ".join(f"{each.sum():,} {part}" for part, each in totals.items())
     with style.context():
         if pictures is not None and many > NAMED:
@@ -116,6 +117,7 @@ def plane(
             axes.plot(*own, marker, color=colors[k], markersize=3.4, markeredgecolor="white", markeredgewidth=0.3, label=name)
         across, up = (fit(name, 3.5, style.LABEL) for name in names)
         axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]], xlabel=across, ylabel=up)
+        axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(style.tick_numbers())
         axes.yaxis.set_major_formatter(style.tick_numbers())
         if many <= NAMED:
@@ -136,6 +138,7 @@ def histogram(values: ArrayLike, label: str, title: str = "") -> Figure:
         axes = style.new_axes(760, 480)
         axes.hist(known, bins=min(50, len(np.unique(known))), color=style.BLUE, edgecolor="white", linewidth=0.4)
         axes.set(xlabel=fit(label, 4.0, style.LABEL), ylabel="rows")
+        axes.locator_params(axis="x", nbins=6)
         axes.locator_params(axis="y", integer=True)
         axes.xaxis.set_major_formatter(style.tick_numbers())
         axes.yaxis.set_major_formatter("{x:,.0f}")

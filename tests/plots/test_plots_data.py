@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mlp_cli.plots import data, style
+from mlp_cli.plots import data, run, style
 
 RANDOM = np.random.default_rng(3)
 POINTS = np.random.default_rng(0).standard_normal((3000, 2)) * [1, 10]
@@ -94,6 +94,9 @@ def test_classes_without_examples(tmp_path, read_png, inside):
     assert inside(data.sheet(images[:0], labels[:0], names, (8, 8), {"training": [0, 0, 0]}))
     many = data.sheet(images, labels, [f"c{k}" for k in range(130)], (8, 8), {"training": np.zeros(130)}, "x")
     assert inside(many) and len(many.axes[0].texts) == 3
+    assert many.texts[-1].get_text() == "130 classes; the first example of 100 of them; 0 training"
+    few = data.sheet(images[:5], np.array([0, 0, 0, 1, 2]), names, (8, 8), {"training": [3, 1, 1]})
+    assert few.texts[-1].get_text() == "3 classes; the first up to 3 examples of each; 5 training"
 
 
 @pytest.mark.parametrize("repeat", [1, 3])
@@ -167,6 +170,21 @@ def test_histograms(values, inside):
     figure = data.histogram(values, "price", "set")
     assert sum(patch.get_height() for patch in figure.axes[0].patches) == len(values)
     assert inside(figure)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e-7, 0.0), (1e5, 0.0), (12345678.0, 0.0), (1.0, 1e6), (1e-3, 1e3)])
+def test_numbers_on_an_axis_keep_apart(scale, shift):
+    points = POINTS * scale + shift
+    for figure in (
+        data.histogram(points[:, 0], "price"),
+        data.plane(points, np.zeros(3000, int), "a", ("x", "y")),
+        run.quantity("fit", points[:, 0], points[:, 0], "price", "test"),
+    ):
+        figure.draw_without_rendering()
+        ends = figure.axes[0].get_xlim()
+        ticks = [tick for tick in figure.axes[0].xaxis.get_major_ticks() if ends[0] <= tick.get_loc() <= ends[1]]
+        boxes = [tick.label1.get_window_extent() for tick in ticks]
+        assert len(boxes) >= 2 and all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
 def test_one_value_is_no_distribution():
