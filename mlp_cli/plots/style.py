@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -190,20 +191,14 @@ def tick_numbers() -> Formatter:
     return Numbers()
 
 
-def save(figure: Figure, path: Path, maker: str | None = None) -> None:
-    """Writes the figure as SVG where the path ends so, else as PNG, whole or not at all; equal figures give equal bytes (no date, no
-    version inside).
+def save(figure: Figure, path: Path) -> None:
+    """Writes the figure as a PNG, whole or not at all; equal figures give equal bytes (no date, no version inside).
 
-    maker: what made it, which then stands in the file's first kilobyte. Errors: RunError as for every file (`files.write_atomic`).
+    Errors: RunError as for every file (`files.write_atomic`).
     """
-
-    def write(handle: Any) -> None:
-        if str(path).endswith(".svg"):
-            figure.savefig(handle, format="svg", metadata={"Date": None, "Creator": maker})
-        else:  # `savefig` would lay the figure out in a drawing of its own, and pack it for longer
-            FigureCanvasAgg(figure).print_png(handle, metadata={"Software": maker}, pil_kwargs={"compress_level": 4})
-
     with context():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        write_atomic(path, write)
+        # `savefig` would lay the figure out in a drawing of its own, and pack it for longer.
+        canvas = FigureCanvasAgg(figure)
+        write_atomic(path, partial(canvas.print_png, metadata={"Software": None}, pil_kwargs={"compress_level": 4}))

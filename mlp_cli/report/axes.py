@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp_cli.config.resolved import show
+from mlp_cli.files import write_atomic
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit, width
 from mlp_cli.report.model import Configuration, Group
@@ -247,3 +249,11 @@ def heading(figure: Figure, title: str, detail: str = "", left: float = style.MA
             ha="left",
             color=style.GREY,
         )
+
+
+def save(figure: Figure, path: Path, maker: str) -> None:
+    """Writes the figure as SVG where the path ends so, else as PNG. maker: what made it, which stands in the first kilobyte."""
+    form = "svg" if str(path).endswith(".svg") else "png"
+    said = {"Date": None, "Creator": maker} if form == "svg" else {"Software": maker}
+    with style.context():
+        write_atomic(path, lambda handle: figure.savefig(handle, format=form, dpi=style.DPI, metadata=said))

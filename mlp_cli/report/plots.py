@@ -23,6 +23,7 @@ from mlp_cli.report.axes import (
     legend,
     new_figure,
     place,
+    save,
     setting_axis,
     short_names,
     value_axis,
@@ -63,7 +64,7 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
         for name, figure in draw_group(group):
             for suffix in (".png", ".svg"):
                 written.append(home / f"{prefix}{name}{suffix}")
-                style.save(figure, written[-1], _maker(written[-1]))
+                save(figure, written[-1], _maker(written[-1]))
     with files.writing(home):
         for path in sorted(home.iterdir()):
             if path.suffix in (".png", ".svg") and path not in written and _is_ours(path):

@@ -21,9 +21,9 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     save = style.save
 
-    def keep(figure: Any, path: Path, maker: str | None = None) -> None:
+    def keep(figure: Any, path: Path) -> None:
         figures[path.stem] = figure
-        save(figure, path, maker)
+        save(figure, path)
 
     monkeypatch.setattr(style, "save", keep)
     return figures
