@@ -201,4 +201,4 @@ def save(figure: Figure, path: Path) -> None:
 
         # `savefig` would lay the figure out in a drawing of its own, and pack it for longer.
         canvas = FigureCanvasAgg(figure)
-        write_atomic(path, partial(canvas.print_png, metadata={"Software": None}, pil_kwargs={"compress_level": 4}))
+        write_atomic(path, partial(canvas.print_png, metadata={"Software": None}, pil_kwargs={"compress_level": 3}))
