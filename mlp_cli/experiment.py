@@ -21,7 +21,7 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
 from mlp_cli.model import NAME, write_model
-from mlp_cli.plots.figures import draw, figures_missing
+from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
@@ -115,7 +115,7 @@ def run(
             if isinstance(data, DataError):
                 log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
             elif plots and completed and figures_missing(folder, data):
-                draw(plan.config, record, folder, folder, data)
+                draw(plan.config, record, folder, folder, data, None, log_and_notify)
         elif isinstance(data, DataError):
             raise data
         else:
@@ -220,7 +220,7 @@ class Attempt(Callback):
                 raise
         checkpoint.remove(self.folder)
         if plots:
-            draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer)
+            draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer, self.notify)
 
     def _begin(self, threads: int, found: checkpoint.Checkpoint | None) -> None:
         """Goes back to the checkpoint, if there is one, and writes run.json, config.yaml and the tables as they are then."""
