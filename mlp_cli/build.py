@@ -36,6 +36,7 @@ from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
 GRADCHECK_ROWS = 16
+_MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
 def load_data(config: Config) -> Dataset:
@@ -87,6 +88,11 @@ def check(config: Config, dataset: Dataset) -> None:
             f"loss: {config.loss.name} is for two classes, and {dataset.name} has {classes}", "set loss: cross_entropy"
         )
     check_rows(config, len(dataset.train))
+    for each in config.metrics:
+        if len(dataset.classes) > _MOST_CLASSES and each.name in ("precision", "recall"):
+            raise UsageError(f"metrics: {each.name} of {len(dataset.classes)} classes is too much for a table", "write macro_f1")
+        if (k := getattr(each, "k", 0)) >= len(dataset.classes):
+            raise UsageError(f"metrics: {each.name} with k: {k} is 1 for {len(dataset.classes)} classes", "set k to less")
     if isinstance(config.class_weight, dict) and (unknown := sorted(config.class_weight.keys() - set(dataset.classes))):
         known = listed([one_line(name, 40) for name in dataset.classes])
         raise UsageError(f"class_weight: {dataset.name} has no class {one_line(unknown[0], 40)}", f"its classes are {known}")

@@ -21,7 +21,7 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
 from mlp_cli.model import NAME, write_model
-from mlp_cli.plots.figures import draw, figures_missing
+from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
@@ -116,7 +116,7 @@ def run(
             if isinstance(data, DataError):
                 log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
             elif plots and completed and figures_missing(folder, data):
-                draw(plan.config, record, folder, folder, data)
+                draw(plan.config, record, folder, folder, data, None, log_and_notify)
         elif isinstance(data, DataError):
             raise data
         else:
@@ -221,7 +221,7 @@ class Attempt(Callback):
                 raise
         checkpoint.remove(self.folder)
         if plots:
-            draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer)
+            draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer, self.notify)
 
     def _begin(self, threads: int, found: checkpoint.Checkpoint | None) -> None:
         """Goes back to the checkpoint, if there is one, and writes run.json, config.yaml and the tables as they are then."""
@@ -295,16 +295,18 @@ class Attempt(Callback):
 
         def scores_of(batches: Batches, name: str) -> Scores:
             watched = stop.watch(batches, f"while it was evaluated on the {name} part")
-            return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets)
+            return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=bool(further))
 
-        if trainer.validation and dataset.task == "regression":
-            metrics |= {f"val_{name}": value for name, value in scores_of(trainer.validation, "validation").errors().items()}
+        further = [each.build() for each in self.config.metrics]
+        if trainer.validation and (further or dataset.task == "regression"):
+            found = scores_of(trainer.validation, "validation").further(further, dataset.classes)
+            metrics |= {f"val_{name}": value for name, value in found.items()}
         metrics |= {"test_loss": None, f"test_{self.score}": None}
         if dataset.test:
             part, dtype = trainer.targets.scaled(dataset.test), trainer.network.theta.dtype
             scores = scores_of(Batches(part, trainer.train.transform, ROWS, dtype), "test")
             metrics |= {"test_loss": scores.loss, f"test_{self.score}": scores.score}
-            metrics |= {f"test_{name}": value for name, value in scores.errors().items()}
+            metrics |= {f"test_{name}": value for name, value in scores.further(further, dataset.classes).items()}
         self.claim.check()
         write_model(self.folder, trainer.network, trainer.train.transform, trainer.targets, dataset, self.record.config)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())

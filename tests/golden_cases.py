@@ -186,7 +186,7 @@ def another(default: Any, texts: list[str]) -> Any:
     if isinstance(default, bool):
         return not default
     if isinstance(default, int):
-        return default // 5 or 1
+        return default // 5 or (2 if default == 1 else 1)
     if isinstance(default, float):
         return 0.5 if default == 0 else 1e-3 if default < 1e-4 else default / 2
     return 3 if default is None else next((text for text in texts if text != default), default)

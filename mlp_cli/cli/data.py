@@ -158,20 +158,24 @@ def _draw(dataset: Dataset, path: Path) -> None:
     """Draws the first training rows of each class, points for a set of two features, and the distribution of a quantity."""
     import numpy as np
 
-    from mlp_cli.plots.data import sheet
-    from mlp_cli.plots.regions import histogram, scatter
+    from mlp_cli.plots.data import histogram, plane, sheet
+    from mlp_cli.plots.style import save
+    from mlp_cli.plots.text import missing
 
     counts, rows = dataset.class_counts(), dataset.train.index
     x, y = dataset.train.x, np.asarray(dataset.train.y)
     if not dataset.classes:
-        histogram(path, y[rows], dataset.target or "target", title=dataset.name)
+        figure = histogram(y[rows], dataset.target or "target", dataset.name)
     elif dataset.shape == (2,):
         drawn = rows[np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(np.intp)]
         detail = ", ".join(f"{int(values.sum()):,} {part} rows" for part, values in counts.items())
-        scatter(path, x[drawn], y[drawn], dataset.classes, title=dataset.name, detail=detail)
+        figure = plane(x[drawn], y[drawn], dataset.classes, dataset.feature_names(), dataset.name, detail)
     else:
         first = np.concatenate([rows[np.flatnonzero(y[rows] == label)[:_EXAMPLES]] for label in range(len(dataset.classes))])
-        sheet(path, x[first], y[first], dataset.classes, dataset.shape, counts, title=dataset.name)
+        figure = sheet(x[first], y[first], dataset.classes, dataset.shape, counts, dataset.name)
+    if lost := missing([dataset.name, dataset.target or "", *dataset.classes, *dataset.feature_names()]):
+        notify(lost)
+    save(figure, path)
 
 
 @data.command(epilog="Example: mlp data fetch mnist --from ~/Downloads")

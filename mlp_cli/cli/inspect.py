@@ -20,6 +20,7 @@ REGISTRIES = {
     "initializers": "nn",
     "schedules": "nn",
     "losses": "nn",
+    "metrics": "nn",
     "features": "data",
 }
 """Where each registry lives: in the module of its name below this package."""

@@ -35,12 +35,13 @@ _PLAIN = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)\Z)([A-Za-z_/]|\.
 class _Key(NamedTuple):
     """What schema.json says of a top-level key.
 
-    default: _MISSING where it has none. per_layer: whether it may be a list with one value for each hidden layer. options: the
-    defaults of its options by component; by None where there is no choice of a component, as in `dataset` and `batch_norm`.
+    default: _MISSING where it has none. per_layer: whether it may be a list with one value for each hidden layer. many: whether it is
+    a list of components. options: the defaults of its options by component; by None where there is no choice of a component, as in `dataset` and `batch_norm`.
     """
 
     default: Any = _MISSING
     per_layer: bool = False
+    many: bool = False
     options: Mapping[str | None, Mapping[str, Any]] = {}
 
     def options_of(self, component: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -57,7 +58,7 @@ def _keys() -> dict[str, _Key]:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
         if "properties" in node:
             yield node["properties"]
-        for item in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        for item in (*node.get("anyOf", ()), *node.get("oneOf", ()), node.get("items", {})):
             yield from mappings(item)
 
     found: dict[str, _Key] = {}
@@ -65,7 +66,9 @@ def _keys() -> dict[str, _Key]:
         shapes = [(each.get("name", {}).get("const"), each) for each in mappings(node)]
         options = {name: {key: each["default"] for key, each in shape.items() if "default" in each} for name, shape in shapes}
         values = node.get("anyOf", ())
-        found[key] = _Key(node.get("default", _MISSING), any(item.get("items", _MISSING) in values for item in values), options)
+        per_layer = any(item.get("items", _MISSING) in values for item in values)
+        many = node.get("type") == "array" and bool(options)
+        found[key] = _Key(node.get("default", _MISSING), per_layer, many, options)
     return found
 
 
@@ -87,9 +90,10 @@ def _resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
     found, usual = dict[str, Any](), dict[str, Any]()
     for key, value in whole.items():
         known = keys.get(key) or _Key()
-        if known.per_layer and isinstance(value, list):
+        value = [value] if known.many and isinstance(value, str | dict) else value
+        if (known.per_layer or known.many) and isinstance(value, list):
             value = [_short(item, known) if isinstance(item, dict) else item for item in value]
-            value = value[0] if value and value.count(value[0]) == len(value) else value
+            value = value[0] if known.per_layer and value and value.count(value[0]) == len(value) else value
         if isinstance(value, str) and known.options:
             whole[key] = value = {"name": value}
         elif isinstance(value, bool) and None in known.options:
@@ -97,7 +101,7 @@ def _resolve(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
         if value is not _MISSING:
             _add(found, usual, key, value, known)
     bare = found.get("hidden_sizes") == []
-    idle = {key for key, known in keys.items() if bare and (known.per_layer or key == "batch_norm")}
+    idle = {key for key, known in keys.items() if bare and (known.per_layer or key in ("batch_norm", "layer_norm"))}
     if found.get("dataset.split") in UNSEEDED and found.get("dataset.limit") is None:
         idle.add("dataset.split_seed")
     return {key: value for key, value in found.items() if not idle or not idle & {key, key.partition(".")[0]}}, usual, whole

@@ -24,6 +24,7 @@ from mlp_cli.nn.activations import activations
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.layers import BatchNorm, LayerNorm
 from mlp_cli.nn.losses import losses
+from mlp_cli.nn.metrics import metrics as known_metrics
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.schedules import schedules
 from mlp_cli.registry import Count, Fraction, NonNegative, Positive, Range, Seed
@@ -53,6 +54,11 @@ Amount = Annotated[NonNegative, _off]
 """A number, 0 or null for off."""
 PartOf1 = Annotated[Fraction, _off]
 """A number below 1, 0 or null for off."""
+Metrics = Annotated[
+    tuple[Annotated[Component, Choice(known_metrics)], ...],
+    Strict(False),
+    BeforeValidator(lambda value: [value] if isinstance(value, str | dict) else value),
+]
 ClassWeights = Literal["balanced"] | dict[str, Positive] | None
 
 
@@ -123,6 +129,7 @@ class Config(Options):
     early_stopping: Annotated[
         EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or a mapping.")
     ] = None
+    metrics: Annotated[Metrics, Doc("Scores besides the accuracy, of the evaluated epoch.")] = ()
     dtype: Annotated[Literal["float32", "float64"], Doc("The type of all numbers in the network.")] = "float32"
     engine: Annotated[Literal["numpy", "scalar"], Doc("What computes; scalar is plain Python, to compare with.")] = "numpy"
     checkpoint_every: Annotated[Count, Doc("Epochs from one checkpoint to the next.")] = 1
@@ -130,7 +137,7 @@ class Config(Options):
         Literal["last", "best"], Doc("The epoch whose weights are kept; by default best with early stopping, else last.")
     ] = follows(FOLLOWS["evaluate"])
 
-    @field_validator("loss", "layer_norm", "label_smoothing", "class_weight", "early_stopping", "engine", "evaluate")
+    @field_validator("loss", "layer_norm", "label_smoothing", "class_weight", "metrics", "early_stopping", "engine", "evaluate")
     @classmethod
     def _goes_with_the_rest(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuses what does not go with the keys before it."""
@@ -143,7 +150,7 @@ class Config(Options):
         if info.field_name == "layer_norm" and value is not None and before.get("batch_norm") is not None:
             raise wrong("does not go with batch_norm, which normalises the same numbers; remove one")
         of_classes = "loss" not in before or losses[before["loss"].name].task == "classification"
-        if info.field_name in ("label_smoothing", "class_weight") and value and not of_classes:
+        if info.field_name in ("label_smoothing", "class_weight", "metrics") and value and not of_classes:
             raise wrong(f"is for classes, and loss: {before['loss'].name} is for a quantity; remove {info.field_name}")
         if isinstance(value, EarlyStopping) and "loss" in before:
             score = {"classification": "val_accuracy", "regression": "val_r2"}[losses[before["loss"].name].task]

@@ -118,6 +118,12 @@ class Dataset:
             return len(self.classes)
         return 1 if self.train.y.ndim == 1 else self.train.y.shape[1]
 
+    def feature_names(self) -> tuple[str, ...]:
+        """What each of the D inputs is: a table's column, or column=category; `feature 1`, … for two inputs of other sets, else none."""
+        if self.encoding is not None:
+            return self.encoding.names()
+        return ("feature 1", "feature 2") if self.shape == (2,) else ()
+
     def parts(self) -> dict[str, Part]:
         """The parts that are there, by what they are called."""
         named = {"training": self.train, "validation": self.validation, "test": self.test}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import numpy as np
+from typing_extensions import Doc
 
 from mlp_cli.nn.buffers import Array
+from mlp_cli.registry import Count, Registry
 
 
 def count_correct(logits: Array, targets: Array) -> int:
@@ -35,3 +40,85 @@ def softmax(logits: Array) -> Array:
     np.exp(shifted, out=shifted)
     shifted /= shifted.sum(axis=1, keepdims=True)
     return shifted
+
+
+class Metric:
+    """The base of the scores of a classifier that a config may ask for besides the accuracy. N rows, K classes."""
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        """Values by name, from logits (N, K), targets (N,) and the classes' names (K,); None for what is not defined."""
+        raise NotImplementedError
+
+
+metrics: Registry[type[Metric]] = Registry("metric")
+
+
+@metrics.register
+class TopK(Metric):
+    """Share of the rows whose class is among the k with the largest outputs, as `top_5_accuracy`; equal outputs count for the row."""
+
+    def __init__(self, k: Annotated[Count, Doc("How many of the largest outputs count.")] = 5) -> None:
+        self.k = k
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        own = np.take_along_axis(logits, targets[:, None], axis=1)
+        return {f"top_{self.k}_accuracy": float(((logits > own).sum(axis=1) < self.k).mean())}
+
+
+@metrics.register
+class MacroF1(Metric):
+    """Mean over the classes of F1 = 2·TP / (2·TP + FP + FN), 0 for a class that is neither there nor predicted."""
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        cells = confusion_matrix(targets, logits.argmax(axis=1), len(classes))
+        total = cells.sum(axis=0) + cells.sum(axis=1)
+        return {"macro_f1": float((2 * np.diag(cells) / np.maximum(total, 1)).mean())}
+
+
+@metrics.register
+class Precision(Metric):
+    """For each class, the share of the rows predicted as it that are of it, as `precision_<class>`; nothing where none was predicted."""
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        cells = confusion_matrix(targets, logits.argmax(axis=1), len(classes))
+        return _by_class("precision", np.diag(cells), cells.sum(axis=0), classes)
+
+
+@metrics.register
+class Recall(Metric):
+    """For each class, the share of its rows that are predicted as it, as `recall_<class>`; nothing where it has no row."""
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        cells = confusion_matrix(targets, logits.argmax(axis=1), len(classes))
+        return _by_class("recall", np.diag(cells), cells.sum(axis=1), classes)
+
+
+def _by_class(name: str, parts: Array, wholes: Array, classes: Sequence[str]) -> dict[str, float | None]:
+    pairs = zip(classes, parts.tolist(), wholes.tolist(), strict=True)
+    return {f"{name}_{label}"[:80]: part / whole if whole else None for label, part, whole in pairs}
+
+
+@metrics.register
+class BrierScore(Metric):
+    """Mean over the rows of the squared distance of the probabilities from the one-hot target, 0 to 2 (Brier, 1950)."""
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        errors = softmax(logits.astype(np.float64))
+        errors[np.arange(len(targets)), targets] -= 1.0
+        return {"brier_score": float(np.square(errors).sum(axis=1).mean())}
+
+
+@metrics.register
+class CalibrationError(Metric):
+    """Expected calibration error: mean distance of the accuracy from the confidence, over bins of confidence (Guo et al., 2017)."""
+
+    def __init__(self, bins: Annotated[Count, Doc("Bins of equal width that the confidence is cut into.")] = 15) -> None:
+        self.bins = bins
+
+    def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        probabilities = softmax(logits.astype(np.float64))
+        confidence, right = probabilities.max(axis=1), logits.argmax(axis=1) == targets
+        # Bins are closed above, as in the paper.
+        place = np.clip(np.ceil(confidence * self.bins).astype(int) - 1, 0, self.bins - 1)
+        gaps = np.bincount(place, right, self.bins) - np.bincount(place, confidence, self.bins)
+        return {"calibration_error": float(np.abs(gaps).sum() / len(targets))}

@@ -1,202 +1,146 @@
-"""The figure of a data set: examples of each class, and how many there are of it in each part."""
+"""The figures of a data set: examples of each class and how many there are, the points of two features, the values of a quantity."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlp_cli.plots import mosaic, style
-from mlp_cli.plots.text import class_labels, fit, width
+from mlp_cli.plots.text import class_labels, fit
+from mlp_cli.text import counted
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
-_ROWS = 20  # classes up to which each has a row of its own
+POINTS = 1_000
+"""Points of two features shown at most."""
+NAMED = 20
+"""Classes up to which each has a row of its own or a name in the legend."""
 _SHEET = 100  # classes up to which each is shown at all
 _EXAMPLES = 8  # images in a class's row
 _PARTS = (style.BLUE, style.SKY, style.PALE)  # dark, middle, light: three parts that grey keeps apart
 
 
 def sheet(
-    path: Path,
     images: NDArray[Any],
     labels: NDArray[np.integer],
     classes: Sequence[object],
     shape: Sequence[int],
     counts: Mapping[str, ArrayLike],
-    *,
-    rows: NDArray[np.intp] | None = None,
-    channels_first: bool | None = None,
     title: str = "",
-) -> bool:
-    """Writes `draw_sheet` as a PNG; False, and no file, where there are no classes. Errors: RunError where it cannot be written."""
-    figure = draw_sheet(images, labels, classes, shape, counts, rows=rows, channels_first=channels_first, title=title)
-    if figure is not None:
-        style.save(figure, path)
-    return figure is not None
+) -> Figure:
+    """The first examples of each class and the class distribution; the distribution alone where the inputs are no images.
 
-
-def draw_sheet(
-    images: NDArray[Any],
-    labels: NDArray[np.integer],
-    classes: Sequence[object],
-    shape: Sequence[int],
-    counts: Mapping[str, ArrayLike],
-    *,
-    rows: NDArray[np.intp] | None = None,
-    channels_first: bool | None = None,
-    title: str = "",
-) -> Figure | None:
-    """Examples of each class and the class distribution; the distribution alone where the inputs are no images, None without classes.
-
-    images: (N, D); labels: (N,) from 0 to K − 1; rows: (n,) which of them may be shown, all by default. Shown are the first of each class.
-    counts: part ("training", "validation", "test") → (K,) number of its examples of each class; at most three parts.
-    Up to 20 classes have a row each, eight images beside a bar; up to 100 have one captioned image each above a bar chart.
+    images: (N, D); labels: (N,) from 0 to K − 1. counts: part → (K,) number of its examples of each class; at most three parts.
+    Up to 20 classes have a row each, eight images beside a bar; of more, the first 100 have one image with their number of examples.
     """
-    if not len(classes):
-        return None
-    many = len(classes)
-    order = np.arange(len(labels)) if rows is None else rows
-    known = labels[order]
-    per_class = _EXAMPLES if many <= _ROWS else 1
-    chosen = [order[np.flatnonzero(known == k)[:per_class]] for k in range(min(many, _SHEET))]
-    pictures = mosaic.as_images(np.asarray(images[np.concatenate(chosen)]), shape, channels_first)
-    pictures = mosaic.to_rgb(pictures) if pictures is not None and len(pictures) else None
-    numbers = {part: np.asarray(values, dtype=np.int64) for part, values in counts.items()}
+    many, totals = len(classes), {part: np.asarray(values, dtype=np.int64) for part, values in counts.items()}
+    total = sum(totals.values(), np.zeros(many, dtype=np.int64))
+    chosen = [np.flatnonzero(labels == k)[: _EXAMPLES if many <= NAMED else 1] for k in range(min(many, _SHEET))]
+    least, most = min(map(len, chosen)), max(map(len, chosen))
+    pictures = mosaic.as_images(np.asarray(images[np.concatenate(chosen)]), shape) if most else None
+    amount = f"{'up to ' if least < most else ''}{most} examples" if most > 1 else "example"
+    seen = "" if pictures is None else f" the first {amount} of {'each' if many <= _SHEET else f'{_SHEET} of them'};"
+    detail = f"{counted(many, 'class', 'classes')};{seen} " + ", ".join(f"{each.sum():,} {part}" for part, each in totals.items())
     with style.context():
-        if many <= _ROWS:
-            return _rows(pictures, [len(some) for some in chosen], classes, numbers, title)
-        return _overview(pictures, [k for k, some in enumerate(chosen) if len(some)], classes, numbers, title)
-
-
-def _rows(
-    pictures: NDArray[np.uint8] | None,
-    available: Sequence[int],
-    classes: Sequence[object],
-    counts: Mapping[str, NDArray[np.int64]],
-    title: str,
-) -> Figure:
-    """A row for each class: name, examples, stacked bar. `pictures` holds the examples class by class, available[k] of class k."""
-    many = len(classes)
-    names = class_labels(classes, many, 1.2, style.TICK)
-    left = style.MARGIN + round(max(width(name, style.TICK) for name in names) * style.DPI) + 14
-    step, images_width = 34, 0
-    canvas = None
-    if pictures is not None:
-        cells = mosaic.framed(mosaic.scale_to(pictures, 64, 64))
-        step = max(step, cells.shape[1] + 5)
-        columns = max(available)
-        canvas = np.full((many * step, columns * (cells.shape[2] + 5), 3), 255, dtype=np.uint8)
-        above = (step - cells.shape[1]) // 2
-        cell = iter(cells)
-        for k, amount in enumerate(available):
-            for column in range(amount):
-                x = column * (cells.shape[2] + 5)
-                canvas[k * step + above : k * step + above + cells.shape[1], x : x + cells.shape[2]] = next(cell)
-        images_width = canvas.shape[1] + 22
-    detail = (
-        f"{_amount(many)}; "
-        + (
-            f"the first {'' if min(available) == max(available) else 'up to '}{max(available)} examples of each; "
-            if canvas is not None
-            else ""
-        )
-        + _totals(counts)
-    )
-    top = style.heading_height(detail) + (34 if len(counts) > 1 else 8)
-    bars_width = 300 if canvas is not None else 460
-    height = many * step
-    figure = style.new_figure(max(640, left + images_width + bars_width + 92), top + height + 70)
-    style.heading(figure, title, detail)
-    if canvas is not None:
-        mosaic.show(figure, canvas, left, top)
-
-    axes = style.place(figure, left + images_width, top, bars_width, height)
-    total = _stack(axes, counts, many, upright=False)
-    axes.set_ylim(many - 0.5, -0.5)
-    axes.set_yticks([])
-    to_names = -(images_width + 12) / bars_width
-    for k, name in enumerate(names):
-        axes.text(to_names, k, name, size=style.TICK, ha="right", va="center", transform=axes.get_yaxis_transform())
-        axes.text(total[k], k, f" {total[k]:,}", size=style.SMALL, va="center")
-    axes.set_xlabel("examples")
-    _count_axis(axes.xaxis)
-    return figure
-
-
-def _overview(
-    pictures: NDArray[np.uint8] | None,
-    shown: Sequence[int],
-    classes: Sequence[object],
-    counts: Mapping[str, NDArray[np.int64]],
-    title: str,
-) -> Figure:
-    """One captioned image for each class of `shown`, in a grid, above stacked upright bars by class number."""
-    many = len(classes)
-    detail = f"{_amount(many)}; " + (
-        f"one example of {'each' if len(shown) == many else len(shown)}; " if pictures is not None else ""
-    )
-    detail += _totals(counts)
-    top = style.heading_height(detail) + 8
-    grid_height, columns, cell, across = 0, 10, (98, 62), 980
-    cells = None
-    labels = class_labels(classes, many, 10.0, style.SMALL)
-    named = any(label != str(k) for k, label in enumerate(labels))
-    if pictures is not None:
-        cells = mosaic.framed(mosaic.scale_to(pictures, cell[0] - 12, cell[1]))
-        cell = (cell[0], cells.shape[1])
-        grid_height = mosaic.captioned_size(len(shown), columns, cell, 1 + named)[1] + 10
-    above = top + grid_height + (34 if len(counts) > 1 else 8)
-    figure = style.new_figure(across + 2 * style.MARGIN, above + 220 + 70)
-    style.heading(figure, title, detail)
-    if cells is not None:
-        room = (cell[0] - 6) / style.DPI
-        captions = [f"{k}\n{fit(labels[k], room, style.SMALL)}" if named else f"{k}" for k in shown]
-        mosaic.captioned(figure, cells, captions, columns, cell, (style.MARGIN, top))
-
-    axes = style.place(figure, style.MARGIN + 80, above, across - 80, 220)
-    _stack(axes, counts, many, upright=True)
-    axes.set_xlim(-0.7, many - 0.3)
-    axes.set_xlabel("class (number, from 0)")
-    axes.set_ylabel("examples")
-    _count_axis(axes.yaxis)
-    axes.grid(True, axis="y")
-    return figure
-
-
-def _stack(axes: Axes, counts: Mapping[str, NDArray[np.int64]], many: int, *, upright: bool) -> NDArray[np.int64]:
-    """Draws the stacked bars and their legend; gives the total (K,) of each class."""
-    base = np.zeros(many, dtype=np.int64)
-    for (part, values), color in zip(counts.items(), _PARTS, strict=False):
-        if upright:
-            bars = axes.bar(np.arange(many), values, 0.8 if many <= _SHEET else 1.0, bottom=base, label=part)
+        if pictures is not None and many > NAMED:
+            names = class_labels(classes, many, 0.6, style.SMALL)
+            captions = [f"{names[k]}\n{total[k]:,}" for k, rows in enumerate(chosen) if len(rows)]
+            return mosaic.captioned(mosaic.thumbnails(pictures, 86, 62), captions, 10, 98, title, detail)
+        step, width = 34.0 if many <= NAMED else 680 / many, 460
+        if pictures is None:
+            axes = bars = style.new_axes(width + 200, round(step * many) + 100)
         else:
-            bars = axes.barh(np.arange(many), values, 0.62, left=base, label=part)
-        for bar in bars:
-            bar.set(facecolor=color, edgecolor=style.GREY, linewidth=0.4 if many <= _SHEET else 0.0)
-        base = base + values
-    if len(counts) > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1, borderpad=0.2, handlelength=1.4)
-    return base
+            thumbs = mosaic.thumbnails(pictures, 64, 64)
+            step = max(34, thumbs.shape[1] + mosaic.GAP)
+            cells = np.full((many * most, *thumbs.shape[1:]), 255, dtype=np.uint8)
+            cells[[k * most + place for k, rows in enumerate(chosen) for place in range(len(rows))]] = thumbs
+            canvas = mosaic.compose(cells, most, (thumbs.shape[2] + mosaic.GAP, step))
+            axes, width = mosaic.show(canvas), canvas.shape[1]
+            bars = axes.inset_axes((1 + 20 / width, 0, 300 / width, 1))
+        middles = (np.arange(many) + 0.5) * step
+        base = np.zeros(many, dtype=np.int64)
+        for (part, values), color in zip(totals.items(), _PARTS, strict=False):
+            line = 0.4 if step > 4 else 0.0
+            bars.barh(middles, values, 0.62 * step, base, label=part, color=color, edgecolor=style.GREY, linewidth=line)
+            base += values
+        shown = range(0, many, -(-many // NAMED))
+        for k in shown if many <= NAMED else ():
+            bars.text(total[k], middles[k], f" {total[k]:,}", size=style.SMALL, va="center")
+        names = class_labels(classes, many, 1.2, style.TICK)
+        bars.set(ylim=(many * step, 0), yticks=[], xlabel="examples")
+        axes.set_yticks(middles[shown], [names[k] for k in shown])
+        axes.tick_params(axis="y", length=0)
+        bars.locator_params(axis="x", nbins=5, integer=True)
+        bars.xaxis.set_major_formatter("{x:,.0f}")
+        if len(totals) > 1:
+            style.legend_above(bars)
+        return style.finish(axes, title, detail, (width, round(step * many)))
 
 
-def _count_axis(axis: Axis) -> None:
-    """Whole numbers with thousands separated, few of them."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+def plane(
+    points: ArrayLike,
+    labels: ArrayLike,
+    classes: Sequence[object],
+    names: Sequence[str],
+    title: str = "",
+    detail: str = "",
+    predict: Callable[[NDArray[np.float64]], NDArray[np.integer]] | None = None,
+) -> Figure:
+    """The first 1,000 of the points (N, 2) of each class, and behind them the regions in which a network predicts it.
 
-    axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    The axes hold the middle 99.8 % of the points, and a tenth more on each side. labels: (N,) class numbers. names: of the two
+    features. predict: gives the class numbers (G,) of inputs (G, 2); None for no regions.
+    """
+    values, known, many = np.asarray(points, dtype=np.float64), np.asarray(labels)[:POINTS], len(classes)
+    low, high = np.quantile(values, [0.001, 0.999], axis=0)
+    room = 0.1 * np.where(high > low, high - low, 1.0)
+    x, y = edges = np.linspace(low - room, high + room, 201).T
+    with style.context():
+        from matplotlib import colormaps
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
+
+        axes = style.new_axes(830, 640)
+        few = many <= len(style.LINES)
+        colors = np.array([to_rgb(style.LINES[k].color) if few else colormaps["turbo"](k / (many - 1))[:3] for k in range(many)])
+        norm = BoundaryNorm(np.arange(many + 1) - 0.5, many)
+        if predict is not None:
+            middles = np.meshgrid(*(edges[:, 1:] + edges[:, :-1]) / 2)
+            cells = predict(np.stack(middles, axis=-1).reshape(-1, 2)).reshape(200, 200)
+            axes.pcolorfast(x, y, cells, cmap=ListedColormap(colors + (1 - colors) * 0.62), norm=norm)
+        for k, name in enumerate(class_labels(classes, many, 1.3, style.TICK)):
+            marker, own = style.LINES[k % len(style.LINES)].marker, values[:POINTS][known == k].T
+            axes.plot(*own, marker, color=colors[k], markersize=3.4, markeredgecolor="white", markeredgewidth=0.3, label=name)
+        across, up = (fit(name, 3.5, style.LABEL) for name in names)
+        axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]], xlabel=across, ylabel=up)
+        axes.locator_params(axis="x", nbins=6)
+        axes.xaxis.set_major_formatter(style.tick_numbers())
+        axes.yaxis.set_major_formatter(style.tick_numbers())
+        if many <= NAMED:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="class", title_fontsize=style.TICK, markerscale=1.5)
+        else:
+            bar = style.color_bar(axes, ScalarMappable(norm, ListedColormap(colors)), "class (number, from 0)")
+            bar.set_ticks(range(0, many, -(-many // 12)))
+            bar.minorticks_off()
+        return style.finish(axes, title, detail)
 
 
-def _amount(many: int) -> str:
-    return "1 class" if many == 1 else f"{many} classes"
-
-
-def _totals(counts: Mapping[str, NDArray[np.int64]]) -> str:
-    return ", ".join(f"{int(values.sum()):,} {part}" for part, values in counts.items())
+def histogram(values: ArrayLike, label: str, title: str = "") -> Figure:
+    """How often the values (N,) of a quantity occur; label: what it is."""
+    known = np.asarray(values, dtype=np.float64)
+    low, mean, high = map(style.number, (known.min(), known.mean(), known.max()))
+    detail = counted(len(known), "row") + (f"; mean {mean}, from {low} to {high}" if len(known) > 1 else f", of {low}")
+    with style.context():
+        axes = style.new_axes(760, 480)
+        axes.hist(known, bins=min(50, len(np.unique(known))), color=style.BLUE, edgecolor="white", linewidth=0.4)
+        axes.set(xlabel=fit(label, 4.0, style.LABEL), ylabel="rows")
+        axes.locator_params(axis="x", nbins=6)
+        axes.locator_params(axis="y", integer=True)
+        axes.xaxis.set_major_formatter(style.tick_numbers())
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.grid(axis="y")
+        return style.finish(axes, title, detail)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.ft2font import FT2Font
+from mlp_cli.text import listed
 
 FONT = "DejaVu Sans"  # comes with matplotlib
 DPI = 150  # of every figure; hinting makes a text's width depend on it
 _MISSING = "□"
 _LONGEST = 400  # characters; nothing longer can be shown, and measuring a megabyte would take its time
+_families = [FONT]  # of the figures, in order of preference; `_family_of` adds those that further characters need
 
 
 def load_matplotlib() -> None:
@@ -39,20 +39,29 @@ def load_matplotlib() -> None:
 
 
 def clean(text: object) -> str:
-    """`text` on one line, with a box for each character that the figures' font lacks, and without control and direction marks."""
-    whole = str(text)
-    if len(whole) > _LONGEST:
-        whole = whole[: _LONGEST // 2] + "…" + whole[-_LONGEST // 2 :]
-    normal = " ".join(unicodedata.normalize("NFC", whole).split())
-    kept = (character for character in normal if unicodedata.category(character) not in {"Cc", "Cf"})
-    known = _characters()
-    return " ".join("".join(character if ord(character) in known else _MISSING for character in kept).split())
+    """`text` on one line, with a box for each character that no installed font has, and without control and direction marks."""
+    return "".join(character if _family_of(character) else _MISSING for character in _plain(text))
+
+
+def missing(texts: Iterable[object]) -> str:
+    """A notice that names the characters which no installed font has; empty where there are none."""
+    lost = dict.fromkeys(character for text in texts for character in _plain(text) if not _family_of(character))
+    shown = [character if character.isprintable() else f"U+{ord(character):04X}" for character in lost]
+    return f"the figures have boxes for {listed(shown, 8)}: no installed font has them; Noto Sans CJK would" if shown else ""
+
+
+def families() -> list[str]:
+    """The fonts of the figures: a character is drawn with the first that has it."""
+    return list(_families)
 
 
 @lru_cache(maxsize=4096)
 def width(text: str, points: float) -> float:
     """Width in inches of one line of cleaned text at a font size in points."""
-    font = _font()
+    load_matplotlib()
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font([findfont(family) for family in _families])
     font.set_size(points, DPI)
     font.set_text(text, 0.0)
     return float(font.get_width_height()[0]) / 64 / DPI
@@ -65,19 +74,10 @@ def fit(text: object, inches: float, points: float, *, both_ends: bool = False) 
         return whole
 
     def cut(kept: int) -> str:
-        if not both_ends:
-            return whole[:kept].rstrip() + "…"
-        head = kept // 2
+        head = kept // 2 if both_ends else kept
         return whole[:head].rstrip() + "…" + whole[len(whole) - (kept - head) :].lstrip()
 
-    low, high = 0, len(whole) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if width(cut(middle), points) <= inches:
-            low = middle
-        else:
-            high = middle - 1
-    return cut(low)
+    return cut(bisect_right(range(1, len(whole)), inches, key=lambda kept: width(cut(kept), points)))
 
 
 def class_labels(classes: Sequence[object], count: int, inches: float, points: float) -> list[str]:
@@ -87,7 +87,7 @@ def class_labels(classes: Sequence[object], count: int, inches: float, points: f
     are equal, or that cutting made equal, get their number in front; where that does not tell them apart, all go by number.
     """
     names = [clean(classes[k]) if k < len(classes) else "" for k in range(count)]
-    names = [str(k) if not name.strip(_MISSING + " ") else name for k, name in enumerate(names)]
+    names = [name if name.strip(_MISSING + " ") else str(k) for k, name in enumerate(names)]
     labels = [fit(name, inches, points) for name in names]
     seen = Counter(labels)
     for k, label in enumerate(labels):
@@ -96,13 +96,44 @@ def class_labels(classes: Sequence[object], count: int, inches: float, points: f
     return labels if len(set(labels)) == count else [str(k) for k in range(count)]
 
 
-@lru_cache(maxsize=1)
-def _characters() -> frozenset[int]:
-    return frozenset(_font().get_charmap())
+def _plain(text: object) -> str:
+    whole = str(text)
+    if len(whole) > _LONGEST:
+        whole = whole[: _LONGEST // 2] + "…" + whole[-_LONGEST // 2 :]
+    normal = " ".join(unicodedata.normalize("NFC", whole).split())
+    kept = (character for character in normal if unicodedata.category(character) not in {"Cc", "Cf"})
+    return " ".join("".join(kept).split())
 
 
-def _font() -> FT2Font:
+@lru_cache(maxsize=16384)
+def _family_of(character: str) -> str:
+    """The font that draws a character: the usual one, else an installed one that has it; empty where there is none."""
     load_matplotlib()
+    from matplotlib import rcParams
     from matplotlib.font_manager import findfont, get_font
 
-    return get_font(findfont(FONT))
+    for family in [FONT, *_installed()] if not character.isascii() else [FONT]:
+        with suppress(OSError, RuntimeError):  # a broken font file
+            if get_font(findfont(family)).get_char_index(ord(character)):
+                if family not in _families:
+                    active = list(rcParams["font.family"]) == _families  # inside `style.context`
+                    _families[1:] = sorted([*_families[1:], family], key=_installed().index)
+                    if active:
+                        rcParams["font.family"] = families()
+                return family
+    return ""
+
+
+@lru_cache(maxsize=1)
+def _installed() -> list[str]:
+    """The upright fonts that are installed, those without serifs first; also those that came after matplotlib listed its fonts."""
+    from matplotlib import get_data_path
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {entry.fname for entry in fontManager.ttflist}
+    for path in sorted(set(findSystemFonts()) - known):
+        with suppress(Exception):  # whatever a font file that matplotlib cannot read raises
+            fontManager.addfont(path)
+    upright = (each for each in fontManager.ttflist if each.style == "normal" and each.weight in (400, "normal"))
+    names = {each.name for each in upright if not each.fname.startswith(get_data_path()) and "Last" not in each.name}
+    return sorted(names, key=lambda name: (not any(word in name for word in ("Sans", "Gothic", "Hei")), name))

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlp_cli import files
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import MlpError, Notify, RunError
-from mlp_cli.plots.figures import draw, figures_missing
+from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.report.model import Group, Report, Run
 
 WINNERS = Path("report", "best")
@@ -86,7 +86,7 @@ def draw_winners(report: Report, sweep: Path, notify: Notify) -> None:
     for run in winners:
         if _drawn(run) is None:
             try:
-                draw(config_from_mapping(run.record.config), run.record, run.folder, home / run.id)
+                draw(config_from_mapping(run.record.config), run.record, run.folder, home / run.id, notify=notify)
             except MlpError as error:
                 notify(f"the figures of the best run are not drawn: {error.message.splitlines()[0]}")
     kept = {run.id for run in winners}

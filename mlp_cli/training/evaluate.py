@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli.data.targets import UNSCALED, TargetScale
 from mlp_cli.nn.losses import Loss
-from mlp_cli.nn.metrics import count_correct
+from mlp_cli.nn.metrics import Metric, count_correct, of_classes
 from mlp_cli.nn.network import Network
 
 ROWS = 500
@@ -23,10 +23,11 @@ class Scores:
     """Sums of losses and of what the scores need, over the batches of an epoch; sums are float64.
 
     task: `classification` (the score is the accuracy) or `regression` (R² over all outputs). targets: how targets were scaled;
-    scores are those of the quantity in its own unit.
+    scores are those of the quantity in its own unit. keep: keep all outputs and targets, for `further`.
     """
 
-    def __init__(self, task: str, targets: TargetScale = UNSCALED) -> None:
+    def __init__(self, task: str, targets: TargetScale = UNSCALED, keep: bool = False) -> None:
+        self._kept: list[tuple[NDArray, NDArray]] | None = [] if keep else None
         self.classification = task == "classification"
         self.targets = targets
         self.rows = 0
@@ -39,6 +40,8 @@ class Scores:
     def add(self, loss_sum: float, outputs: NDArray, targets: NDArray) -> None:
         """Takes in a batch: the sum of its losses, its outputs (B, K) and targets (B,) or (B, K)."""
         self.rows += len(outputs)
+        if self._kept is not None:
+            self._kept.append((of_classes(outputs).copy(), targets.copy()))
         self.loss_sum += loss_sum
         if self.classification:
             self.correct += count_correct(outputs, targets)
@@ -69,12 +72,24 @@ class Scores:
         count = self.rows * np.size(self._sums)
         return {} if self.classification else {"rmse": (self._residual / count) ** 0.5, "mae": self._deviation / count}
 
+    def further(self, metrics: Sequence[Metric], classes: Sequence[str]) -> dict[str, float | None]:
+        """What a config asks for besides, of a classifier, from the outputs that were kept; `errors` of a quantity."""
+        if not self.classification or not self._kept:
+            return {**self.errors()}
+        outputs, targets = (np.concatenate(each) for each in zip(*self._kept, strict=True))
+        return {name: value for metric in metrics for name, value in metric(outputs, targets, classes).items()}
+
 
 def evaluate(
-    network: Network, loss: Loss, batches: Iterable[tuple[NDArray, NDArray]], task: str, targets: TargetScale = UNSCALED
+    network: Network,
+    loss: Loss,
+    batches: Iterable[tuple[NDArray, NDArray]],
+    task: str,
+    targets: TargetScale = UNSCALED,
+    keep: bool = False,
 ) -> Scores:
-    """Scores in evaluation mode: no noise, running statistics."""
-    scores = Scores(task, targets)
+    """Scores in evaluation mode: no noise, running statistics. keep: see `Scores`."""
+    scores = Scores(task, targets, keep)
     with np.errstate(all="ignore"):
         for x, y in batches:
             logits = network.forward(x, training=False)

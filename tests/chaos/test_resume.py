@@ -249,8 +249,8 @@ def test_what_was_left_when_the_evaluation_was_killed(stopped: Stopped, tmp_path
 
 def test_a_checkpoint_of_another_version_is_kept(stopped: Stopped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = stopped.copied(tmp_path)
-    with monkeypatch.context() as patch, pytest.raises(RunError, match="has checkpoint format 1, this version of mlp reads 2"):
-        patch.setattr(checkpoint, "FORMAT", 2)
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="has checkpoint format 2, this version of mlp reads 3"):
+        patch.setattr(checkpoint, "FORMAT", 3)
         finish(planned)
     assert (planned.folder / checkpoint.CURRENT).exists()
     assert digest(finish(planned).folder) == stopped.calm

@@ -246,7 +246,7 @@ def test_runs_of_other_versions_are_listed_and_reported(mlp: Mlp, tmp_path: Path
     results = tmp_path / "results"
     write_run(results, name="now")
     later = write_run(results, seed=1, name="later")
-    change(later, mixup=0.2, optimizer={"name": "lion", "beta_1": 0.9}, augment=[{"name": "shift", "pixels": 2}])
+    change(later, cutmix=0.2, optimizer={"name": "sophia", "beta_1": 0.9}, augment=[{"name": "shift", "pixels": 2}])
     earlier = write_run(results, seed=2, name="earlier")
     record = json.loads((earlier / "run.json").read_text())
     record["config"] = {key: record["config"][key] for key in ("name", "seed", "dataset", "hidden_sizes", "optimizer")}
@@ -260,11 +260,13 @@ def test_runs_of_other_versions_are_listed_and_reported(mlp: Mlp, tmp_path: Path
     assert listing.count("completed") == 3
     assert re.search(r"broken .*nonsense.*: .*the config's optimizer\S* is nested too deeply", listing)
     rows = {row["optimizer"]: row for row in summary(mlp)}
-    assert (rows["adam"]["n"], rows["lion"]["n"]) == ("2", "1"), "what was left out is at its default"
+    assert (rows["adam"]["n"], rows["sophia"]["n"]) == ("2", "1"), "what was left out is at its default"
     assert (
-        rows["lion"]["mixup"] == "0.2" and rows["lion"]["augment"] == "[{name: shift, pixels: 2}]" and rows["adam"]["mixup"] == ""
+        rows["sophia"]["cutmix"] == "0.2"
+        and rows["sophia"]["augment"] == "[{name: shift, pixels: 2}]"
+        and rows["adam"]["cutmix"] == ""
     )
-    assert len(summary(mlp, "--where", "optimizer=lion and mixup>0")) == 1
+    assert len(summary(mlp, "--where", "optimizer=sophia and cutmix>0")) == 1
     assert mlp("diff", "later", "earlier").code == 0
 
 

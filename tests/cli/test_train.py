@@ -622,3 +622,17 @@ def test_a_binary_loss_has_one_output_and_the_scores_of_two_classes(mlp: Mlp, tm
     metrics, arrays = record_of(folder)["metrics"], np.load(folder / "model.npz")
     assert metrics["test_accuracy"] > 0.85 and arrays["W2"].shape == (8, 1)
     assert {path.name for path in (folder / "plots").iterdir()} >= {"confusion.png", "regions.png"}
+
+
+def test_metrics_besides_the_accuracy(mlp: Mlp, small_config: Path) -> None:
+    answer = mlp(
+        "train", small_config, "--no-plots", "--json", "metrics=[macro_f1, recall, {name: top_k, k: 2}, calibration_error]"
+    )
+    found = json.loads(answer.out)["metrics"]
+    recalls = [found[f"test_recall_{name}"] for name in "0123"]
+    assert {"val_macro_f1", "test_macro_f1", "val_calibration_error", "test_top_2_accuracy"} <= set(found)
+    assert found["test_top_2_accuracy"] >= found["test_accuracy"] and all(0 <= value <= 1 for value in recalls)
+    plain = json.loads(mlp("train", small_config, "--no-plots", "--json").out)["metrics"]
+    assert {name: found[name] for name in plain} == plain, "nothing else changes"
+    assert "k: 4 is 1 for 4 classes" in mlp("train", small_config, "metrics=[{name: top_k, k: 4}]").err
+    assert "unknown metrics; did you mean macro_f1?" in mlp("train", small_config, "metrics=[macro_f]").err

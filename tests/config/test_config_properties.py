@@ -84,6 +84,7 @@ def fitting(mapping: dict[str, Any]) -> dict[str, Any]:
     if losses[loss if isinstance(loss, str) else loss["name"]].task == "regression":
         mapping.pop("label_smoothing", None)
         mapping.pop("class_weight", None)
+        mapping.pop("metrics", None)
     return mapping
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from mlp_cli.plots import text
 
 
 @pytest.fixture
@@ -38,3 +41,35 @@ def hostile() -> list[str]:
         "\ud800",
         "e\u0301 & <b>",
     ]
+
+
+@pytest.fixture
+def inside() -> Callable[[Any], bool]:
+    """Whether everything that a figure shows lies inside it, after it was laid out."""
+
+    def check(figure: Any) -> bool:
+        figure.draw_without_rendering()
+        box = figure.get_tightbbox(figure.canvas.get_renderer())
+        wide, high = figure.get_size_inches()
+        axes = [each for outer in figure.axes for each in (outer, *outer.child_axes)]
+        texts = [text for each in axes for text in each.texts] + figure.texts
+        places = [text.get_window_extent() for text in texts if text.get_text()]
+        corners = [
+            (box.x0, box.y0),
+            (box.x1, box.y1),
+            *(tuple(point / figure.dpi) for place in places for point in (place.min, place.max)),
+        ]
+        return all(0 <= x <= wide and 0 <= y <= high for x, y in corners)
+
+    return check
+
+
+@pytest.fixture(autouse=True)
+def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The fonts that are installed besides DejaVu Sans: none, whatever this machine has, until a test adds some."""
+    found: list[str] = []
+    text._family_of.cache_clear()
+    monkeypatch.setattr(text, "_families", ["DejaVu Sans"])
+    monkeypatch.setattr(text, "_installed", lambda: found)
+    yield found
+    text._family_of.cache_clear()

@@ -17,10 +17,13 @@ def test_the_callers_matplotlib_stays_as_it_is(tmp_path):
 
     with matplotlib.rc_context({"axes.facecolor": "red", "text.usetex": True, "savefig.dpi": 31, "font.size": 40}):
         before = dict(matplotlib.rcParams)
-        run.loss(tmp_path / "loss.png", [1, 2], [0.5, 0.4], title="$x")
+        style.save(run.loss([1, 2], {"training": [0.5, 0.4]}, title="$x 日本"), tmp_path / "loss.png")
         assert dict(matplotlib.rcParams) == before
-    run.loss(tmp_path / "again.png", [1, 2], [0.5, 0.4], title="$x")
+    style.save(run.loss([1, 2], {"training": [0.5, 0.4]}, title="$x 日本"), tmp_path / "again.png")
     assert (tmp_path / "loss.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+
+DRAW = "from mlp_cli.plots import run, style; style.save(run.loss([1], {{'training': [2.0]}}), {path!r})\n"
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -33,8 +36,8 @@ def test_pyplot_is_never_loaded_and_importing_is_cheap(tmp_path):
     done = run_python(
         "import sys; from mlp_cli.plots import run, data\n"
         "assert 'matplotlib' not in sys.modules\n"
-        f"run.loss({str(tmp_path / 'x.png')!r}, [1], [2.0])\n"
-        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
+        + DRAW.format(path=str(tmp_path / "x.png"))
+        + "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
     )
     assert done.returncode == 0, done.stderr
 
@@ -43,8 +46,7 @@ def test_pyplot_is_never_loaded_and_importing_is_cheap(tmp_path):
 def test_the_backend_of_the_environment_does_not_matter(tmp_path, backend):
     """Notebooks set one that may not be there. It stays that of the caller's own figures."""
     done = run_python(
-        f"from mlp_cli.plots import run; run.loss({str(tmp_path / 'x.png')!r}, [1], [2.0])\n"
-        "import os; print(os.environ['MPLBACKEND'])",
+        DRAW.format(path=str(tmp_path / "x.png")) + "import os; print(os.environ['MPLBACKEND'])",
         MPLBACKEND=backend,
     )
     assert done.stdout == f"{backend}\n" and (tmp_path / "x.png").exists(), done.stderr
@@ -52,42 +54,48 @@ def test_the_backend_of_the_environment_does_not_matter(tmp_path, backend):
 
 def test_a_backend_that_is_there_stays_that_of_the_caller(tmp_path):
     own = run_python(
-        f"from mlp_cli.plots import run; run.loss({str(tmp_path / 'x.png')!r}, [1], [2.0])\n"
-        "import matplotlib; print(matplotlib.get_backend())",
+        DRAW.format(path=str(tmp_path / "x.png")) + "import matplotlib; print(matplotlib.get_backend())",
         MPLBACKEND="svg",
     )
     assert own.stdout == "svg\n", own.stderr
 
 
 def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path):
+    figure = run.loss([1], {"training": [2.0]})
     with pytest.raises(RunError, match="the folder is gone"):
-        run.loss(tmp_path / "missing" / "loss.png", [1], [2.0])
+        style.save(figure, tmp_path / "missing" / "loss.png")
     (tmp_path / "loss.png").mkdir()
     with pytest.raises(RunError, match="cannot write"):
-        run.loss(tmp_path / "loss.png", [1], [2.0])
+        style.save(figure, tmp_path / "loss.png")
     assert [path.name for path in tmp_path.iterdir()] == ["loss.png"]
 
 
 def test_no_version_or_date_in_the_file(tmp_path):
-    run.loss(tmp_path / "loss.png", [1], [2.0])
+    style.save(run.loss([1], {"training": [2.0]}), tmp_path / "loss.png")
     content = (tmp_path / "loss.png").read_bytes()
     assert b"tEXt" not in content and b"tIME" not in content and b"Software" not in content
 
 
-@pytest.mark.parametrize(("width", "height"), [(720, 480), (601, 333), (1012, 1341), (1, 1)])
-def test_figures_have_the_size_asked_for(tmp_path, width, height):
+@pytest.mark.parametrize(("width", "height"), [(720, 480), (601, 333), (1012, 1341)])
+def test_figures_are_as_large_as_asked_and_their_heading(tmp_path, width, height):
     from matplotlib.image import imread
 
-    figure = style.new_figure(width, height)
-    assert style.size(figure) == (width, height)
-    style.save(figure, tmp_path / "x.png")
-    assert imread(tmp_path / "x.png").shape[:2] == (height, width)
+    with style.context():
+        style.save(style.finish(style.new_axes(width, height), "title"), tmp_path / "x.png")
+    pixels = imread(tmp_path / "x.png")
+    assert pixels.shape[1] == width and height + 20 < pixels.shape[0] < height + 60
 
 
-def test_axes_are_placed_from_the_upper_left_corner():
-    figure = style.new_figure(200, 100)
-    box = style.place(figure, 20, 10, 60, 30).get_window_extent()
-    assert (round(box.x0), round(box.y0), round(box.width), round(box.height)) == (20, 60, 60, 30)
+@pytest.mark.parametrize("size", [(720, 480), (601, 333), (40, 30)])
+def test_axes_for_images_have_whole_pixels(inside, size):
+    with style.context():
+        axes = style.new_axes(900, 100)
+        axes.set(xlabel="x", ylabel="a\nlabel")
+        figure = style.finish(axes, "t" * 500, "d" * 500, size)
+    assert inside(figure)
+    box = axes.get_window_extent()
+    assert (box.width, box.height) == pytest.approx(size, abs=0.01)
+    assert box.x0 == pytest.approx(round(box.x0), abs=0.02) and box.y0 == pytest.approx(round(box.y0), abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,14 @@ def test_number(value, text):
 def test_numbers_of_an_axis_have_equal_decimals():
     assert style.numbers([-0.1, 0, 0.05, 0.30000000000000004]) == ["−0.10", "0.00", "0.05", "0.30"]
     assert style.numbers([0, 20, 100]) == ["0", "20", "100"]
-    assert style.numbers([1, 1e7]) == ["1", "10⁷"]
+    assert style.numbers([0, 500_000, 1e6]) == ["0", "0.5·10⁶", "1.0·10⁶"], "one notation"
+    assert style.numbers([1, 1e7]) == ["10⁰", "10⁷"]
+    assert style.numbers([1e-5, 1e-4, 1e-3]) == ["10⁻⁵", "10⁻⁴", "10⁻³"]
+    assert style.numbers([2e-5, 4e-5, 1e-4]) == ["0.2·10⁻⁴", "0.4·10⁻⁴", "1.0·10⁻⁴"]
+    assert style.numbers([0.001, 0.01, 0.1, 1]) == ["0.001", "0.01", "0.1", "1"]
+    assert style.numbers([123456, 123456.5, 123457]) == ["123456.0", "123456.5", "123457.0"]
+    assert style.numbers([1e9 + 1, 1e9 + 2]) == ["1000000001", "1000000002"]
+    assert style.numbers([-2e6, 0, 2e6]) == ["−2·10⁶", "0", "2·10⁶"]
     assert style.numbers([]) == []
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
-from mlp_cli.plots.text import class_labels, clean, fit, width
+from mlp_cli.plots import run, style, text
+from mlp_cli.plots.text import class_labels, clean, fit, missing, width
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,37 @@ def test_class_labels_without_names_are_numbers():
 
 def test_class_labels_that_numbering_cannot_tell_apart_are_numbers():
     assert class_labels(["1 a", "a", "a"], 3, 1.0, 8) == ["0", "1", "2"]
+
+
+def test_an_installed_font_draws_what_the_usual_one_lacks(fonts, tmp_path):
+    """STIX comes with matplotlib and has, of all hiragana, the one of this test."""
+    assert clean("の") == "□" and missing(["a", "の"]) == (
+        "the figures have boxes for の: no installed font has them; Noto Sans CJK would"
+    )
+    boxes = run.confusion([[1]], ["の"], "の")
+    text._family_of.cache_clear()
+    fonts.append("STIXGeneral")
+    with style.context():
+        axes = style.new_axes(100, 100)
+        assert clean("の") == "の" and missing(["a", "の"]) == ""
+        assert axes.title.get_fontfamily() == ["DejaVu Sans"]
+        assert axes.text(0, 0, "の").get_fontfamily() == ["DejaVu Sans", "STIXGeneral"]
+    drawn = run.confusion([[1]], ["の"], "の")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of each glyph that is missing
+        for name, figure in (("boxes", boxes), ("drawn", drawn), ("again", run.confusion([[1]], ["の"], "の"))):
+            style.save(figure, tmp_path / name)
+    assert (tmp_path / "boxes").read_bytes() != (tmp_path / "drawn").read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_the_order_in_which_fonts_are_needed_does_not_matter(fonts):
+    fonts += ["DejaVu Sans Mono", "STIXGeneral"]
+    assert clean("の⌒") == "の⌒" and text.families() == ["DejaVu Sans", "DejaVu Sans Mono", "STIXGeneral"]
+
+
+def test_a_notice_names_what_cannot_be_drawn_once():
+    assert missing(["plain", 7, "Größe"]) == ""
+    assert missing(["語日", "日\ud800"]) == (
+        "the figures have boxes for 語, 日, U+D800: no installed font has them; Noto Sans CJK would"
+    )
+    assert "and 12 more" in missing([chr(0x4E00 + k) for k in range(20)])
