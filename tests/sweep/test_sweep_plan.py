@@ -109,7 +109,8 @@ def test_options_of_a_swept_component(plan: Planner) -> None:
     ]
     assert problems(plan, "optimizer=sgd,adam", "optimizer.beta_1=0.8") == [
         "base.yaml: 1 problem",
-        "override optimizer={name: sgd, beta_1: 0.8} beta_1: unknown key; sgd does not take it; adam, adamw, adamax, nadam, radam or lion does",
+        "override optimizer={name: sgd, beta_1: 0.8} beta_1: unknown key; sgd does not take it; "
+        "adam, adamw, adamax, nadam, radam or lion does",
     ]
     assert "optimizer comes later and replaces all of it" in problems(plan, "optimizer.beta_1=0.8,0.7", "optimizer=adam,adamw")[1]
 
@@ -144,7 +145,8 @@ def test_every_problem_of_every_member_once(plan: Planner) -> None:
         "override lr=1,2 unknown key; did you mean learning_rate?",
         "override epochs=-1 must be at least 0",
         "override epochs=-2 must be at least 0",
-        "override optimizer=adm unknown optimizer; did you mean adam? (known: sgd, momentum, nesterov, rmsprop, adam, adamw, adagrad, adadelta, adamax, nadam, radam, lion)",
+        "override optimizer=adm unknown optimizer; did you mean adam? "
+        "(known: sgd, momentum, nesterov, rmsprop, adam, adamw, adagrad, adadelta, adamax, nadam, radam, lion)",
         "override foo must be KEY=VALUE, such as epochs=3",
         "override batch_size=1,,2 a value is missing next to a comma",
         "override l1=log(0,1,3) both ends of log must be greater than 0",
