@@ -36,7 +36,8 @@ class _Key(NamedTuple):
     """What schema.json says of a top-level key.
 
     default: _MISSING where it has none. per_layer: whether it may be a list with one value for each hidden layer. many: whether it is
-    a list of components. options: the defaults of its options by component; by None where there is no choice of a component, as in `dataset` and `batch_norm`.
+    a list of components.
+    options: the defaults of its options by component; by None where there is no choice of a component, as in `dataset` and `batch_norm`.
     """
 
     default: Any = _MISSING
@@ -58,7 +59,8 @@ def _keys() -> dict[str, _Key]:
             node = schema["$defs"][node["$ref"].rpartition("/")[2]]
         if "properties" in node:
             yield node["properties"]
-        for item in (*node.get("anyOf", ()), *node.get("oneOf", ()), node.get("items", {})):
+        items = [node["items"]] if "items" in node else []
+        for item in (*node.get("anyOf", ()), *node.get("oneOf", ()), *items):
             yield from mappings(item)
 
     found: dict[str, _Key] = {}
