@@ -100,8 +100,8 @@ def sweep(
 
     CONFIG is a config or a sweep file. KEY=VALUE overrides a key; several values make an axis: learning_rate=1e-4,1e-3,
     hidden_sizes=[64],[300,100], log(1e-4,1e-1,7), lin(0,0.5,6), and for samplers loguniform(a,b), uniform(a,b), int(a,b),
-    choice(a,b,c). Everything goes into results/<name>-<hash>. The same command again trains only what is missing; with more
-    values or seeds it keeps the runs that are there.
+    int(a,b,step), logint(a,b), choice(a,b,c), also inside a list. Everything goes into results/<name>-<hash>. The same command
+    again trains only what is missing; with more values or seeds it keeps the runs that are there.
     """
     started = time.monotonic()
     from mlp_cli.sweep.driver import Limits, run_sweep

@@ -66,10 +66,10 @@ def plan_workload(
     None for what this machine has.
     """
     cores = available_cores() if cores is None else cores
-    memory = available_memory() if memory is None else memory
     chosen = threads or 1
     notices: list[str] = []
     if workers is None:
+        memory = available_memory() if memory is None else memory
         each = WORKER_BYTES + (parameters * 4 * 7 if member_bytes is None else member_bytes)
         fitting = cores // chosen if memory is None else min(cores // chosen, memory // each)
         if fitting < min(cores // chosen, members):

@@ -1,4 +1,4 @@
-"""What a sweep consists of: axes, the members that they make of a base config, and the names of these."""
+"""What a sweep consists of: axes and how KEY=SPEC writes them, the members that they make of a base config, and their names."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from mlp_cli.config import Config, Document, config_from_mapping
 from mlp_cli.config.overrides import check_document, with_value
 from mlp_cli.config.problems import config_error
 from mlp_cli.config.resolved import canonical, flat, show
-from mlp_cli.config.yaml_lines import NOWHERE, Place, Problem, scalar
+from mlp_cli.config.yaml_lines import NOWHERE, Place, Problem, read, scalar
 from mlp_cli.errors import ConfigError, UsageError
+from mlp_cli.registry import nearest
+from mlp_cli.text import one_line
 
 FORMAT = 1
 """Raised when a sweep's identity is defined anew, so that an old folder is not taken for a new sweep's."""
@@ -31,6 +33,23 @@ LONGEST_LABEL = 100
 _SEED_ROOM = len("_seed-4294967295")
 _DIGEST = 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+MOST_POINTS = 10_000
+FORMS = {
+    "log": "log(first, last, count), such as log(1e-4, 1e-1, 7)",
+    "lin": "lin(first, last, count), such as lin(0, 0.5, 6)",
+    "loguniform": "loguniform(low, high), such as loguniform(1e-4, 1e-1)",
+    "uniform": "uniform(low, high), such as uniform(0, 0.5)",
+    "int": "int(low, high) or int(low, high, step), such as int(1, 4)",
+    "logint": "logint(low, high), such as logint(16, 256)",
+    "choice": "choice(a, b, c), such as choice(relu, tanh)",
+}
+"""How each function is written."""
+
+CALL = re.compile(r"([A-Za-z_][A-Za-z_0-9]*)\((.*)\)", re.DOTALL)
+CUT = re.compile(rf"({'|'.join(FORMS)})\([^)]*")
+"""A function that YAML has cut at its first comma."""
+_OPENING, _CLOSING = "([{", ")]}"
 
 Assignment = dict[str, Any]
 """One value for each swept key."""
@@ -97,6 +116,116 @@ def _numbered(value: Any, numbers: Sequence[Any]) -> Any:
     """A value with a number in place of each range in it."""
     left = iter(numbers)
     return fill(value, lambda _: next(left))
+
+
+class WrongSpecError(Exception):
+    """A specification that cannot be read; its text is the message."""
+
+
+def split(text: str) -> list[str]:
+    """The parts between commas, but for commas inside brackets of any kind or quotes; spaces round them are dropped."""
+    parts, start, depth, quote, fresh, skip = [], 0, 0, "", True, False
+    for position, char in enumerate(text):
+        if skip:
+            skip = False
+        elif quote:
+            if char == "\\" and quote == '"':
+                skip = True
+            elif char == quote:
+                quote = ""  # a doubled quote closes and opens again, which comes to the same
+                fresh = text[position + 1 : position + 2] == char
+        elif char in "'\"" and fresh:
+            quote = char
+        else:
+            depth = max(depth + (char in _OPENING) - (char in _CLOSING), 0)
+            if char == "," and depth == 0:
+                parts.append(text[start:position].strip())
+                start = position + 1
+            fresh = char in ",:" or char in _OPENING or (fresh and char.isspace())
+    return [*parts, text[start:].strip()]
+
+
+def parse(text: str) -> list[Any]:
+    """The values behind KEY=, several where commas part them or a function gives points; a distribution is, or holds, a `Range`.
+
+    Errors: WrongSpecError.
+    """
+    parts = split(text)
+    if len(parts) > 1 and "" in parts:
+        raise WrongSpecError("a value is missing next to a comma")
+    return [value for part in parts for value in values_of(part)]
+
+
+def values_of(text: str) -> list[Any]:
+    """The values of one part between commas; several of a function that gives points. Errors: WrongSpecError."""
+    call = CALL.fullmatch(text)
+    if call and call[1] in FORMS:
+        return _called(call[1], split(call[2]) if call[2].strip() else [])
+    if text.startswith("[") and text.endswith("]") and re.search(rf"\b({'|'.join(FORMS)})\(", text):
+        return _list_of(split(text[1:-1]))
+    if call:
+        begins = next((name for name in ("lin", "log", "int") if call[1].lower().startswith(name)), None)
+        if near := nearest(call[1], FORMS) or begins or {"range": "int"}.get(call[1].lower()):
+            raise WrongSpecError(f"unknown function {one_line(call[1], 20)}; did you mean {FORMS[near]}?")
+    reading = read(text)
+    if reading.problems:
+        raise WrongSpecError(reading.problems[0].message)
+    return [reading.values]
+
+
+def _list_of(items: Sequence[str]) -> list[list[Any]]:
+    """Lists with a value of each item; an item may be a distribution, or a choice."""
+    if any(item.startswith(("log(", "lin(")) for item in items):
+        raise WrongSpecError(f"a function stands without brackets; write {','.join(items)}")
+    return [list(values) for values in itertools.product(*map(values_of, items))]
+
+
+def _called(name: str, arguments: Sequence[str]) -> list[Any]:
+    """What a function stands for."""
+    if len(arguments) not in {"log": (3,), "lin": (3,), "int": (2, 3), "choice": range(1, 1000)}.get(name, (2,)):
+        raise WrongSpecError(f"write {FORMS[name]}")
+    if name == "choice":
+        if "" in arguments:
+            raise WrongSpecError(f"write {FORMS[name]}")
+        return [value for argument in arguments for value in values_of(argument)]
+    low, high, *rest = (_number(argument, name) for argument in arguments)
+    if name.startswith("log") and min(low, high) <= 0:
+        raise WrongSpecError(f"both ends of {name} must be greater than 0")
+    if name in ("log", "lin"):
+        return _points(name, low, high, rest[0])
+    if not low < high:
+        raise WrongSpecError(f"the first end of {name} must be less than the second")
+    if not name.endswith("int"):
+        return [Range(float(low), float(high), name == "loguniform")]
+    step = rest[0] if rest else 1
+    if not (isinstance(low, int) and isinstance(high, int) and isinstance(step, int) and step > 0):
+        raise WrongSpecError(f"both ends of {name} must be whole numbers" + (", and its step at least 1" if rest else ""))
+    return [Range(low, high - (high - low) % step, name == "logint", step)]
+
+
+def _number(text: str, name: str) -> Any:
+    value = scalar(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongSpecError(f"{one_line(text, 20) or 'nothing'} is no number; write {FORMS[name]}")
+    if abs(value) > 1e300 or not math.isfinite(value):
+        raise WrongSpecError(f"{one_line(text, 20)} is too large")
+    return value
+
+
+def _points(name: str, first: float, last: float, count: Any) -> list[Any]:
+    """Evenly spaced points, in value or in logarithm, both ends among them."""
+    if not isinstance(count, int) or not 2 <= count <= MOST_POINTS:
+        raise WrongSpecError(f"the count of {name} must be a whole number from 2 to {MOST_POINTS:,}")
+    if first == last:
+        raise WrongSpecError(f"both ends of {name} are the same")
+    shares = [index / (count - 1) for index in range(1, count - 1)]
+    if name == "log":
+        between = [math.exp(math.log(first) + share * (math.log(last) - math.log(first))) for share in shares]
+    else:
+        size = max(abs(first), abs(last))
+        exact = [first + share * (last - first) for share in shares]
+        between = [0.0 if abs(point) < 1e-12 * size else point for point in exact]  # not 3e-17 in place of zero
+    return list(map(rounded, [first, *between, last]))
 
 
 @dataclass(frozen=True)

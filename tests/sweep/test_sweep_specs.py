@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from mlp_cli.config.resolved import show
 from mlp_cli.config.yaml_lines import read
-from mlp_cli.sweep.space import Range
-from mlp_cli.sweep.sweepfile import FORMS, WrongSpecError, parse, split
+from mlp_cli.sweep.space import FORMS, Range, WrongSpecError, parse, split
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """No deadline: the machine that runs the tests may be busy."""
