@@ -13,12 +13,11 @@ from mlp_cli import files, runs
 from mlp_cli.choosing import mean_of_all
 from mlp_cli.sweep.attempt import record_failure
 from mlp_cli.sweep.forecast import Preflight, Workload, stints
-from mlp_cli.sweep.halving import Bracket, Halving
 from mlp_cli.sweep.pool import Pool, Task, TaskResult
 from mlp_cli.sweep.samplers import Score
 from mlp_cli.sweep.space import Configuration, Member, unique
 from mlp_cli.sweep.sweepfile import SweepPlan
-from mlp_cli.sweep.trials import WRONG, Trial, Trials, is_missing, missing_members, score_at
+from mlp_cli.sweep.trials import WRONG, Trial, Trials, course, is_missing, missing_members, score_at
 from mlp_cli.text import counted
 from mlp_cli.training.stop import StopRequest, stop_on_signals
 
@@ -150,7 +149,7 @@ class _Driver:
         self.planned, self.limits, self.listener, self.command, self.started = planned, limits, listener, command, started
         self.trials = Trials(planned.folder, planned.space.swept)
         self.preflight = Preflight(planned, self.trials, listener.notify)
-        self.halving, self.sampler = planned.halving(), planned.start()
+        self.sampler = planned.start()
         self.rounds: list[list[Configuration]] = []
         self.open_pool = open_pool
         self.pool: Pool | None = None
@@ -199,24 +198,14 @@ class _Driver:
     def train(self, configurations: Sequence[Configuration]) -> dict[str, Score] | None:
         """Trains one round, and scores its configurations; None where it was not brought to its end."""
         self.trials.current |= {member.id for each in configurations for member in each.members}
-        if self.halving is not None:
-            return self._halve(configurations, self.halving)
-        self._train(_seed_by_seed(configurations), None)
-        return {each.key: Score(self._final(each)) for each in configurations} if self._is_over(configurations) else None
-
-    def _halve(self, configurations: Sequence[Configuration], halving: Halving) -> dict[str, Score] | None:
-        bracket = Bracket(self.planned.rungs, len(configurations), halving, self.planned.mode)
         found: dict[str, Score] = {}
-        while bracket.alive:
-            alive, until = {number: configurations[number] for number in bracket.alive}, bracket.until
-            self._train(_seed_by_seed([*alive.values()]), until)
-            if not self._is_over([*alive.values()], until):
+        for going, until in course(self.planned, self.trials, configurations):
+            self._train(_seed_by_seed(going), until)
+            if not self._is_over(going, until):
                 return None
-            if until is None:
-                return found | {each.key: Score(self._final(each)) for each in alive.values()}
-            scores = {number: score_at(self.planned, self.trials, each, until) for number, each in alive.items()}
-            bracket.judge(scores)
-            found |= {configurations[n].key: Score(scores[n], until) for n in alive if n not in bracket.alive}
+            for each in going:
+                score = self._final(each) if until is None else score_at(self.planned, self.trials, each, until)
+                found[each.key] = Score(score, until)
         return found
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -198,17 +198,37 @@ def is_missing(row: Trial | None, until: int | None, retry_failed: bool) -> bool
     return row.status not in ("completed", "diverged")
 
 
+def course(
+    planned: SweepPlan, trials: Trials, asked: Sequence[Configuration]
+) -> Iterator[tuple[list[Configuration], int | None]]:
+    """Which configurations of a round train to which epoch, rung after rung; None for their last one.
+
+    A rung is judged when the next one is asked for, by what the runs' folders say then.
+    """
+    halving = planned.halving()
+    if halving is None:
+        yield list(asked), None
+        return
+    bracket = Bracket(planned.rungs, len(asked), halving, planned.mode)
+    while bracket.alive:
+        until = bracket.until
+        yield [asked[number] for number in bracket.alive], until
+        if until is None:
+            return
+        bracket.judge({number: score_at(planned, trials, asked[number], until) for number in bracket.alive})
+
+
 def missing_members(planned: SweepPlan, trials: Trials, asked: Sequence[Configuration], retry_failed: bool) -> list[Member]:
     """The members that are not done, of one round: those that no rung of the halving, if there is one, has left behind so far."""
-    rows, halving, going = trials.rows, planned.halving(), list(asked)
-    if halving is not None:
-        bracket = Bracket(planned.rungs, len(asked), halving, planned.mode)
-        while bracket.until is not None and not any(
-            is_missing(rows.get(member.id), bracket.until, retry_failed) for each in going for member in each.members
-        ):
-            bracket.judge({number: score_at(planned, trials, asked[number], bracket.until) for number in bracket.alive})
-            going = [asked[number] for number in bracket.alive]
-    return [member for each in going for member in each.members if is_missing(rows.get(member.id), None, retry_failed)]
+
+    def missing(configurations: Sequence[Configuration], until: int | None) -> list[Member]:
+        members = [member for each in configurations for member in each.members]
+        return [member for member in members if is_missing(trials.rows.get(member.id), until, retry_failed)]
+
+    for going, until in course(planned, trials, asked):
+        if until is None or missing(going, until):
+            return missing(going, None)
+    return []
 
 
 def score_at(planned: SweepPlan, trials: Trials, configuration: Configuration, epoch: int) -> float | None:
