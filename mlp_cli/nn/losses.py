@@ -2,6 +2,7 @@
 
 A member has
   `task`: "classification" (integer targets) or "regression".
+  `unit`: what its mean is, in words, for an axis.
   `outputs`: K, where the loss and not the data decides it; else None.
   `degree`: of a regression loss; that of residuals c times as large is c**degree times as large. 0 for others.
   `reduction`: "mean" divides the gradient by the rows B of the batch, "sum" does not.
@@ -31,6 +32,7 @@ class Loss:
     """The base of all losses: their option, and working arrays for outputs of one shape (B, K) and dtype."""
 
     task: ClassVar[Task]
+    unit: ClassVar[str] = "cross-entropy, nats per example"
     outputs: ClassVar[int | None] = None
     degree: ClassVar[int] = 0
     _shape: tuple[int, ...] = ()
@@ -171,6 +173,7 @@ class Distance(Loss):
 class Mse(Distance):
     """Mean squared error: the mean of (output − target)² over a sample's K outputs."""
 
+    unit: ClassVar[str] = "mean squared error"
     degree: ClassVar[int] = 2
     steepness: ClassVar[float] = 2.0
 
@@ -182,6 +185,7 @@ class Mse(Distance):
 class Mae(Distance):
     """Mean absolute error: the mean of |output − target|. Its slope at 0 is taken as 0, as PyTorch does."""
 
+    unit: ClassVar[str] = "mean absolute error"
     degree: ClassVar[int] = 1
 
     def _measure(self, residuals: Array, out: Array) -> None:
@@ -193,6 +197,7 @@ class Mae(Distance):
 class Huber(Distance):
     """r²/2 for residuals up to delta, and delta · (|r| − delta/2) beyond: outliers pull no harder than that (Huber, 1964)."""
 
+    unit: ClassVar[str] = "mean Huber loss"
     degree: ClassVar[int] = 2
 
     def __init__(

@@ -198,7 +198,7 @@ class ScalarLoss:
     """One of `LOSSES` behind the surface of `losses.Loss`."""
 
     def __init__(self, loss: Loss) -> None:
-        self.task, self.reduction = loss.task, loss.reduction
+        self.task, self.reduction, self.unit = loss.task, loss.reduction, loss.unit
         self._function = LOSSES[snake_case(type(loss).__name__)]
 
     def forward(self, outputs: Array, targets: Array) -> float:

@@ -112,9 +112,8 @@ def _figures(
 
     name, part = list(dataset.parts().items())[-1]
     outputs, true, classes = _outputs(trainer, part), part.y[part.index], dataset.classes
-    unit = "cross-entropy (nats per example)"
+    unit = trainer.loss.unit + " of the logarithm" * trainer.targets.log
     if score == "r2":
-        unit = f"mean squared error{' of the logarithm' * trainer.targets.log}"
         predicted = trainer.targets.restored(outputs).reshape(-1)
         for kind in ("fit", "residuals"):
             yield kind, quantity(kind, true.reshape(-1), predicted, dataset.target or "value", name, title)
@@ -137,9 +136,9 @@ def _figures(
 
     # These come last: `figures_missing` takes them for the end.
     curves = {"training": "train", "validation": "val"} if dataset.validation is not None else {"training": "train"}
-    scores, losses = ({part: columns[f"{short}_{each}"] for part, short in curves.items()} for each in (score, "loss"))
+    scores, values = ({part: columns[f"{short}_{each}"] for part, short in curves.items()} for each in (score, "loss"))
     yield "accuracy", accuracy(columns["epoch"], scores, record.best_epoch, title, percent=score != "r2")
-    yield "loss", loss(columns["epoch"], losses, record.best_epoch, title, unit)
+    yield "loss", loss(columns["epoch"], values, record.best_epoch, title, unit)
 
 
 def _outputs(trainer: Trainer, part: Part) -> NDArray[Any]:
@@ -156,7 +155,7 @@ def loss(
     """Loss against epoch. epochs: (E,), whole numbers; curves: part → (E,), NaN where there is no finite value.
 
     The axis is logarithmic, and says so, where all values are positive and the largest is at least 50 times the smallest.
-    label: of the vertical axis, with the unit in brackets ("cross-entropy (nats per example)").
+    label: of the vertical axis, with the unit in brackets ("cross-entropy, nats per example").
     """
     with style.context():
         from matplotlib.ticker import LogLocator, NullLocator

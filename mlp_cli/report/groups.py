@@ -111,6 +111,8 @@ def _group(key: Key, runs: Sequence[Run]) -> Group:
             f"{copies:,} run{'s have' if copies > 1 else ' has'} the config and seed of another and count{'' if copies > 1 else 's'} "
             "once: the same run again is no repeat."
         )
+    if any(each.config.get("mixup") for each in configurations):
+        group.notes.append("With mixup, training losses and scores are those of the mixed rows.")
     return group
 
 

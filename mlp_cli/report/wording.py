@@ -9,8 +9,6 @@ from mlp_cli.plots.style import number
 from mlp_cli.report.model import Group, Summary
 from mlp_cli.text import is_percent, metric_name
 
-_UNITS = {"cross_entropy": "cross-entropy, nats per example", "mse": "mean squared error"}
-
 NOTHING = "–"
 """What stands for a value that is not there."""
 
@@ -71,7 +69,10 @@ def metric_label(metric: str, group: Group) -> str:
 
 def loss_unit(group: Group) -> str:
     """The unit of a group's losses; empty where its configurations do not agree on one."""
-    units = {_UNITS.get(str(each.config.get("loss", "cross_entropy")), "") for each in group.configurations}
+    from mlp_cli.nn.losses import losses  # heavy, and not needed to list runs
+
+    names = {str(each.config.get("loss", "cross_entropy")) for each in group.configurations}
+    units = {losses[name].unit if name in losses else "" for name in names}
     return units.pop() if len(units) == 1 else ""
 
 

@@ -71,9 +71,10 @@ def test_the_first_rows_of_each_class_are_drawn(tiny: Tiny, tmp_path: Path, monk
     fetch("tiny", tiny.write(tmp_path / "downloads"))
     drawn: list[Any] = []
     monkeypatch.setattr("mlp_cli.plots.data.sheet", lambda *arguments, **options: drawn.append(arguments))
+    monkeypatch.setattr("mlp_cli.plots.style.save", lambda figure, path: None)
     monkeypatch.setattr("mlp_cli.cli.data._EXAMPLES", 2)
     assert run(["data", "show", "tiny", "--out", str(tmp_path / "tiny.png")]) == 0
-    ((_, images, labels, classes, shape, _),) = drawn
+    ((images, labels, classes, shape, *_),) = drawn
     assert (labels.tolist(), classes, shape) == ([0, 0, 1, 1, 2, 2], ("a", "b", "c"), (3, 2)) and images.dtype == np.uint8
     expected = [tiny.arrays["train_x"][tiny.arrays["train_y"] == label][:2].reshape(2, 6).tolist() for label in range(3)]
     assert images.reshape(3, 2, 6).tolist() == expected
