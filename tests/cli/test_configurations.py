@@ -113,7 +113,7 @@ def test_a_sweep_has_one_word_for_off(sweep: Mlp, tmp_path: Path) -> None:
     assert {row["label"].partition("_seed")[0] for row in rows} == {
         f"early_stopping-{text}" for text in ("null", "true", "patience-2")
     }
-    assert re.search(r"^best +early_stopping (null|true|\{patience: 2\})$", out, re.MULTILINE)
+    assert re.search(r"^Best by mean .*: early_stopping=(null|true|\{patience: 2\}), ", out, re.MULTILINE)
     (path,) = (tmp_path / "results").glob("*/runs/early_stopping-null_seed-0-*")
     assert "\nbatch_norm: null\n" in (path / "config.yaml").read_text()
     assert "\nearly_stopping: null\n" in (path / "config.yaml").read_text()
@@ -157,9 +157,8 @@ def test_several_kinds_of_layers_have_one_notation(sweep: Mlp, mlp: Mlp, tmp_pat
     leaky = "[relu, {name: leaky_relu, negative_slope: 0.2}]"
     answer = sweep("hidden_sizes=[8,8]", f"activation=relu,[relu,tanh],{leaky}")
     assert {row["activation"] for row in trials(tmp_path)} == {"relu", "[relu, tanh]", leaky}
-    assert re.search(
-        r"^best +activation (relu|\[relu, (tanh|\{name: leaky_relu, negative_slope: 0.2\})\])$", answer.out, re.MULTILINE
-    )
+    best = r"^Best by mean .*: activation=(relu|\[relu, (tanh|\{name: leaky_relu, negative_slope: 0.2\})\]), "
+    assert re.search(best, answer.out, re.MULTILINE)
     assert {row["activation"] for row in summary(mlp)} == {"relu", "[relu, tanh]", leaky}
     assert names(mlp) == {"activation=relu", "activation=[relu, tanh]", f"activation={leaky}"}
     for text in ("[relu,tanh]", "[relu, tanh]", "[ relu,{name: tanh} ]", leaky, "relu", "[relu, relu]"):
