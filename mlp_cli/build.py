@@ -87,7 +87,8 @@ def check(config: Config, dataset: Dataset) -> None:
         raise UsageError(
             f"loss: {config.loss.name} is for two classes, and {dataset.name} has {classes}", "set loss: cross_entropy"
         )
-    check_rows(config, len(dataset.train))
+    if config.batch_norm is not None or config.layer_norm is not None:
+        check_rows(config, len(dataset.train))
     for each in config.metrics:
         if len(dataset.classes) > _MOST_CLASSES and each.name in ("precision", "recall"):
             raise UsageError(f"metrics: {each.name} of {len(dataset.classes)} classes is too much for a table", "write macro_f1")
@@ -131,10 +132,8 @@ def check_rows(config: Config, rows: int) -> None:
         )
 
 
-def class_weights(config: Config, dataset: Dataset) -> NDArray | None:
-    """(K,) weights of the classes, None for none. balanced: rows / (classes · rows of the class), of the training part."""
-    if config.class_weight is None:
-        return None
+def class_weights(config: Config, dataset: Dataset) -> NDArray:
+    """(K,) weights of the classes. balanced: rows / (classes · rows of the class), of the training part."""
     if isinstance(config.class_weight, dict):
         return np.array([config.class_weight.get(name, 1.0) for name in dataset.classes])
     counts = dataset.class_counts()["training"]
@@ -167,7 +166,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
     clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
     updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
-    weights, soft = class_weights(config, dataset), None
+    weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
     if config.label_smoothing or weights is not None or (config.mixup and dataset.task == "classification"):
         soft = SoftTargets(loss, len(dataset.classes), config.label_smoothing, weights)
     if config.engine == "scalar":

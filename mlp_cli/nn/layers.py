@@ -175,11 +175,12 @@ class ActivationLayer(Layer):
         return inputs
 
     def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        names = [parameter.name for parameter in self.parameters]
-        self.function.bind(*(theta[name] for name in names), *(gradients[name] for name in names))
+        if names := [parameter.name for parameter in self.parameters]:
+            self.function.bind(*(theta[name] for name in names), *(gradients[name] for name in names))
 
     def initialize(self, initializer: Initializer, seed: int) -> None:
-        self.function.initialize()
+        if self.parameters:
+            self.function.initialize()
 
     def resize(self, rows: int) -> None:
         self._scratch = Scratch(*(memory.view(rows) for memory in (self._values_memory, self._mask_memory, self._more_memory)))
