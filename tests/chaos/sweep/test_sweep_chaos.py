@@ -227,16 +227,14 @@ def test_a_long_sweep_needs_no_more_than_a_short_one(early: int, late: int, idx_
     done = 0
     measured = {}
     with Processes(2) as executor:
-        for _ in range(4):
-            executor.submit(make_job(idx_set, tmp_path / "runs", f"seed-{jobs[0]}", seed=jobs.popleft(), epochs=1))
         while done < late:
+            while jobs and executor.submit(make_job(idx_set, tmp_path / "runs", f"seed-{jobs[0]}", seed=jobs[0], epochs=1)):
+                jobs.popleft()
             for result in executor.results(5.0):
                 assert result.status == "completed"
                 done += 1
                 if done in (early, late - 4):
                     measured[done] = counts()
-                if jobs:
-                    executor.submit(make_job(idx_set, tmp_path / "runs", f"seed-{jobs[0]}", seed=jobs.popleft(), epochs=1))
     print(measured)
     first, last = measured[early], measured[late - 4]
     assert last[0] - first[0] < 2048
