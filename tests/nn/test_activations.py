@@ -87,13 +87,11 @@ DIPS = ("gelu", "silu", "mish")
 """Activations that fall below 0 and rise again."""
 
 
-@pytest.mark.parametrize("name", list(activations))
+@pytest.mark.parametrize("name", [name for name in activations if not activations[name].uses_input])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (128, 33)])
 def test_in_place_gives_the_same_bytes(name: str, shape: tuple[int, int]) -> None:
     function = activations.build(name)
     z = np.random.default_rng(5).standard_normal(shape).astype(np.float32)
-    if function.uses_input:
-        pytest.skip("reads z in its backward pass")
     both = z.copy()
     function.forward(both, both, scratch_like(z))
     assert both.tobytes() == forward(function, z).tobytes()
