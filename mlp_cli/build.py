@@ -31,7 +31,7 @@ from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftTargets
 from mlp_cli.nn.updater import Updater
 from mlp_cli.text import counted, listed, one_line
-from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
+from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
@@ -97,12 +97,6 @@ def check(config: Config, dataset: Dataset) -> None:
     if isinstance(config.class_weight, dict) and (unknown := sorted(config.class_weight.keys() - set(dataset.classes))):
         known = listed([one_line(name, 40) for name in dataset.classes])
         raise UsageError(f"class_weight: {dataset.name} has no class {one_line(unknown[0], 40)}", f"its classes are {known}")
-    score = SCORE_NAMES[dataset.task]
-    if config.early_stopping is not None and config.early_stopping.monitor not in ("val_loss", f"val_{score}"):
-        raise UsageError(
-            f"early_stopping.monitor: {config.early_stopping.monitor}, but {dataset.name} is a {dataset.task} set",
-            f"set early_stopping.monitor to val_loss or val_{score}",
-        )
     components = None if config.features is None else getattr(config.features, "components", None)
     inputs = dataset.train.x.shape[1]
     sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)

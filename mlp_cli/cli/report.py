@@ -82,23 +82,24 @@ def report(
 
     home, written = out or default_folder(paths, results), False
     while True:
-        waiting = watch is not None and _is_busy(paths or (results,))
+        states, busy = _look(paths or (results,)) if watch is not None else ([], False)
         try:
             made = make_report(paths, results, where=where, baseline=baseline, margin=margin)
         except UsageError:
-            if not waiting:
+            if not busy:
                 raise
         else:
             wrong = [] if claim is None else check_claim(made, claim)
             if sort is not None:
                 tables.arrange(made, sort)
-            page = _write(made, home, out is None, watch if waiting else None)
-            if waiting and not written:
+            page = _write(made, home, out is None, watch if busy else None)
+            if busy and not written:
                 notify(f"watching; the page is {os.fspath(page or home)}, and Ctrl-C ends this")
                 written = True
-        if not waiting:
+        if not busy:
             break
-        _wait_for_news(paths or (results,), watch or 5)
+        while _look(paths or (results,)) == (states, True):  # until a run begins or ends, or nothing is at work any more
+            time.sleep(watch or 1)
     if top is not None:
         tables.keep_top(made, top)
     form = "json" if as_json else form
@@ -133,22 +134,11 @@ def _write(made: Report, home: Path, is_default: bool, reload: int | None) -> Pa
         return None
 
 
-def _states(paths: Sequence[Path]) -> list[tuple[str, str]]:
+def _look(paths: Sequence[Path]) -> tuple[list[tuple[str, str]], bool]:
+    """The runs below with their status, and whether one of them or a sweep is at work."""
     from mlp_cli.report.collect import list_runs
-
-    return [(row["folder"], row["status"]) for row in list_runs(paths)[0]]
-
-
-def _is_busy(paths: Sequence[Path]) -> bool:
-    """Whether a run or a sweep is at work below."""
     from mlp_cli.runs import in_use
 
+    states = [(row["folder"], row["status"]) for row in list_runs(paths)[0]]
     places = [place for path in paths for place in (path, *(each for each in path.glob("*") if each.is_dir()))]
-    return any(map(in_use, places)) or any(status == "running" for _, status in _states(paths))
-
-
-def _wait_for_news(paths: Sequence[Path], seconds: int) -> None:
-    """Returns when a run has begun or ended below, or nothing is at work any more."""
-    before = _states(paths)
-    while _is_busy(paths) and _states(paths) == before:
-        time.sleep(seconds)
+    return states, any(map(in_use, places)) or any(status == "running" for _, status in states)

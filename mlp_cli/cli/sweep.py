@@ -171,11 +171,11 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[R
         report = make_report([planned.folder] if whole else [planned.runs / run_id for run_id in outcome.present])
         report.paths = [planned.folder]
         home = default_folder(report.paths)
-        page, mark = home / "index.html", _mark(planned, outcome)
-        if not (page.is_file() and _read(home / _MARK) == mark):
+        page = home / "index.html"
+        if _read(home / _MARK) != _mark(planned, outcome, page):
             draw_winners(report, planned.folder, listener.notify)
             page = write_report(report, home)
-            files.write_text(home / _MARK, mark)
+            files.write_text(home / _MARK, _mark(planned, outcome, page))
         return report, page, None
     except UsageError:  # no run's record can be read, as where no run could even begin
         listener.notify(f"there is no report: no run can be read in {planned.folder}")
@@ -188,9 +188,11 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[R
         return report, None, None
 
 
-def _mark(planned: SweepPlan, outcome: Outcome) -> str:
-    """What the report's page depends on: while it stays the same, the page is not drawn anew."""
+def _mark(planned: SweepPlan, outcome: Outcome, page: Path) -> str:
+    """What the report's page depends on, and the page itself, which a report with other options may have replaced since: while all
+    stays the same, the page is not drawn anew."""
     paths = [planned.runs / run_id / name for run_id in sorted(outcome.present) for name in ("run.json", "metrics.csv")]
+    paths.append(page)
     states = [path.stat() if path.exists() else None for path in paths]
     seen = [(str(path), state and (state.st_size, state.st_mtime_ns)) for path, state in zip(paths, states, strict=True)]
     return hashlib.sha256(repr((__version__, seen)).encode()).hexdigest()

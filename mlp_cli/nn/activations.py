@@ -53,6 +53,24 @@ class Activation:
 activations: Registry[type[Activation]] = Registry("activation")
 
 
+def logistic(z: Array, out: Array) -> None:
+    """Writes 1 / (1 + exp(−z)) into out, as (1 + tanh(z / 2)) / 2, which cannot overflow."""
+    np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    np.multiply(out, 0.5, out=out)
+    np.add(out, 0.5, out=out)
+
+
+def softplus(z: Array, out: Array, tail: Array) -> None:
+    """Writes log(1 + exp(z)) into out, as max(z, 0) + log1p(exp(−|z|)), which cannot overflow; tail is overwritten."""
+    np.absolute(z, out=tail)
+    np.negative(tail, out=tail)
+    np.exp(tail, out=tail)
+    np.log1p(tail, out=tail)
+    np.maximum(z, 0.0, out=out)
+    np.add(out, tail, out=out)
+
+
 @activations.register
 class Relu(Activation):
     """max(0, z) (Nair and Hinton, 2010). Its derivative at 0 is taken as 0, as PyTorch and Keras do."""
@@ -75,10 +93,7 @@ class Sigmoid(Activation):
     """
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
-        np.multiply(z, 0.5, out=out)
-        np.tanh(out, out=out)
-        np.multiply(out, 0.5, out=out)
-        np.add(out, 0.5, out=out)
+        logistic(z, out)
 
     def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None:
         np.subtract(1.0, a, out=scratch.values)
@@ -143,13 +158,7 @@ class Softplus(Activation):
     """
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
-        tail = scratch.values
-        np.absolute(z, out=tail)
-        np.negative(tail, out=tail)
-        np.exp(tail, out=tail)
-        np.log1p(tail, out=tail)
-        np.maximum(z, 0.0, out=out)
-        np.add(out, tail, out=out)
+        softplus(z, out, scratch.values)
 
     def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None:
         np.negative(a, out=scratch.values)
@@ -259,9 +268,6 @@ class Gelu(Activation):
 _ROOT_OF_2_BY_PI = math.sqrt(2 / math.pi)
 
 
-_logistic = Sigmoid()
-
-
 @activations.register
 class Silu(Activation):
     """z · sigmoid(z), also called swish (Elfwing, Uchibe and Doya, 2018; Ramachandran, Zoph and Le, 2017)."""
@@ -269,13 +275,13 @@ class Silu(Activation):
     uses_input: ClassVar[bool] = True
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
-        _logistic.forward(z, scratch.values, scratch)
+        logistic(z, scratch.values)
         np.multiply(z, scratch.values, out=out)
 
     def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None:
         # σ · (1 + z · (1 − σ))
         sigmoid, slope = scratch.values, scratch.more
-        _logistic.forward(z, sigmoid, scratch)
+        logistic(z, sigmoid)
         np.subtract(1.0, sigmoid, out=slope)
         np.multiply(slope, z, out=slope)
         np.add(slope, 1.0, out=slope)
@@ -308,7 +314,7 @@ class Mish(Activation):
     def backward(self, z: Array, a: Array, grad: Array, scratch: Scratch) -> None:
         # T + z · σ(z) · (1 − T)(1 + T), with T the tanh.
         tanh, slope = self._tanh(z, scratch), scratch.more
-        _logistic.forward(z, slope, scratch)
+        logistic(z, slope)
         np.multiply(slope, z, out=slope)
         np.subtract(1.0, tanh, out=tanh)
         np.multiply(slope, tanh, out=slope)

@@ -246,7 +246,25 @@ class Dropout(Layer):
         return grad
 
 
-class BatchNorm(Layer):
+class Normalization(Layer):
+    """The base of the layers that normalise: a trained scale gamma and shift beta, (H,) each."""
+
+    def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
+        super().attach(number, inputs, dtype)
+        self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in ("gamma", "beta"))
+        return inputs
+
+    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        gamma, beta = (parameter.name for parameter in self.parameters)
+        self._gamma, self._gamma_grad = theta[gamma], gradients[gamma]
+        self._beta, self._beta_grad = theta[beta], gradients[beta]
+
+    def initialize(self, initializer: Initializer, seed: int) -> None:
+        self._gamma.fill(1.0)
+        self._beta.fill(0.0)
+
+
+class BatchNorm(Normalization):
     """Batch normalisation of each column (Ioffe and Szegedy, 2015), with a trained scale gamma and shift beta.
 
     In training a batch's own mean and variance are used, and the running ones move towards them:
@@ -265,7 +283,6 @@ class BatchNorm(Layer):
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
         super().attach(number, inputs, dtype)
-        self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in ("gamma", "beta"))
         self._running_mean, self._running_variance = aligned(inputs, dtype), aligned(inputs, dtype)
         self.state = {f"running_mean{number}": self._running_mean, f"running_var{number}": self._running_variance}
         self._mean, self._variance, self._inverse = (aligned(inputs, dtype) for _ in range(3))
@@ -273,16 +290,10 @@ class BatchNorm(Layer):
         self._centred_memory, self._out_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
         return inputs
 
-    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        gamma, beta = (parameter.name for parameter in self.parameters)
-        self._gamma, self._gamma_grad = theta[gamma], gradients[gamma]
-        self._beta, self._beta_grad = theta[beta], gradients[beta]
-
     def initialize(self, initializer: Initializer, seed: int) -> None:
-        for ones in (self._gamma, self._running_variance):
-            ones.fill(1.0)
-        for zeros in (self._beta, self._running_mean):
-            zeros.fill(0.0)
+        super().initialize(initializer, seed)
+        self._running_variance.fill(1.0)
+        self._running_mean.fill(0.0)
 
     def resize(self, rows: int) -> None:
         self._centred, self._out = self._centred_memory.view(rows), self._out_memory.view(rows)
@@ -330,7 +341,7 @@ class BatchNorm(Layer):
         return grad
 
 
-class LayerNorm(Layer):
+class LayerNorm(Normalization):
     """Normalisation of each row over its units (Ba, Kiros and Hinton, 2016), with a trained scale gamma and shift beta.
 
     It does the same in training and evaluation. The default epsilon is Keras's; PyTorch has 1e-5.
@@ -343,19 +354,9 @@ class LayerNorm(Layer):
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
         super().attach(number, inputs, dtype)
-        self.parameters = tuple(Parameter(f"{name}{number}", (inputs,), decays=False) for name in ("gamma", "beta"))
         self._normal_memory, self._out_memory = RowBuffer(inputs, dtype), RowBuffer(inputs, dtype)
         self._average = aligned_full(inputs, 1.0 / inputs, dtype)
         return inputs
-
-    def bind(self, theta: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        gamma, beta = (parameter.name for parameter in self.parameters)
-        self._gamma, self._gamma_grad = theta[gamma], gradients[gamma]
-        self._beta, self._beta_grad = theta[beta], gradients[beta]
-
-    def initialize(self, initializer: Initializer, seed: int) -> None:
-        self._gamma.fill(1.0)
-        self._beta.fill(0.0)
 
     def resize(self, rows: int) -> None:
         self._normal, self._out = self._normal_memory.view(rows), self._out_memory.view(rows)

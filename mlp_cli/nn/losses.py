@@ -21,6 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from typing_extensions import Doc
 
+from mlp_cli.nn.activations import logistic, softplus
 from mlp_cli.nn.buffers import Array, aligned, aligned_full
 from mlp_cli.registry import Positive, Registry
 
@@ -117,20 +118,11 @@ class BinaryCrossEntropy(Loss):
         if outputs.shape != self._shape or outputs.dtype != self._dtype:
             self._resize(outputs)
         logits, squares, per_sample = outputs[:, 0], self._squares[0], self.per_sample
-        np.absolute(logits, out=squares)
-        np.negative(squares, out=squares)
-        np.exp(squares, out=squares)
-        np.log1p(squares, out=squares)
-        np.maximum(logits, 0.0, out=per_sample)
-        np.add(per_sample, squares, out=per_sample)
+        softplus(logits, per_sample, squares)
         np.multiply(logits, targets, out=self._picked, casting="same_kind")
         np.subtract(per_sample, self._picked, out=per_sample)
-        # The gradient, sigmoid(z) − y, by tanh.
-        values = self._values[0]
-        np.multiply(logits, 0.5, out=values)
-        np.tanh(values, out=values)
-        np.multiply(values, 0.5, out=values)
-        np.add(values, 0.5, out=values)
+        values = self._values[0]  # the gradient, sigmoid(z) − y
+        logistic(logits, values)
         np.subtract(values, targets, out=values, casting="same_kind")
         return float(np.dot(per_sample, self._row_ones))
 

@@ -16,7 +16,6 @@ class SoftTargets:
     """
 
     def __init__(self, loss: Loss, classes: int, smoothing: float = 0.0, class_weights: Array | None = None) -> None:
-        self.task, self.reduction = loss.task, loss.reduction
         self._loss, self._classes, self._smoothing, self._weights = loss, classes, smoothing, class_weights
 
     def forward(self, outputs: Array, targets: Array, partners: Array | None = None, share: float = 1.0) -> float:
@@ -34,7 +33,7 @@ class SoftTargets:
         """The gradient of the outputs (B, K): of softmax − q with q the softened target, each row with its weight."""
         grad = self._loss.backward()
         rows = len(grad)
-        scale = 1.0 / rows if self.reduction == "mean" else 1.0
+        scale = 1.0 / rows if self._loss.reduction == "mean" else 1.0
         # grad holds p − one-hot(targets); what follows turns the one-hot into q.
         if self._partners is not None:
             _add(grad, self._targets, scale * (1 - self._share))

@@ -178,9 +178,10 @@ def heat_map(group: Group) -> Iterator[Panel]:
     places = min(2, decimals(metric, (high - low) / 20))
     title = first_upper(f"{metric_name(metric)} by {plain(down)} and {plain(across)}")
     panel = new_panel("heat_map", title, tall=0.8 + max(0.22, min(0.4, 2.4 / len(rows))) * len(rows))
+    across_places, down_places = ({show(value): place for place, value in enumerate(each)} for each in (columns, rows))
     for (row, column), mean in means.items():
         strength = (shades.share(mean) - weakest) / (strongest - weakest) if high > low else 0.5
-        x, y = [show(value) for value in columns].index(column), [show(value) for value in rows].index(row)
+        x, y = across_places[column], down_places[row]
         (cell,) = panel.axes.bar(x, 0.94, 0.96, y - 0.47, color=HEAT, alpha=round(0.08 + 0.91 * strength, 2))
         mean_of = f", mean of {counted(len(cells[row, column]), 'configuration')}" if len(cells[row, column]) > 1 else ""
         panel.hint(cell, [f"{down}={row} {across}={column}: {digits(mean, places + 1)}{mean_of}"])
@@ -406,7 +407,7 @@ def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
     with style.context():
         for number, group in enumerate(report.groups[:GROUPS], 1):
             drawn.append([])
-            found = ((ACROSS, panel) for panel in across_data(report) if number == 1)
+            found = ((ACROSS, panel) for panel in (across_data(report) if number == 1 else ()))
             for heading, panel in chain(found, panels(group)):
                 name = f"g{number}-{panel.name}" if len(report.groups) > 1 and heading != ACROSS else panel.name
                 text = svg(panel, _maker(f"{name}.svg"))

@@ -62,7 +62,8 @@ class Scale:
 
         if self.kind in ("log", "symlog"):
             options = {"linthresh": self.least, "linscale": 1.0} if self.kind == "symlog" else {}
-            axis._set_axes_scale(self.kind, **options)  # type: ignore[attr-defined]
+            set_scale = axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
+            set_scale(self.kind, **options)
         axis.set_view_interval(self.low, self.high, ignore=True)
         axis.set_major_locator(FixedLocator([place for place, _ in self.ticks]))
         axis.set_major_formatter(FixedFormatter(names or [text for _, text in self.ticks]))

@@ -566,3 +566,22 @@ def test_a_run_that_only_its_worker_was_told_to_stop_is_no_success(
     answer = sweep("--workers", "1", "--max-attempts", "1", executor=())
     assert answer.code == 1 and "stopped from outside: interrupted" in answer.out, answer
     assert [row["status"] for row in table(tmp_path).values()] == ["failed"]
+
+
+def test_the_page_is_drawn_anew_only_where_it_would_be_another(
+    sweep: Mlp, mlp: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report with other options, written into the same folder since, makes it another."""
+    drawn: list[int] = []
+    monkeypatch.setattr(
+        "mlp_cli.report.figures.draw", lambda report, folder=None: [[] for _ in report.groups if not drawn.append(1)]
+    )
+    sweep("--lr", "1e-3,1e-2")
+    page = folder_of(tmp_path) / "report" / "index.html"
+    whole = page.read_bytes()
+    assert sweep("--lr", "1e-3,1e-2").code == 0 and len(drawn) == 1
+    assert mlp("report", folder_of(tmp_path), "--where", "learning_rate=0.001").code == 0
+    assert page.read_bytes() != whole
+    assert sweep("--lr", "1e-3,1e-2").code == 0 and page.read_bytes() == whole and len(drawn) == 3
+    page.unlink()
+    assert sweep("--lr", "1e-3,1e-2").code == 0 and page.read_bytes() == whole
