@@ -209,11 +209,13 @@ def test_a_package_is_the_last_source(tiny: Tiny, walls: Path, tmp_path: Path, c
 
 
 def test_interruption_ends_the_client(tiny: Tiny, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it runs: on a busy machine the program may be up before the call that started it has returned."""
     note = tmp_path / "pid"
     program(
         walls,
         "npm",
-        f"open({str(note)!r}, 'w').write(str(os.getpid())); os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)",
+        f"open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(1)\n"
+        f"os.kill(os.getppid(), {int(signal.SIGINT)}); time.sleep(60)",
     )
     with pytest.raises(KeyboardInterrupt):
         unpack(tiny.entry, NPM, tmp_path)
