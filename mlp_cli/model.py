@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from mlp_cli import files
 from mlp_cli.data import npz
 from mlp_cli.data.dataset import Dataset
-from mlp_cli.data.features import Projection
+from mlp_cli.data.features import Transform
 from mlp_cli.data.targets import TargetScale
-from mlp_cli.data.transforms import Affine
 from mlp_cli.errors import RunError
 from mlp_cli.nn.network import Network
 
@@ -25,7 +24,7 @@ _LIMIT = 4 << 30
 def write_model(
     folder: Path,
     network: Network,
-    transform: Affine | Projection,
+    transform: Transform,
     targets: TargetScale,
     dataset: Dataset,
     config: dict[str, Any],

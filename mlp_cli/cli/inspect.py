@@ -22,6 +22,7 @@ REGISTRIES = {
     "losses": "nn",
     "metrics": "nn",
     "features": "data",
+    "augmentations": "data",
 }
 """Where each registry lives: in the module of its name below this package."""
 SHOWN = (*REGISTRIES, "datasets")
