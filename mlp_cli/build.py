@@ -3,11 +3,12 @@ such a run will take, from a few steps of a scratch copy."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import statistics
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from mlp_cli.data.augmentations import Augmentation, with_copies
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.extraction import Follow, extract_all
+from mlp_cli.data.feature_file import File
 from mlp_cli.data.features import Transform
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
@@ -65,6 +67,11 @@ def load_data(config: Config) -> Dataset:
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )
+    if config.features is not None and isinstance(given := config.features.build(), File):
+        made_by = given.read(dataset)[1]
+        told = f"features from {given.path}" + (f", made by {one_line(made_by, 200)}" if made_by else "")
+        both = hashlib.sha256(f"{dataset.sha256} {given.content_hash()}".encode()).hexdigest()
+        dataset = replace(dataset, sha256=both, notices=(*dataset.notices, told))
     augmentation = augmentation_of(config, dataset)
     if config.augment is None or augmentation is None or not config.augment.copies:
         return dataset
@@ -119,6 +126,8 @@ def check(config: Config, dataset: Dataset) -> None:
     if config.features is not None and not isinstance(extractor := config.features.build(), Pca):
         pictures = pictures_of(dataset, f"features: {config.features.name}")
         extractor.check(pictures)
+        if isinstance(extractor, File):
+            extractor.read(dataset)  # it tells the width
         inputs = extractor.width(pictures)
     sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
@@ -161,6 +170,8 @@ def transform_of(config: Config, dataset: Dataset, follow: Follow) -> Transform:
     if config.features is None or features is None or isinstance(features, Pca):
         scaling = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
         return scaling if features is None else features.fit(dataset.train, scaling, config.dtype)
+    if isinstance(features, File):
+        return features.stored(dataset, pictures_of(dataset, "features: file"))
     known = {key: value for key, value in config.to_dict().items() if key in ("dataset", "augment", "features")}
     return extract_all(features, config.features.name, dataset, {**known, "sha256": dataset.sha256}, follow)
 

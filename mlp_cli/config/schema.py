@@ -175,10 +175,14 @@ class Config(Options):
     @field_validator("features")
     @classmethod
     def _of_pictures_as_they_are(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuses features that are computed once where pictures are altered anew in each epoch."""
+        """Refuses features of pictures as they are where those are altered."""
         augment = info.data.get("augment")
-        if value is not None and value.name != "pca" and augment is not None and not augment.copies:
-            raise wrong(f"{value.name} are computed once, and augment alters pictures in each epoch; set augment.copies: 1")
+        if value is None or value.name == "pca" or augment is None:
+            return value
+        if value.name == "file":
+            raise wrong("has the features of pictures as they are, and augment alters them; remove augment")
+        if not augment.copies:
+            raise wrong(f"{value.name} is computed once, and augment alters pictures in each epoch; set augment.copies: 1")
         return value
 
     @field_validator("loss", "layer_norm", "label_smoothing", "class_weight", "metrics", "early_stopping", "engine", "evaluate")

@@ -108,7 +108,7 @@ def extract_all(extractor: Extractor, name: str, dataset: Dataset, identity: Map
     Errors: RunError where the cache cannot be written; those of the extractor and of `follow`.
     """
     pictures = pictures_of(dataset, f"features: {name}")
-    sources = _sources(dataset)
+    sources = sources_of(dataset)
     text = json.dumps({"format": FORMAT, "numpy": np.__version__, **identity}, sort_keys=True)
     meta = {"features": hashlib.sha256(text.encode()).hexdigest()}
     key = f"features-{meta['features'][:16]}"
@@ -132,7 +132,7 @@ def extract_all(extractor: Extractor, name: str, dataset: Dataset, identity: Map
 IDENTITY = Affine(np.ones((), np.float32), np.zeros((), np.float32))
 
 
-def _sources(dataset: Dataset) -> list[tuple[Array, NDArray[np.intp]]]:
+def sources_of(dataset: Dataset) -> list[tuple[Array, NDArray[np.intp]]]:
     """The arrays that the parts draw from, each once, with the rows that are drawn, ascending."""
     found: dict[int, tuple[Array, list[NDArray[np.intp]]]] = {}
     for part in dataset.parts().values():
@@ -181,7 +181,10 @@ def _fitted(extractor: Extractor, part: Part) -> Affine | Projection:
     """What becomes of the features, fitted on the training part's: standardised, and cut to components where asked."""
     exact = fit("standard" if extractor.standardize else "none", part, np.float32)
     if extractor.components is not None:
-        return Pca(extractor.components).fit(part, exact, np.float32)
+        found = Pca(extractor.components, whiten=False).fit(part, exact, np.float32)
+        # Whitened, the last components would be as loud as the first, which tell the most. One factor for all keeps sizes near 1.
+        factor = np.float32(np.sqrt(extractor.components / part.x.shape[1]))
+        return Projection(exact, found.matrix * factor, found.shift * factor)
     if exact.centre is None:
         return exact
     # The features are single numbers of like size, for which float32 is exact enough, and three times as fast.

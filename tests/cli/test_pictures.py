@@ -1,5 +1,6 @@
 """Pictures through the commands: features that are computed once, and alterations, with the bytes of an undisturbed run."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -7,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from small_sets import Answer, arrays_in, make_idx_set
 
+from mlp_cli.build import load_data
 from mlp_cli.config import load_config
 from mlp_cli.data import extraction
+from mlp_cli.data.extraction import extract_all
 from mlp_cli.data.features import features
+from mlp_cli.data.hog import Hog
 from mlp_cli.data.pictures import Pictures
 
 Mlp = Callable[..., Answer]
@@ -137,7 +142,7 @@ def test_presets_are_their_lists(config: Callable[[str], Path]) -> None:
         (
             "augment: [flip]\n" + PATCHES,
             2,
-            "patches are computed once, and augment alters pictures in each epoch; set augment.copies: 1",
+            "patches is computed once, and augment alters pictures in each epoch; set augment.copies: 1",
         ),
         ("features: {name: patches, size: 9}\n", 2, "patches of size 9, and the pictures are 8 × 8"),
         ("augment: [flop]\n", 2, "item 1: unknown steps; did you mean flip?"),
@@ -169,3 +174,116 @@ def test_show_lists_them(mlp: Mlp) -> None:
     assert all(name in mlp("show", "features").out for name in features)
     shown = mlp("show", "augmentations").out
     assert "rotation" in shown and "degrees=15" in shown and "elastic" in shown
+
+
+def test_show_draws_pictures_before_and_after(mlp: Mlp, config: Callable[[str], Path], tmp_path: Path) -> None:
+    path = config("augment: [rotation, {name: noise, deviation: 40}]\n")
+    answer = mlp("data", "show", path)
+    assert answer.code == 0 and "wrote shapes.png and shapes_augment.png" in answer.out
+    with Image.open(tmp_path / "shapes_augment.png") as image:
+        pixels = np.asarray(image.convert("L")).astype(int)
+    assert pixels.shape[0] > 4 * 50 and pixels.shape[1] > 9 * 50, "four classes, the picture and eight alterations"
+    shown = json.loads(mlp("data", "show", path, "--json", "--out", "x.png").out)
+    assert shown["file"] == "x.png" and shown["augment_file"] == "x_augment.png"
+    assert "augment" not in mlp("data", "show", config("")).out
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels of the small set's training and test pictures."""
+    names = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
+    train, test = (np.fromfile(tmp_path / "shapes" / name, np.uint8)[16:].reshape(-1, 64) for name in names)
+    return train, test
+
+
+FILE = "features: {name: file, path: made.npz}\n"
+
+
+def test_features_from_a_file(
+    mlp: Mlp, config: Callable[[str], Path], tmp_path: Path, pictures: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """The pixels themselves as features give what the pixels give."""
+    train, test = pictures
+    sha256 = hashlib.sha256(train.tobytes() + test.tobytes()).hexdigest()
+    made = {"train": train.astype(np.float32), "test": test.astype(np.float32)}
+    assert mlp("train", config("").rename(tmp_path / "plain.yaml"), "dataset.scale=standard", "--no-plots").code == 0
+    plain = folder_of(tmp_path, "plain-*")
+    path = config(FILE)
+    np.savez(tmp_path / "made.npz", **made, pictures_sha256=sha256, made_by="a test, with a fine net")
+    answer = mlp("train", path, "--no-plots")
+    assert answer.code == 0 and "features from made.npz, made by a test, with a fine net" in answer.err, answer.err
+    for name in ("train_loss", "test_accuracy", "val_loss"):
+        one, other = (json.loads((each / "run.json").read_text())["metrics"][name] for each in (plain, folder_of(tmp_path)))
+        assert one == pytest.approx(other, rel=1e-4), name
+    np.save(tmp_path / "made.npy", np.concatenate([made["train"], made["test"]]))
+    same = mlp("train", path, "features={name: file, path: made.npy, made_by: me}", "--name", "npy", "--no-plots")
+    assert same.code == 0 and "features from made.npy, made by me" in same.err
+    text = (folder_of(tmp_path) / "metrics.csv").read_bytes()
+    assert (folder_of(tmp_path, "npy-*") / "metrics.csv").read_bytes() == text
+    np.savez(tmp_path / "made.npz", train=2 * made["train"], test=made["test"])
+    changed = mlp("train", path, "--no-plots")
+    assert changed.code == 3 and "the data has changed since this run" in changed.err
+
+
+def test_a_file_of_features_that_does_not_fit(
+    mlp: Mlp, config: Callable[[str], Path], tmp_path: Path, pictures: tuple[np.ndarray, np.ndarray]
+) -> None:
+    train, test = (each.astype(np.float32) for each in pictures)
+    holed = test.copy()
+    holed[7, 3] = np.nan
+    sha256 = hashlib.sha256(pictures[0][::-1].tobytes() + pictures[1].tobytes()).hexdigest()
+    path = config(FILE)
+    cases: list[tuple[dict[str, np.ndarray], str]] = [
+        ({"train": train[:-1], "test": test}, "has 599 rows of 64 and 120 rows of 64, and shapes has 600 and 120 pictures"),
+        ({"train": train}, "has 600 rows of 64, and shapes has 600 and 120 pictures"),
+        ({"all": np.concatenate([train, test])[:-1]}, "has 600 rows of 64 and 119 rows of 64, and shapes"),
+        ({"train": train, "test": test[:, 1:]}, "has 600 rows of 64 and 120 rows of 63, and shapes"),
+        ({"train": train, "test": holed}, "row 7 (counted from 0) has values that are not finite"),
+        ({"train": train, "test": test, "pictures_sha256": np.array(sha256)}, "features of other pictures, or in another order"),
+        ({"train": train, "test": test, "x": test}, "has the arrays x; it needs one, or train and test"),
+        ({"train": np.array(["a", "b"]), "test": test}, "it needs rows of numbers"),
+    ]
+    for arrays, message in cases:
+        np.savez(tmp_path / "made.npz", **arrays)
+        answer = mlp("train", path)
+        assert answer.code == 3 and message in answer.err, answer.err
+    for content, message in ((b"no numbers", "is no .npy or .npz file of numbers"), (None, "cannot read made.npz: no such file")):
+        (tmp_path / "made.npz").unlink() if content is None else (tmp_path / "made.npz").write_bytes(content)
+        answer = mlp("train", path)
+        assert answer.code == 3 and message in answer.err, answer.err
+    answer = mlp("train", path, "augment={steps: [flip], copies: 1}")
+    assert answer.code == 2 and "has the features of pictures as they are, and augment alters them" in answer.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_hog_trains(mlp: Mlp, config: Callable[[str], Path], tmp_path: Path) -> None:
+    path = config("features: {name: hog, cell: 4, components: 20}\n")
+    assert mlp("train", path).code == 0
+    folder = folder_of(tmp_path)
+    assert arrays_in(folder / "model.npz")["W1"].shape == (20, 8)
+    assert not (folder / "plots/weights.png").exists() and (folder / "plots/errors.png").exists()
+    written = (folder / "run.json").read_bytes()
+    assert "completed already" in mlp("train", path).out and (folder / "run.json").read_bytes() == written
+
+
+def test_components_are_principal(mlp: Mlp, config: Callable[[str], Path], tmp_path: Path) -> None:
+    """Cut to components, features lie along the directions in which standardised features vary most, uncorrelated and centred."""
+    path = config("")
+    dataset = load_data(load_config(path))
+    found = {}
+    for components in (None, 5):
+        part = dataset.train
+        transform = extract_all(
+            Hog(cell=2, components=components), "hog", dataset, {"n": components}, lambda pieces, total: pieces
+        )
+        values, after = transform.over(part.x)
+        found[components] = np.empty((len(part), transform.width or 0), np.float32)
+        after.apply(values[part.index], found[components])
+        again = np.empty_like(found[components])
+        transform.apply(part.x[part.index], again)
+        np.testing.assert_allclose(again, found[components], atol=1e-4), "what is stored is what is computed anew"
+    full, cut = found[None].astype(float), found[5].astype(float)
+    np.testing.assert_allclose(full.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(full.std(axis=0), 1, atol=1e-4)
+    singular = np.linalg.svd(full, compute_uv=False)[:5] ** 2 / len(full)
+    np.testing.assert_allclose(cut.T @ cut / len(cut), np.diag(singular) * 5 / full.shape[1], atol=1e-3)
