@@ -25,6 +25,7 @@ from mlp_cli.data.extraction import Follow, extract_all
 from mlp_cli.data.feature_file import File
 from mlp_cli.data.features import Transform
 from mlp_cli.data.load import load
+from mlp_cli.data.onnx_backbone import Onnx
 from mlp_cli.data.own import Own, Read
 from mlp_cli.data.pca import Pca
 from mlp_cli.data.pictures import pictures_of
@@ -67,10 +68,10 @@ def load_data(config: Config) -> Dataset:
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )
-    if config.features is not None and isinstance(given := config.features.build(), File):
-        made_by = given.read(dataset)[1]
-        told = f"features from {given.path}" + (f", made by {one_line(made_by, 200)}" if made_by else "")
+    if config.features is not None and isinstance(given := config.features.build(), File | Onnx):
         both = hashlib.sha256(f"{dataset.sha256} {given.content_hash()}".encode()).hexdigest()
+        made_by = given.read(dataset)[1] if isinstance(given, File) else None
+        told = f"features from {given.path}" + (f", made by {one_line(made_by, 200)}" if made_by else "")
         dataset = replace(dataset, sha256=both, notices=(*dataset.notices, told))
     augmentation = augmentation_of(config, dataset)
     if config.augment is None or augmentation is None or not config.augment.copies:

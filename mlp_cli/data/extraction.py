@@ -59,7 +59,7 @@ class Extracted:
     """Features of pictures, used like an `Affine`. Rows of the set itself are not computed again.
 
     learnt: what the extractor learnt. after: what becomes of its features. stored: pairs of an array of raw rows (N, D), and the array
-    (N, C) of what the network takes, or what `stored_after` makes that of.
+    (N, C) of what the network takes, or what `stored_after` makes that of. width: how many features it gives; None: ask the extractor.
     """
 
     def __init__(
@@ -70,10 +70,11 @@ class Extracted:
         after: Affine | Projection,
         stored: list[tuple[Array, Array]],
         stored_after: Affine | Projection,
+        width: int | None = None,
     ) -> None:
         self.extractor, self.pictures, self.learnt = extractor, pictures, learnt
         self.after, self.stored, self.stored_after = after, stored, stored_after
-        self.width: int | None = after.width or extractor.width(pictures)
+        self.width: int | None = after.width or width or extractor.width(pictures)
 
     def over(self, x: Array) -> tuple[Array, Extracted | Affine | Projection]:
         """The array to take rows of `x` (N, D) from, and what then makes features of them."""
@@ -86,14 +87,14 @@ class Extracted:
     def arrays(self) -> dict[str, Array]:
         """What a model's file holds of it: what the extractor learnt, as learnt_NAME, and what becomes of the features."""
         known = {f"{_LEARNT}{name}": value for name, value in self.learnt.items()}
-        return known | self.after.arrays() | {"top": np.array(self.pictures.top)}
+        return known | self.after.arrays() | {"top": np.array(self.pictures.top), "width": np.array(self.width)}
 
 
 def restored(extractor: Extractor, pictures: Pictures, arrays: Mapping[str, Array]) -> Extracted:
     """The transform whose `arrays` a model's file holds. It has no stored rows: everything is computed."""
     learnt = {name.removeprefix(_LEARNT): value for name, value in arrays.items() if name.startswith(_LEARNT)}
     after = _after(arrays)
-    return Extracted(extractor, pictures, learnt, after, [], after)
+    return Extracted(extractor, pictures, learnt, after, [], after, int(arrays["width"]))
 
 
 def _after(arrays: Mapping[str, Array]) -> Affine | Projection:

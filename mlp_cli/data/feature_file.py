@@ -110,7 +110,7 @@ class File:
         found, _ = self.read(dataset)
         after = fit("standard" if self.standardize else "none", Part(found[0], dataset.train.y, dataset.train.index), np.float32)
         pairs = [(x, values) for (x, _), values in zip(sources_of(dataset), found, strict=True)]
-        return Extracted(self, pictures, {}, after, pairs, after)
+        return Extracted(self, pictures, {}, after, pairs, after, self._width)
 
 
 def _load(path: str) -> dict[str, Array]:
