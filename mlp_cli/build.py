@@ -26,7 +26,7 @@ from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.losses import Huber, losses
-from mlp_cli.nn.network import build_network
+from mlp_cli.nn.network import Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftTargets
 from mlp_cli.nn.updater import Updater
@@ -134,6 +134,22 @@ def class_weights(config: Config, dataset: Dataset) -> NDArray:
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
+def network_of(config: Config, inputs: int, outputs: int) -> Network:
+    """The config's network from `inputs` values a row, scaled and with features, to `outputs`; its weights are not set yet."""
+    return build_network(
+        inputs,
+        config.hidden_sizes,
+        outputs,
+        [part.build() for part in config.activation],
+        dropout=list(config.dropout),
+        input_dropout=config.input_dropout,
+        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
+        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
+        gaussian_noise=config.gaussian_noise,
+        dtype=np.dtype(config.dtype),
+    )
+
+
 def build(config: Config, dataset: Dataset) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
@@ -143,18 +159,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if config.features is not None:
         transform = config.features.build().fit(dataset.train, transform, config.dtype)
     optimizer = config.optimizer.build()
-    network = build_network(
-        transform.width or dataset.train.x.shape[1],
-        config.hidden_sizes,
-        losses[config.loss.name].outputs or dataset.outputs,
-        [part.build() for part in config.activation],
-        dropout=list(config.dropout),
-        input_dropout=config.input_dropout,
-        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
-        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
-        gaussian_noise=config.gaussian_noise,
-        dtype=dtype,
-    )
+    network = network_of(config, transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs)
     network.initialize(config.initializer.build(), config.seed)
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
