@@ -41,7 +41,8 @@ SWEEP_FILES = ("sweep.yaml", "trials.csv")
 TIMEOUT = "timeout"
 """The error of a failed run that ran out of its time: it goes on from its checkpoint."""
 
-_RUN_FILES = ("config.yaml", METRICS, "timings.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", LOG)
+_ARCHIVES = ("checkpoint.npz", "checkpoint.previous.npz", "model.npz", "predictions.npz")
+_RUN_FILES = ("config.yaml", METRICS, "timings.csv", *_ARCHIVES, LOG)
 _RUN_NAME = re.compile(r".+-[0-9a-f]{8}")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _LOCK_WAIT = 1.0

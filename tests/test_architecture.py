@@ -17,7 +17,7 @@ LEVELS = {
     "errors registry rng files environment choosing text": 0,
     "nn data": 1,
     "config training": 2,
-    "runs model build plots": 3,
+    "runs model predictions build plots": 3,
     "experiment": 4,
     "report": 5,
     "sweep": 6,

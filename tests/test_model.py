@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_sets import arrays_in
+from small_sets import arrays_in, write_quantity, write_table
 
 from mlp_cli.build import build, load_data
 from mlp_cli.config import config_from_mapping
@@ -25,24 +25,6 @@ IMAGES: dict[str, Any] = {
     "epochs": 2,
     "learning_rate": 0.01,
 }
-
-
-def write_table(path: Path) -> None:
-    """A table with a column of texts, a gap that is filled, and a class; 700 rows, so that it is more than one batch."""
-    generator = np.random.default_rng(3)
-    lines = ["size,colour,weight,kind"]
-    for row in range(700):
-        size, colour = generator.normal(), ("red", "green", "blue")[generator.integers(3)]
-        weight = "" if row % 50 == 7 else f"{generator.normal(5.0, 2.0):.3f}"
-        lines.append(f"{size:.4f},{colour},{weight},{'big' if size + (colour == 'red') > 0.5 else 'small'}")
-    path.write_text("\n".join(lines) + "\n")
-
-
-def write_quantity(path: Path) -> None:
-    generator = np.random.default_rng(4)
-    x = generator.normal(40.0, 9.0, (800, 3))
-    y = np.exp(0.03 * x[:, 0]) + 0.1 * x[:, 1] + 5
-    np.savez(path, x_train=x[:600], y_train=y[:600], x_test=x[600:], y_test=y[600:])
 
 
 TABLE = {

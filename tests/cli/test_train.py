@@ -58,7 +58,7 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
     assert folder.name.startswith("small-") and len(folder.name) == len("small-") + 8
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     plots = {f"plots/{name}.png" for name in ("loss", "accuracy", "confusion", "weights", "errors")}
-    assert files == {"config.yaml", "run.json", "metrics.csv", "timings.csv", "model.npz", "log.txt"} | plots
+    assert files == {"config.yaml", "run.json", "metrics.csv", "timings.csv", "model.npz", "predictions.npz", "log.txt"} | plots
 
     rows = rows_of(folder)
     assert list(rows[0]) == ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate"]
