@@ -133,7 +133,7 @@ def read_model(folder: Path) -> Model:
         expected = transform.matrix.shape[0] if isinstance(transform, Projection) else inputs
         if np.prod(shape) != expected or (losses[config.loss.name].outputs or len(classes) or outputs) != outputs:
             raise ValueError("its arrays do not fit each other")
-        targets = _targets(arrays)
+        targets = _targets(arrays, losses[config.loss.name].degree)
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise _damaged(path, error) from error
     except MlpError as error:
@@ -176,8 +176,9 @@ def _transform(arrays: Arrays) -> Affine | Projection:
     return Projection(scaling, kept["projection"], kept["projection_shift"]) if "projection" in kept else scaling
 
 
-def _targets(arrays: Arrays) -> TargetScale:
-    """How a quantity was scaled; the unit of its loss is not kept, since predicting needs none."""
+def _targets(arrays: Arrays, degree: int) -> TargetScale:
+    """How a quantity was scaled. degree: the loss's, from which the loss's unit follows as in `fit_targets`."""
     if "target_scale" not in arrays:
         return UNSCALED
-    return TargetScale(bool(arrays["target_log"]), np.array(arrays["target_shift"]), float(arrays["target_scale"]))
+    scale = float(arrays["target_scale"])
+    return TargetScale(bool(arrays["target_log"]), np.array(arrays["target_shift"]), scale, scale**degree)

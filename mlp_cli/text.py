@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _PARTS = {"val": "validation", "test": "test", "train": "training"}
-_SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve", "rmse": "RMSE", "mae": "mean absolute error"}
+_SCORES = {
+    "r2": "R²",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "auc": "area under the curve",
+    "rmse": "RMSE",
+    "mae": "mean absolute error",
+}
 _HOSTILE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
