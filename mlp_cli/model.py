@@ -29,6 +29,7 @@ from mlp_cli.training.evaluate import ROWS
 
 NAME = "model.npz"
 _LIMIT = 4 << 30
+_BYTES = ("unit", "256")
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -59,6 +60,19 @@ class Model:
     def inputs(self) -> int:
         """D, the number of raw values of a row."""
         return int(np.prod(self.shape))
+
+    def on_scale(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        """Raw inputs of bytes and of values within 0 … 1, whichever the network was not trained on, as the other; and a notice."""
+        scaling = self.transform.scaling if isinstance(self.transform, Projection) else self.transform
+        least, most = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+        if self.encoding is not None or self.config.dataset.scale not in (None, *_BYTES) or scaling.scale.ndim or least < 0:
+            return x, ""
+        if scaling.scale < 1 and 0 < most <= 1:
+            factor = round(1 / float(scaling.scale))
+            return x * float(factor), f"values of 0 to 1 are multiplied by {factor}, since the network was trained on bytes"
+        if scaling.scale == 1 and 1 < most <= 255 and (x == np.round(x)).all():
+            return x / 255.0, "whole numbers up to 255 are divided by 255, since the network was trained on values of 0 to 1"
+        return x, ""
 
     def outputs(self, x: NDArray[Any]) -> NDArray[Any]:
         """The network's outputs (N, K) for raw inputs (N, D) or (N, *shape), of its dtype: logits, or scaled quantities.
