@@ -38,10 +38,13 @@ _DONE = ("completed", "diverged")
 
 
 class Plan:
-    """A run before it starts: its config, the config's hash (64 hex digits), its id and its folder."""
+    """A run before it starts: its config, the config's hash (64 hex digits), its id and its folder.
 
-    def __init__(self, config: Config, results: Path) -> None:
-        self.config, self.hash = config, config.hash()
+    refit_of: the id of the run that it trains again on all rows, None for others.
+    """
+
+    def __init__(self, config: Config, results: Path, refit_of: str | None = None) -> None:
+        self.config, self.hash, self.refit_of = config, config.hash(), refit_of
         self.id = runs.run_id(config.name, self.hash)
         self.folder = results / self.id
 
@@ -150,7 +153,8 @@ def new_record(plan: Plan) -> runs.Record:
     """run.json of a run that nobody has begun: it has every key."""
     known = {"id": plan.id, "name": plan.config.name, "config_hash": plan.hash, "config": plan.config.to_dict()}
     begun = {"status": "interrupted", "started": runs.now(), "epochs": 0, "metrics": {}}
-    return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields) | known | begun)
+    begun |= {} if plan.refit_of is None else {"refit_of": plan.refit_of}
+    return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields.keys() - {"refit_of"}) | known | begun)
 
 
 def missing_files(folder: Path, names: Sequence[str] = FILES) -> list[str]:

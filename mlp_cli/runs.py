@@ -117,6 +117,7 @@ class Record(_Entry):
     """run.json. Times are UTC in ISO 8601; seconds: of training, validation and the test. best_epoch: see `Best`.
 
     metrics: the final scores by name (`val_accuracy`), None where the run has none; {} until it is completed.
+    refit_of: the run that was trained again on all rows; only such a run has it.
     """
 
     id: str | None = None
@@ -136,6 +137,7 @@ class Record(_Entry):
     data: Data | None = None
     environment: Environment | None = None
     command: str | None = None
+    refit_of: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Record:
@@ -417,6 +419,7 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
     if reference.startswith("@"):
         return _by_rank(reference, known, hint)
     exact = [path for path in known if path.name == reference]
+    exact = exact or [path for path in known if reference and path.name.rpartition("-")[0] == reference]
     matching = exact or [path for path in known if reference and path.name.startswith(reference)]
     if len(matching) == 1:
         return matching[0]
