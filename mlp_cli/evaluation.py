@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,80 +11,39 @@ from numpy.typing import NDArray
 
 from mlp_cli import runs
 from mlp_cli.build import check_data, load_data
-from mlp_cli.config import Config, config_from_mapping
+from mlp_cli.config import config_from_mapping
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Part
 from mlp_cli.errors import DataError, Notify, RunError, UsageError
 from mlp_cli.model import NAME, Model, read_model
 from mlp_cli.nn.losses import Huber
-from mlp_cli.nn.metrics import Metric, confusion_matrix, metrics
+from mlp_cli.nn.metrics import confusion_matrix, metrics
 from mlp_cli.predictions import Predictions, predictions_of, read_predictions
-from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
+from mlp_cli.text import either
+from mlp_cli.training.evaluate import ROWS, evaluate
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts by the names that `--split` takes, and what they are called."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_SHORT = {"train": "train", "validation": "val", "test": "test"}
 _BY_CLASS = ("precision", "recall")  # which the table of the classes has
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """A class's precision, recall and F1, None where it is never predicted or has no row, and its n rows."""
-
-    name: str
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    n: int
-
-
-@dataclass
-class Evaluation:
-    """A run's scores on a part.
-
-    source: the file that the predictions come from. scores: the loss and all else by name, None for what is not defined.
-    confusion: (K, K), true classes down. residuals: quantiles of true − predicted by their probability, of a quantity.
-    largest_class: the share of the part's largest class.
-    """
-
-    folder: Path
-    split: str
-    source: str
-    rows: int
-    scores: dict[str, float | None]
-    classes: list[ClassScore] = field(default_factory=list)
-    confusion: NDArray[np.int64] | None = None
-    residuals: dict[float, float] = field(default_factory=dict)
-    largest_class: float | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        known = {name: getattr(self, name) for name in ("split", "source", "rows", "scores", "largest_class")}
-        if self.confusion is None:
-            return {
-                "run": str(self.folder),
-                **known,
-                "residuals": {f"{level:g}": value for level, value in self.residuals.items()},
-            }
-        classes = [vars(each) for each in self.classes]
-        return {"run": str(self.folder), **known, "classes": classes, "confusion": self.confusion.tolist()}
-
-
-def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -> Evaluation:
-    """Scores the network of a completed run on a part: `train`, `validation` or `test`, in evaluation mode.
+def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -> dict[str, Any]:
+    """Scores the network of a completed run on a part, `train`, `validation` or `test`, in evaluation mode.
 
     The network goes over the data again. Where that is not here any more, the validation and test part are scored by
     predictions.npz, whose probabilities have three digits, and the loss is run.json's. notify: takes what differs from run.json.
-    Errors: DataError where the data has changed, or is needed and not here; UsageError for a part that the run lacks; RunError.
+    Returns the document that `--json` prints: run, split, source (the file that the predictions come from), rows and scores, of
+    classes also classes (see `class_table`), confusion (true classes down) and largest_class (a share), of a quantity residuals
+    (quantiles of true − predicted). Errors: DataError where the data has changed, or is needed and not here; UsageError for a part
+    that the run lacks; RunError.
     """
     record = runs.read_record(folder)
     if record is None or record.status != "completed":
         raise RunError(f"{folder} is not completed", "run the command again that trained it")
-    config = config_from_mapping(record.config)
-    task = "classification" if record.data is not None and record.data.classes else "regression"
-    score, short = SCORE_NAMES[task], _SHORT[split]
+    config, short = config_from_mapping(record.config), "val" if split == "validation" else split
+    names = list((record.data and record.data.classes) or ())
     try:
         dataset = load_data(config)
     except DataError as error:
@@ -93,72 +51,61 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
         if split not in kept:
             raise
         notify(f"the data is not here, so predictions.npz is what is scored: {error.message.splitlines()[0]}")
-        source, found, names = "predictions.npz", kept[split], list((record.data and record.data.classes) or ())
-        scores: dict[str, float | None] = {"loss": record.metrics.get(f"{short}_loss")}
+        source, found, loss = "predictions.npz", kept[split], record.metrics.get(f"{short}_loss")
     else:
         check_data(folder, record.data_sha256, dataset, "put the old data back")
         parts = dataset.parts()
         if SPLITS[split] not in parts:
-            raise UsageError(f"{folder} has no {SPLITS[split]} part", f"its parts are {', '.join(parts)}")
-        source, names = NAME, list(dataset.classes)
-        part, model = parts[SPLITS[split]], read_model(folder)
-        measured = _measure(model, part)
-        found = predictions_of(part, measured.outputs(), model.targets, bool(names))
-        scores = {"loss": measured.loss, score: measured.score, **measured.errors()}
-        before = record.metrics.get(f"{short}_{score}")
-        if split != "train" and before is not None and before != measured.score:
-            notify(f"run.json says {short}_{score} {before:.6g}, and this machine gives {measured.score:.6g}")
-    result = Evaluation(folder, split, source, len(found), scores)
-    if names:
-        _score_classes(result, found, names, config)
-    else:
-        _score_quantity(result, found)
-    return result
+            there = either([name for name, part in SPLITS.items() if part in parts])
+            raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {there}")
+        source, (found, loss) = NAME, _predict(read_model(folder), parts[SPLITS[split]])
+    scores = {"loss": loss} | (
+        _of_quantity(found) if found.log_probabilities is None else {"accuracy": float(found.right.mean())}
+    )
+    for name, value in scores.items() if split != "train" else ():
+        before = record.metrics.get(f"{short}_{name}")
+        if before is not None and value is not None and not np.isclose(value, before, rtol=1e-5, atol=0):
+            notify(f"run.json says {short}_{name} {before:.6g}, and this machine gives {value:.6g}")
+    result = {"run": str(folder), "split": split, "source": source, "rows": len(found), "scores": scores}
+    if found.log_probabilities is None:
+        levels = np.quantile(found.labels - found.predicted.astype(np.float64), QUANTILES)
+        return result | {"residuals": dict(zip(map(str, QUANTILES), levels.tolist(), strict=True))}
+    asked = [metrics[name]() for name in metrics if name not in _BY_CLASS]
+    asked += [each.build() for each in config.metrics if each.name not in _BY_CLASS]
+    for metric in asked:
+        if getattr(metric, "k", 0) < len(names):
+            scores |= metric(found.logits(), found.labels, names)
+    cells = confusion_matrix(found.labels, found.predicted, len(names))
+    largest = float(cells.sum(axis=1).max() / cells.sum())
+    return result | {"largest_class": largest, "classes": class_table(cells, names), "confusion": cells.tolist()}
 
 
-def _measure(model: Model, part: Part) -> Scores:
-    """The sums of a model's losses and scores over a part."""
+def _predict(model: Model, part: Part) -> tuple[Predictions, float]:
+    """What a model predicts for the rows of a part, and its loss."""
     loss = model.config.loss.build()
     if isinstance(loss, Huber):
         loss.delta /= model.targets.scale
-    scaled = model.targets.scaled(part) if not model.classes else part
-    batches = Batches(scaled, model.transform, ROWS, model.network.dtype)
-    return evaluate(model.network, loss, batches, model.task, model.targets, keep=True)
+    batches = Batches(part if model.classes else model.targets.scaled(part), model.transform, ROWS, model.network.dtype)
+    scores = evaluate(model.network, loss, batches, model.task, model.targets, keep=True)
+    return predictions_of(part, scores.outputs(), model.targets, bool(model.classes)), scores.loss
 
 
-def _score_classes(result: Evaluation, found: Predictions, names: Sequence[str], config: Config) -> None:
-    """Adds the scores of a classifier: every metric that there is, those of the config with its options."""
-    cells = confusion_matrix(found.labels, found.predicted, len(names))
-    result.scores["accuracy"] = float(found.right.mean())
-    asked: list[Metric] = [metrics[name]() for name in metrics if name not in _BY_CLASS]
-    asked += [each.build() for each in config.metrics if each.name not in _BY_CLASS]
-    logits = found.logits()
-    for metric in asked:
-        if getattr(metric, "k", 0) < len(names):
-            result.scores |= metric(logits, found.labels, names)
-    result.classes = class_table(cells, names)
-    result.confusion, result.largest_class = cells, float(cells.sum(axis=1).max() / cells.sum())
+def _of_quantity(found: Predictions) -> dict[str, float | None]:
+    """R² over all outputs, None where all true values are equal, the root of the mean squared error, and the mean absolute error."""
+    residuals = found.labels - found.predicted.astype(np.float64)
+    variation = float(np.square(found.labels - found.labels.mean(axis=0)).sum())
+    squares = np.square(residuals)
+    r2 = 1 - float(squares.sum()) / variation if variation else None
+    return {"r2": r2, "rmse": float(np.sqrt(squares.mean())), "mae": float(np.abs(residuals).mean())}
 
 
-def _score_quantity(result: Evaluation, found: Predictions) -> None:
-    """Adds the scores of a quantity, over all its outputs, and the quantiles of its residuals."""
-    true, predicted = found.labels.astype(np.float64), found.predicted.astype(np.float64)
-    residuals = true - predicted
-    if "r2" not in result.scores:
-        variation = float(np.square(true - true.mean(axis=0)).sum())
-        r2 = 1 - float(np.square(residuals).sum()) / variation if variation else None
-        errors = {"rmse": float(np.sqrt(np.square(residuals).mean())), "mae": float(np.abs(residuals).mean())}
-        result.scores |= {"r2": r2, **errors}
-    result.residuals = dict(zip(QUANTILES, np.quantile(residuals, QUANTILES).tolist(), strict=True))
-
-
-def class_table(cells: NDArray[np.int64], names: Sequence[str]) -> list[ClassScore]:
-    """Each class's scores from a confusion matrix (K, K), true classes down."""
+def class_table(cells: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each class name, precision, recall, f1 and n from a confusion matrix (K, K); None where there is nothing to divide by."""
     rows = []
     for name, hits, predicted, there in zip(names, np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), strict=True):
-        precision, recall = (float(hits / count) if count else None for count in (predicted, there))
-        f1 = float(2 * hits / (predicted + there)) if predicted + there else None
-        rows.append(ClassScore(name, precision, recall, f1, int(there)))
+        wholes = {"precision": (hits, predicted), "recall": (hits, there), "f1": (2 * hits, predicted + there)}
+        shares = {key: float(part / whole) if whole else None for key, (part, whole) in wholes.items()}
+        rows.append({"name": name, **shares, "n": int(there)})
     return rows
 
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _PARTS = {"val": "validation", "test": "test", "train": "training"}
-_SCORES = {
-    "r2": "R²",
-    "f1": "F1",
-    "macro_f1": "macro F1",
-    "auc": "area under the curve",
-    "rmse": "RMSE",
-    "mae": "mean absolute error",
-}
+_SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve", "rmse": "RMSE", "mae": "mean absolute error"}
 _HOSTILE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -53,7 +46,7 @@ def metric_name(metric: str) -> str:
     part, _, score = metric.partition("_")
     if part not in _PARTS or not score:
         return metric
-    return f"{_PARTS[part]} {_SCORES.get(score, score.replace('_', ' '))}"
+    return f"{_PARTS[part]} {_SCORES.get(score, score.replace('_', ' ').replace('f1', 'F1'))}"
 
 
 def inert(text: str) -> str:
