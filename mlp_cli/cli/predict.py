@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, printable, results_option
+from mlp_cli.cli.options import Folder, aligned, debug_option, json_option, notify, print_json, results_option
 from mlp_cli.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ def predict(run: str, file: str, out: Path | None, results: Path, as_json: bool)
 
     from mlp_cli.data.inputs import read_inputs
     from mlp_cli.data.own import Own, Read
+    from mlp_cli.text import one_line
 
     folders, models = _models(run, results)
     model = models[0]
@@ -48,14 +48,27 @@ def predict(run: str, file: str, out: Path | None, results: Path, as_json: bool)
     for text in (*inputs.notices, *([told] if told else [])):
         notify(text)
     found = np.mean([each.predict(x) for each in models], axis=0)
+    columns = {"file": list(inputs.names)} if inputs.names else dict[str, Any]()
+    if model.classes:
+        columns["prediction"] = [model.classes[place] for place in found.argmax(axis=1)]
+        columns |= {f"p_{name}": found[:, place] for place, name in enumerate(model.classes)}
+    else:
+        several = found.reshape(len(found), -1).T
+        columns |= {f"prediction_{number}" if len(several) > 1 else "prediction": each for number, each in enumerate(several, 1)}
     if as_json:
-        rows = [dict(zip(_header(model, inputs.names, found), row, strict=True)) for row in _rows(model, inputs.names, found)]
-        print_json({"runs": [str(folder) for folder in folders], "rows": rows})
+        names, cells = list(columns), zip(*columns.values(), strict=True)
+        print_json({"runs": [str(folder) for folder in folders], "rows": [dict(zip(names, row, strict=True)) for row in cells]})
     elif out is not None:
-        _write(out, _header(model, inputs.names, found), _rows(model, inputs.names, found))
+        _write(out, columns)
         click.echo(f"{len(found):,} rows: {out}")
     else:
-        _print(_header(model, inputs.names, found), list(_rows(model, inputs.names, found)))
+        places = "{:.4f}" if model.classes else "{:.6g}"
+        texts = {
+            name: [one_line(cell, _WIDEST) if isinstance(cell, str) else places.format(cell) for cell in cells]
+            for name, cells in columns.items()
+        }
+        rows = [[one_line(name, _WIDEST) for name in texts], *map(list, zip(*texts.values(), strict=True))]
+        click.echo("\n".join(aligned(rows, sum(name in ("file", "prediction") for name in texts) if model.classes else 0)))
 
 
 def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
@@ -90,50 +103,15 @@ def _is_sweep(folder: Path) -> bool:
     return os.path.isfile(folder / SWEEP_FILES[0])
 
 
-def _header(model: Model, names: tuple[str, ...], found: Any) -> list[str]:
-    """`file` for pictures, `prediction`, and `p_<class>` for each class; of several quantities `prediction_1`, ….."""
-    if model.classes:
-        own = ["prediction", *(f"p_{name}" for name in model.classes)]
-    else:
-        own = ["prediction"] if found.ndim == 1 else [f"prediction_{number}" for number in range(1, found.shape[1] + 1)]
-    return ["file", *own] if names else own
-
-
-def _rows(model: Model, names: tuple[str, ...], found: Any) -> Iterator[list[Any]]:
-    """The cells of each row: texts, and numbers of nine digits."""
-    for place, values in enumerate(found.reshape(len(found), -1).tolist()):
-        numbers = [float(f"{value:.9g}") for value in values]
-        guess = [model.classes[max(range(len(values)), key=values.__getitem__)]] if model.classes else []
-        yield [*([names[place]] if names else []), *guess, *numbers]
-
-
-def _write(path: Path, header: list[str], rows: Iterator[list[Any]]) -> None:
+def _write(path: Path, columns: dict[str, Any]) -> None:
+    """Writes a CSV file: texts as no spreadsheet computes them, numbers with nine digits."""
     from mlp_cli.files import make_folder, write_text
     from mlp_cli.text import inert
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(inert, header))
-    writer.writerows([inert(cell) if isinstance(cell, str) else repr(cell) for cell in row] for row in rows)
+    writer.writerow(map(inert, columns))
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([inert(cell) if isinstance(cell, str) else f"{cell:.9g}" for cell in row])
     make_folder(path.parent)
     write_text(path, text.getvalue())
-
-
-def _print(header: list[str], rows: list[list[Any]]) -> None:
-    """A table: texts to the left, numbers with four decimals to the right, quantities with six digits."""
-    from mlp_cli.text import one_line
-
-    shares = any(name.startswith("p_") for name in header)
-
-    def shown(cell: Any) -> str:
-        return one_line(cell, _WIDEST) if isinstance(cell, str) else f"{cell:.4f}" if shares else f"{cell:.6g}"
-
-    cells = [[one_line(name, _WIDEST) for name in header], *([shown(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    texts = {place for place, cell in enumerate(rows[0]) if isinstance(cell, str)}
-    for row in cells:
-        aligned = (
-            cell.ljust(width) if place in texts else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        click.echo(printable("  ".join(aligned).rstrip()))
