@@ -21,7 +21,7 @@ from mlp_cli.plots.text import clean, fit
 from mlp_cli.report.curves import learning_curves
 from mlp_cli.report.drawing import HEAT, WIDE, Panel, for_page, line_options, new_panel, short_names, short_settings, svg, wrapped
 from mlp_cli.report.model import Configuration, Group, Report
-from mlp_cli.report.rows import BINS, CHOSEN
+from mlp_cli.report.rows import BINS
 from mlp_cli.report.scales import Scale, is_number, metric_scale, number_scale, ordered, setting_scale
 from mlp_cli.report.wording import (
     cut,
@@ -354,7 +354,7 @@ def reliability(group: Group) -> Iterator[Panel]:
     panel.axes.set(xlim=(-2, 102), ylim=(-3, 103), xlabel="confidence: probability of the predicted class (%)")
     panel.axes.set_ylabel("accuracy (%)")
     note = f"{BINS} bins; in grey how many predictions of {counted(len(group.rows.runs), 'seed')} each has, hollow below {FEW}."
-    yield panel.finish(note + CHOSEN * (group.rows.part == "validation"), group.data.get("name"))
+    yield panel.finish(f"{note} {group.rows.note}".strip(), group.data.get("name"))
 
 
 SECTIONS: Mapping[str, Sequence[Callable[[Group], Iterator[Panel]]]] = {

@@ -16,7 +16,6 @@ from mlp_cli import files
 from mlp_cli.config.resolved import show
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
-from mlp_cli.report.rows import CHOSEN
 from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, largest_class, overview
 from mlp_cli.report.verdict import against, compared
 from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, plain, scaled, score_text
@@ -83,6 +82,7 @@ def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None,
             environments=_environments(report),
             counted=counted,
             metric_name=metric_name,
+            score_text=score_text,
         )
     )
     return text
@@ -181,7 +181,6 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None, drawn: Seq
             for each in drawn
             if each.heading not in (figures.ACROSS, figures.ROWS_HEADING)
         },
-        "row_words": _row_words(group),
         "row_figures": [each for each in drawn if each.heading == figures.ROWS_HEADING],
         "gallery": gallery,
         "score": _score(group, gallery),
@@ -266,26 +265,6 @@ def _score(group: Group, gallery: pictures.Gallery | None) -> str:
     known = gallery.run.metrics if gallery else {}
     names = dict.fromkeys((group.monitor, "test_accuracy", "test_r2"))
     return ", ".join(f"{metric_name(name)} {score_text(name, known[name])}" for name in names if name in known)
-
-
-def _row_words(group: Group) -> list[str]:
-    """What the best configuration's predictions say of single rows, a paragraph each; nothing without predictions."""
-    found = group.rows
-    if found is None or group.best is None:
-        return []
-    named = [(metric_name(f"test_{name}").removeprefix("test "), name) for name in found.ensemble]
-    single = [f"{words} {score_text(name, each.mean, each.sd)}" for words, name in named if (each := found.single[name])]
-    part = f"{found.rows:,} {found.part} rows"
-    if len(found.runs) == 1:
-        words = [f"{group.best.label} on the {part}: {'; '.join(single)}."]
-    else:
-        together = [f"{words} {score_text(name, found.ensemble[name])}" for words, name in named]
-        ensemble = f"The {len(found.runs)} seeds of {group.best.label} as one ensemble, the mean of what they predict"
-        words = [f"{ensemble}, on the {part}: {'; '.join(together)}. A single one: {'; '.join(single)}."]
-    if found.bins:
-        whose = "Every seed gets" if len(found.runs) > 1 else "It gets"
-        words.append(f"{whose} {counted(len(found.wrong), 'row')} wrong; errors.csv lists them." if found.wrong else "")
-    return [*filter(None, words), (found.note + CHOSEN * (found.part == "validation")).strip()]
 
 
 def _failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,10 @@ from mlp_cli.text import counted
 
 BINS = 15
 """Bins of confidence of equal width, closed above, as in the metric `calibration_error`."""
-CHOSEN = " The configuration is chosen on these rows."
-"""What is said beside anything on validation rows."""
 _PAIRS = 10
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(NamedTuple):
     """The predictions with a confidence between two bounds: how many, their mean confidence, and the share that is right."""
 
     low: float
@@ -36,8 +33,7 @@ class Bin:
     accuracy: float
 
 
-@dataclass(frozen=True)
-class AlwaysWrong:
+class AlwaysWrong(NamedTuple):
     """A row that every seed gets wrong. predicted: what most seeds say, `agree` of them, with that mean probability."""
 
     row: int
@@ -81,7 +77,8 @@ def best_rows(group: Group) -> BestRows | None:
     if not kept or part is None:
         return None
     seeds = [found[part] for _, found in kept]
-    note = f"{counted(len(lacking), 'seed')} left out: {lacking[0]}." if lacking else ""
+    note = f"{counted(len(lacking), 'seed')} left out: {lacking[0]}. " if lacking else ""
+    note += "The configuration is chosen on these rows." if part == "validation" else ""
     result = BestRows(part, [run for run, _ in kept], len(seeds[0]), note=note)
     classes = group.data.get("classes") or []
     alike = all(np.array_equal(each.rows, seeds[0].rows) and np.array_equal(each.labels, seeds[0].labels) for each in seeds)

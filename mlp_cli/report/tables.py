@@ -335,7 +335,7 @@ def errors_csv(report: Report) -> str:
     for group in report.groups:
         if found := group.rows:
             own = {"group": group.title, "part": found.part, "seeds": len(found.runs)}
-            rows += [own | vars(each) for each in found.wrong]
+            rows += [own | each._asdict() for each in found.wrong]
     return _csv(["group", "part", "row", "true", "predicted", "agree", "seeds", "probability"], rows)
 
 
@@ -422,7 +422,7 @@ def _rows_json(group: Group) -> dict[str, Any] | None:
     if (rows := group.rows) is None:
         return None
     named = {name: getattr(rows, name) for name in ("part", "rows", "ensemble", "pairs", "note")}
-    bins = [vars(each) for each in rows.bins]
+    bins = [each._asdict() for each in rows.bins]
     return named | {"runs": [str(run.folder) for run in rows.runs], "wrong_by_every_seed": len(rows.wrong), "reliability": bins}
 
 
