@@ -48,9 +48,9 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
     names = ["accuracy", "loss"]
     if dataset is not None:
         images = mosaic.as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
-        classes = dataset.task == "classification"
+        classes, quantity = dataset.task == "classification", dataset.task == "regression"
         names += ["weights"] * images + ["confusion"] * (classes and dataset.test is not None)
-        names += ["classes", "regions"] * (classes and dataset.shape == (2,)) + ["fit", "residuals"] * (not classes)
+        names += ["classes", "regions"] * (classes and dataset.shape == (2,)) + ["fit", "residuals"] * quantity
     return not all(os.path.isfile(folder / FOLDER / f"{name}.png") for name in names)
 
 
@@ -117,12 +117,12 @@ def _figures(
         predicted = trainer.targets.restored(outputs).reshape(-1)
         for kind in ("fit", "residuals"):
             yield kind, quantity(kind, true.reshape(-1), predicted, dataset.target or "value", name, title)
-    elif dataset.test is not None:
+    elif dataset.test is not None and dataset.task == "classification":
         guess = outputs.argmax(axis=1)
         sure = softmax(outputs)[np.arange(len(guess)), guess]
         yield "confusion", confusion(confusion_matrix(true, guess, len(classes)), classes, title)
         yield "errors", errors(part, guess, sure, classes, dataset.shape, title)
-    if classes and dataset.shape == (2,):
+    if dataset.task == "classification" and dataset.shape == (2,):
         points, counts = part.x[part.index], dataset.class_counts()
         yield "classes", data_plots.sheet(points[:1], true[:1], classes, (2,), counts, f"{dataset.name}: classes")
 
