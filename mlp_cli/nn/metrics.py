@@ -47,7 +47,7 @@ def softmax(logits: Array) -> Array:
     return shifted
 
 
-def _counts(logits: Array, targets: Array) -> tuple[Array, Array, Array]:
+def counts_by_class(logits: Array, targets: Array) -> tuple[Array, Array, Array]:
     """Of each class or label, (K,): the rows that are rightly predicted as it, that are predicted as it, and that are of it."""
     if targets.ndim == 2:
         named, there = logits > 0, targets == 1
@@ -99,7 +99,7 @@ class MacroF1(Metric):
     """Mean over the classes of F1 = 2·TP / (2·TP + FP + FN), 0 for a class that is neither there nor predicted."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        right, named, there = _counts(logits, targets)
+        right, named, there = counts_by_class(logits, targets)
         return {"macro_f1": float((2 * right / np.maximum(named + there, 1)).mean())}
 
 
@@ -108,7 +108,7 @@ class Precision(Metric):
     """For each class, the share of the rows predicted as it that are of it, as `precision_<class>`; nothing where none was predicted."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        right, named, _ = _counts(logits, targets)
+        right, named, _ = counts_by_class(logits, targets)
         return _by_class("precision", right, named, classes)
 
 
@@ -117,7 +117,7 @@ class Recall(Metric):
     """For each class, the share of its rows that are predicted as it, as `recall_<class>`; nothing where it has no row."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        right, _, there = _counts(logits, targets)
+        right, _, there = counts_by_class(logits, targets)
         return _by_class("recall", right, there, classes)
 
 

@@ -70,7 +70,7 @@ def test_labels_are_learnt_scored_and_told(mlp: Mlp, tags: Path) -> None:
     shares = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in zip(LABELS, rates, strict=True))
     assert f"3 labels; training rows that have them: {shares};" in answer.out
     assert f"macro F1 {metrics['test_macro_f1']:.5g}" in answer.out and f"macro F1 {metrics['val_macro_f1']:.5g}" in answer.out
-    assert sorted(path.name for path in (folder / "plots").iterdir()) == ["accuracy.png", "loss.png"]
+    assert sorted(path.name for path in (folder / "plots").iterdir()) == ["accuracy.png", "labels.png", "loss.png"]
     assert "is completed already" in mlp("train", tags, *OVERRIDES).out
 
 
