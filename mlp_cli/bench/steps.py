@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from mlp_cli.bench.timing import AGREEMENT, NETS, RATES, Case, floor, interleave, ours, ratio, with_kernel
+from mlp_cli.bench.timing import NETS, RATES, Case, floor, interleave, ours, ratio, with_kernel
 from mlp_cli.errors import RunError
 
 _CHILD = "import sys; from mlp_cli.bench.steps import child; child(*sys.argv[1:])"
@@ -85,5 +85,4 @@ def _entry(case: Case, rounds: int, peers: Sequence[str]) -> dict[str, Any]:
         "microseconds": {name: round(statistics.median(values), 1) for name, values in times.items()},
         "ratios": {f"{best} / {name}": ratio(times, best, name) for name in times if not name.startswith("mlp")},
         "failed": failed,
-        "losses agree to": AGREEMENT,
     }

@@ -39,7 +39,7 @@ def test_a_peer_does_the_same_work(name: str, package: str, optimizer: str) -> N
     need(package)
     case = small(optimizer)
     contenders = [timing.ours(case), peers.PEERS[name][1](case)]
-    timing.interleave(contenders, case, 3)  # the losses at its end have to agree
+    timing.interleave(contenders, case, 3)  # the losses after its first round have to agree
     first = timing.ours(case)
     assert first.loss is not None and contenders[0].loss is not None
     assert contenders[0].loss() < first.loss() - 0.02  # and something was learnt
