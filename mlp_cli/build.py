@@ -18,6 +18,7 @@ from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
+from mlp_cli.data.cache import cache_folder
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
@@ -25,6 +26,7 @@ from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
+from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.scalar import scalar_parts
@@ -166,7 +168,13 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
     clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
-    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
+    batch_size = None if config.batch_size == "full" else int(config.batch_size)
+    train, validation, targets = dataset.train, dataset.validation, UNSCALED
+    steps = config.epochs * -(-len(train) // (batch_size or len(train)))
+    kernel = NUMPY
+    if pays(steps * network.theta.size) and config.engine != "scalar":
+        kernel = find(optimizer, dtype, cache_folder() / "kernels")
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
     if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):
         kind = SoftLabels if dataset.task == "multi_label" else SoftTargets
@@ -177,8 +185,6 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if (stopping := config.early_stopping) is not None:
         monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
         best = Best(monitor, stopping.min_delta, stopping.patience, stopping.start_epoch, stopping.target)
-    batch_size = None if config.batch_size == "full" else int(config.batch_size)
-    train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
         if isinstance(loss, Huber):

@@ -228,7 +228,10 @@ class Attempt(Callback):
         """Goes back to the checkpoint, if there is one, and writes run.json, config.yaml and the tables as they are then."""
         record, dataset, trainer = self.record, self.dataset, self.trainer
         now = environment.describe(threads)
-        record.environment = runs.Environment.model_validate(now)
+        kernel = trainer.updater.kernel
+        record.environment = runs.Environment.model_validate(now | {"kernels": kernel.name})
+        if kernel.notice:
+            self.notify(kernel.notice)
         record.parameters = int(trainer.network.theta.size)
         record.data = runs.Data(
             name=dataset.name,

@@ -109,6 +109,7 @@ class Environment(_Entry):
     numpy: str | None = None
     blas: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    kernels: str | None = None
     cpu: str | None = None
     platform: str | None = None
     git: str | None = None
