@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlp_cli import runs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.batches import Batches
-from mlp_cli.data.dataset import Part
+from mlp_cli.data.dataset import Array, Part
 from mlp_cli.errors import DataError, Notify, RunError, UsageError
 from mlp_cli.model import NAME, Model, read_model
 from mlp_cli.nn.losses import Huber
-from mlp_cli.nn.metrics import confusion_matrix, metrics
+from mlp_cli.nn.metrics import confusion_matrix, counts_by_class, metrics
 from mlp_cli.predictions import Predictions, predictions_of, read_predictions
 from mlp_cli.text import either
 from mlp_cli.training.evaluate import ROWS, evaluate
@@ -35,9 +34,9 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
     The network goes over the data again. Where that is not here any more, the validation and test part are scored by
     predictions.npz, whose probabilities have three digits, and the loss is run.json's. notify: takes what differs from run.json.
     Returns the document that `--json` prints: run, split, source (the file that the predictions come from), rows and scores, of
-    classes also classes (see `class_table`), confusion (true classes down) and largest_class (a share), of a quantity residuals
-    (quantiles of true − predicted). Errors: DataError where the data has changed, or is needed and not here; UsageError for a part
-    that the run lacks; RunError.
+    classes also classes (see `class_table`), confusion (true classes down; none of labels) and largest_class (what always naming it
+    would score), of a quantity residuals (quantiles of true − predicted).
+    Errors: DataError where the data has changed, or is needed and not here; UsageError for a part that the run lacks; RunError.
     """
     record = runs.read_record(folder)
     if record is None or record.status != "completed":
@@ -56,12 +55,10 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
         check_data(folder, record.data_sha256, dataset, "put the old data back")
         parts = dataset.parts()
         if SPLITS[split] not in parts:
-            there = either([name for name, part in SPLITS.items() if part in parts])
-            raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {there}")
+            given = either([name for name, part in SPLITS.items() if part in parts])
+            raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {given}")
         source, (found, loss) = NAME, _predict(read_model(folder), parts[SPLITS[split]])
-    scores = {"loss": loss} | (
-        _of_quantity(found) if found.log_probabilities is None else {"accuracy": float(found.right.mean())}
-    )
+    scores = {"loss": loss} | (_of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
     for name, value in scores.items() if split != "train" else ():
         before = record.metrics.get(f"{short}_{name}")
         if before is not None and value is not None and not np.isclose(value, before, rtol=1e-5, atol=0):
@@ -72,12 +69,16 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
         return result | {"residuals": dict(zip(map(str, QUANTILES), levels.tolist(), strict=True))}
     asked = [metrics[name]() for name in metrics if name not in _BY_CLASS]
     asked += [each.build() for each in config.metrics if each.name not in _BY_CLASS]
+    logits, labels = found.logits(), found.labels.astype(np.intp)
     for metric in asked:
-        if getattr(metric, "k", 0) < len(names):
-            scores |= metric(found.logits(), found.labels, names)
-    cells = confusion_matrix(found.labels, found.predicted, len(names))
-    largest = float(cells.sum(axis=1).max() / cells.sum())
-    return result | {"largest_class": largest, "classes": class_table(cells, names), "confusion": cells.tolist()}
+        if getattr(metric, "k", 0) < len(names) and (metric.labels or labels.ndim == 1):
+            scores |= metric(logits, labels, names)
+    right, named, there = counts_by_class(logits, labels)
+    result["classes"] = class_table(right, named, there, names)
+    if labels.ndim == 2:
+        return result | {"largest_class": float(np.maximum(there, len(found) - there).mean() / len(found))}
+    cells = confusion_matrix(labels, found.predicted, len(names))
+    return result | {"largest_class": float(there.max() / len(found)), "confusion": cells.tolist()}
 
 
 def _predict(model: Model, part: Part) -> tuple[Predictions, float]:
@@ -85,9 +86,9 @@ def _predict(model: Model, part: Part) -> tuple[Predictions, float]:
     loss = model.config.loss.build()
     if isinstance(loss, Huber):
         loss.delta /= model.targets.scale
-    batches = Batches(part if model.classes else model.targets.scaled(part), model.transform, ROWS, model.network.dtype)
+    batches = Batches(model.targets.scaled(part), model.transform, ROWS, model.network.dtype)
     scores = evaluate(model.network, loss, batches, model.task, model.targets, keep=True)
-    return predictions_of(part, scores.outputs(), model.targets, bool(model.classes)), scores.loss
+    return predictions_of(part, scores.outputs(), model.targets, model.task), scores.loss
 
 
 def _of_quantity(found: Predictions) -> dict[str, float | None]:
@@ -99,17 +100,16 @@ def _of_quantity(found: Predictions) -> dict[str, float | None]:
     return {"r2": r2, "rmse": float(np.sqrt(squares.mean())), "mae": float(np.abs(residuals).mean())}
 
 
-def class_table(cells: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Of each class name, precision, recall, f1 and n from a confusion matrix (K, K); None where there is nothing to divide by."""
+def class_table(right: Array, named: Array, there: Array, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each class or label name, precision, recall, f1 and n, from what `counts_by_class` counts; None where nothing divides."""
     rows = []
-    for name, hits, predicted, there in zip(names, np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), strict=True):
-        wholes = {"precision": (hits, predicted), "recall": (hits, there), "f1": (2 * hits, predicted + there)}
-        shares = {key: float(part / whole) if whole else None for key, (part, whole) in wholes.items()}
-        rows.append({"name": name, **shares, "n": int(there)})
+    for name, hits, predicted, own in zip(names, right.tolist(), named.tolist(), there.tolist(), strict=True):
+        wholes = {"precision": (hits, predicted), "recall": (hits, own), "f1": (2 * hits, predicted + own)}
+        rows.append({"name": name, **{key: part / whole if whole else None for key, (part, whole) in wholes.items()}, "n": own})
     return rows
 
 
-def confused_pairs(cells: NDArray[Any], most: int) -> list[tuple[int, int]]:
+def confused_pairs(cells: Array, most: int) -> list[tuple[int, int]]:
     """The pairs (true, predicted) of different classes with the largest counts in a confusion matrix, largest first; none of 0."""
     off = cells - np.diag(np.diag(cells))
     order = np.argsort(-off, axis=None, kind="stable")[:most]

@@ -21,6 +21,7 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
 from mlp_cli.model import NAME, read_model, write_model
+from mlp_cli.nn.metrics import MacroF1
 from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.predictions import NAME as PREDICTIONS
 from mlp_cli.predictions import predict_part, predictions_of, write_predictions
@@ -237,7 +238,10 @@ class Attempt(Callback):
         """Goes back to the checkpoint, if there is one, and writes run.json, config.yaml and the tables as they are then."""
         record, dataset, trainer = self.record, self.dataset, self.trainer
         now = environment.describe(threads)
-        record.environment = runs.Environment.model_validate(now)
+        kernel = trainer.updater.kernel
+        record.environment = runs.Environment.model_validate(now | {"kernels": kernel.name})
+        if kernel.notice:
+            self.notify(kernel.notice)
         record.parameters = int(trainer.network.theta.size)
         record.data = runs.Data(
             name=dataset.name,
@@ -249,12 +253,12 @@ class Attempt(Callback):
             inputs=dataset.train.x.shape[1],
             scale=dataset.scale,
             notices=list(dataset.notices),
-            largest_class={
-                "train" if part == "training" else part: counts.max() / counts.sum()
-                for part, counts in dataset.class_counts().items()
-            }
+            largest_class={"train" if part == "training" else part: share for part, share in dataset.largest_class().items()}
             or None,
         )
+        if dataset.task == "multi_label":
+            rates = dataset.class_counts()["training"] / len(dataset.train)
+            record.data.positive_rates = dict(zip(dataset.classes, rates.tolist(), strict=True))
         if found is not None:
             before = found.head["environment"].items()
             if changed := [f"{key} {old} → {now.get(key)}" for key, old in before if now.get(key) != old]:
@@ -310,6 +314,8 @@ class Attempt(Callback):
             scored[name] = evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=True)
             return scored[name]
 
+        if dataset.task == "multi_label":
+            further.insert(0, MacroF1())
         if trainer.validation:
             found = scores_of(trainer.validation, "validation").further(further, dataset.classes)
             metrics |= {f"val_{name}": value for name, value in found.items()}
@@ -320,7 +326,7 @@ class Attempt(Callback):
             metrics |= {"test_loss": scores.loss, f"test_{self.score}": scores.score}
             metrics |= {f"test_{name}": value for name, value in scores.further(further, dataset.classes).items()}
         predicted = {
-            name: predictions_of(dataset.parts()[name], each.outputs(), trainer.targets, dataset.task == "classification")
+            name: predictions_of(dataset.parts()[name], each.outputs(), trainer.targets, dataset.task)
             for name, each in scored.items()
         }
         self.claim.check()

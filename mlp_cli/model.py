@@ -36,9 +36,10 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network and all that predicting needs. D inputs, K classes or quantities.
+    """A trained network and all that predicting needs. D inputs, K classes, labels or quantities.
 
-    config: the run's. shape: of one row before it was flattened, so that its product is D. classes: K names, empty for a quantity.
+    config: the run's. shape: of one row before it was flattened, so that its product is D. classes: K names of classes or labels,
+    empty for a quantity.
     transform: from raw inputs (N, D) to those of the network. encoding: of a table's columns, None for other data.
     targets: how a quantity was scaled. network: with its weights.
     """
@@ -93,11 +94,14 @@ class Model:
         return of_classes(found) if self.classes else found
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several as (N, K).
+        """Probabilities (N, K) of classes or labels for raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several
+        as (N, K).
 
         Errors: DataError for rows of another width.
         """
         outputs = self.outputs(x)
+        if self.task == "multi_label":
+            return 0.5 + 0.5 * np.tanh(0.5 * outputs.astype(np.float64))
         if self.classes:
             return softmax(outputs.astype(np.float64))
         found = self.targets.restored(outputs)

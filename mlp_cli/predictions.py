@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlp_cli import files
 from mlp_cli.data import npz
-from mlp_cli.data.dataset import Part
+from mlp_cli.data.dataset import Part, Task
 from mlp_cli.data.targets import TargetScale
 from mlp_cli.errors import RunError
 
@@ -31,11 +31,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a network predicts for the n rows of a part, K classes or quantities.
+    """What a network predicts for the n rows of a part, K classes, labels or quantities.
 
-    rows: (n,) the rows' numbers in their set, from 0. labels: (n,) class numbers, or the true quantities (n,) or (n, K).
-    predicted: of the same shape, class numbers or quantities in their own unit.
-    log_probabilities: (n, K), of which `predicted` is the largest but for rounding; None for a quantity.
+    rows: (n,) the rows' numbers in their set, from 0. labels: (n,) class numbers, (n, K) labels of 0 and 1, or the true quantities
+    (n,) or (n, K). predicted: of the same shape, class numbers, labels, or quantities in their own unit.
+    log_probabilities: (n, K) of each class, of which `predicted` is the largest but for rounding, or of having each label; None for
+    a quantity.
     """
 
     rows: Array
@@ -48,36 +49,49 @@ class Predictions:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Of classes: which rows (n,) are predicted as what they are."""
-        return self.predicted == self.labels
+        """Which rows (n,) are predicted as what they are, with all their labels."""
+        found: NDArray[np.bool_] = np.equal(self.predicted, self.labels).reshape(len(self), -1)
+        return np.logical_and.reduce(found, axis=1)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the rows that are predicted as what they are; of labels the mean of the labels' shares."""
+        return float(np.mean(self.predicted == self.labels))
 
     def logits(self) -> NDArray[np.float64]:
-        """The log-probabilities (n, K), a new array whose largest value in each row is that of the predicted class alone."""
+        """Logits (n, K), a new array: the largest in each row is that of the predicted class alone, of labels those above 0."""
         assert self.log_probabilities is not None
         found, rows = self.log_probabilities.astype(np.float64), np.arange(len(self))
+        if self.labels.ndim == 2:
+            least = np.finfo(np.float64).tiny
+            found -= np.log(np.maximum(-np.expm1(found), least))
+            return np.where(self.predicted == 1, np.maximum(found, least), np.minimum(found, 0.0))
         found[rows, self.predicted] = np.nextafter(found.max(axis=1), np.inf)
         return found
 
     def probabilities(self) -> NDArray[np.float64]:
-        """Probabilities (n, K), rows that sum to 1."""
+        """Probabilities (n, K), rows that sum to 1 unless they are those of labels."""
         assert self.log_probabilities is not None
         found = np.exp(self.log_probabilities.astype(np.float64))
-        return found / found.sum(axis=1, keepdims=True)
+        return found if self.labels.ndim == 2 else found / found.sum(axis=1, keepdims=True)
 
 
-def predictions_of(part: Part, outputs: Array, targets: TargetScale, classes: bool) -> Predictions:
-    """From a network's outputs (n, K) for the rows of a part: logits of classes, or the quantity as `targets` scales it."""
+def predictions_of(part: Part, outputs: Array, targets: TargetScale, task: Task) -> Predictions:
+    """From a network's outputs (n, K) for the rows of a part: logits of classes or labels, or a quantity as `targets` scales it."""
     labels = part.y[part.index]
-    if not classes:
+    if task == "regression":
         return Predictions(part.index, labels, targets.restored(outputs).reshape(labels.shape), None)
-    shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
+    outputs = outputs.astype(np.float64)
+    if task == "multi_label":
+        return Predictions(part.index, labels, (outputs > 0).astype(np.uint8), -np.logaddexp(0.0, -outputs))
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
     logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return Predictions(part.index, labels, outputs.argmax(axis=1), logs)
 
 
 def predict_part(model: Model, part: Part) -> Predictions:
     """What a model predicts for the rows of a part."""
-    return predictions_of(part, model.outputs(part.x[part.index]), model.targets, bool(model.classes))
+    return predictions_of(part, model.outputs(part.x[part.index]), model.targets, model.task)
 
 
 def write_predictions(folder: Path, parts: Mapping[str, Predictions]) -> None:
@@ -133,7 +147,8 @@ def _checked(arrays: Mapping[str, Array], part: str) -> Predictions:
         raise ValueError(f"the arrays of the {part} part do not fit each other")
     if logs is not None:
         largest = max(int(values.max(initial=0)) for values in (labels, predicted))
-        if logs.dtype.kind != "f" or logs.ndim != 2 or labels.ndim != 1 or len(logs) != len(rows) or largest >= logs.shape[1]:
+        fits = largest < logs.shape[1] if labels.ndim == 1 and logs.ndim == 2 else largest < 2 and labels.shape == logs.shape
+        if logs.dtype.kind != "f" or len(logs) != len(rows) or not fits:
             raise ValueError(f"the log-probabilities of the {part} part do not fit its labels")
         if not np.isfinite(logs).all():
             raise ValueError(f"a log-probability of the {part} part is not finite")

@@ -44,6 +44,17 @@ def write_quantity(path: Path) -> None:
     np.savez(path, x_train=x[:600], y_train=y[:600], x_test=x[600:], y_test=y[600:])
 
 
+def write_labels(path: Path) -> None:
+    """A table of three features and two labels, any of which a row may have: 300 rows."""
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(300, 3))
+    warm, wet = x[:, 0] + x[:, 1] > 0, x[:, 2] + 0.5 * generator.normal(size=300) > 0.7
+    rows = [
+        ",".join([*(f"{value:.4f}" for value in row), str(int(a)), str(int(b))]) for row, a, b in zip(x, warm, wet, strict=True)
+    ]
+    path.write_text("\n".join(["a,b,c,warm,wet", *rows]) + "\n")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command printed, and its exit code."""

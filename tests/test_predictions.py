@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_sets import arrays_in, write_quantity, write_table
+from small_sets import arrays_in, write_labels, write_quantity, write_table
 
 from mlp_cli.build import load_data
 from mlp_cli.config import config_from_mapping
@@ -44,6 +44,7 @@ def train(tmp_path: Path, idx_set: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     monkeypatch.chdir(tmp_path)
     write_table(tmp_path / "kinds.csv")
     write_quantity(tmp_path / "prices.npz")
+    write_labels(tmp_path / "weather.csv")
 
     def call(mapping: dict[str, Any], results: str = "results", **options: Any) -> Outcome:
         return run(Plan(config_from_mapping(mapping), Path(results)), plots=False, **options)
@@ -74,6 +75,20 @@ def test_predictions_of_a_quantity(train: Any) -> None:
         test = read_predictions(outcome.folder)["test"]
         assert test.predicted.dtype == np.float32 and test.log_probabilities is None and len(test) == 200
         assert np.abs(test.predicted - test.labels).mean() == pytest.approx(outcome.record.metrics["test_mae"], rel=1e-6)
+
+
+def test_predictions_of_labels(train: Any) -> None:
+    dataset = {"path": "weather.csv", "target": ["warm", "wet"], "validation": 50, "test": 60}
+    outcome = train({"dataset": dataset, "loss": "multi_label", "hidden_sizes": [8], "epochs": 20, "learning_rate": 0.01})
+    found, metrics = read_predictions(outcome.folder)["test"], outcome.record.metrics
+    assert found.labels.shape == found.predicted.shape == found.probabilities().shape == (60, 2)
+    assert (found.predicted == found.labels).mean() == metrics["test_accuracy"]
+    assert found.right.mean() == np.mean([all(row) for row in found.predicted == found.labels])
+    assert np.array_equal(found.logits() > 0, found.predicted == 1)
+    probabilities = found.probabilities()
+    loss = -np.mean(np.where(found.labels == 1, np.log(probabilities), np.log1p(-probabilities)))
+    assert loss == pytest.approx(metrics["test_loss"], rel=2e-3)
+    assert found.logits() == pytest.approx(np.log(probabilities) - np.log1p(-probabilities), rel=1e-9, abs=1e-9)
 
 
 def test_what_the_file_holds(train: Any) -> None:

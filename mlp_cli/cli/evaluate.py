@@ -56,13 +56,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
         words = first_upper(metric_name(f"test_{name}").removeprefix("test "))
         lines.append(f"{words:24}{NOTHING if value is None else score_text(name, value):>10}")
         if name == "accuracy":
-            lines[-1] += f"   always naming the largest class: {score_text(name, found['largest_class'])}"
-    if "confusion" not in found:
+            beside = "always naming the largest class" if "confusion" in found else "giving each label its more frequent value"
+            lines[-1] += f"   {beside}: {score_text(name, found['largest_class'])}"
+    if "residuals" in found:
         levels = [
             f"{f'{100 * float(level):g} % are below':24}{digits(value, 4):>10}" for level, value in found["residuals"].items()
         ]
         return [*lines, "", "Residuals, true − predicted", *levels]
-    return [*lines, "", *_class_lines(found["classes"]), "", *_confusion_lines(found)]
+    return [*lines, "", *_class_lines(found["classes"]), *(["", *_confusion_lines(found)] if "confusion" in found else [])]
 
 
 def _class_lines(classes: list[dict[str, Any]]) -> list[str]:

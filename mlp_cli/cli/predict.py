@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ def predict(run: str, file: str, out: Path | None, results: Path, as_json: bool)
     found = np.mean([each.predict(x) for each in models], axis=0)
     columns = {"file": list(inputs.names)} if inputs.names else dict[str, Any]()
     if model.classes:
-        columns["prediction"] = [model.classes[place] for place in found.argmax(axis=1)]
+        named = found > 0.5 if model.task == "multi_label" else found.argmax(axis=1)[:, None] == np.arange(found.shape[1])
+        columns["prediction"] = ["; ".join(compress(model.classes, row)) for row in named]
         columns |= {f"p_{name}": found[:, place] for place, name in enumerate(model.classes)}
     else:
         several = found.reshape(len(found), -1).T

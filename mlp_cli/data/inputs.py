@@ -86,10 +86,9 @@ def _table(path: Path, shape: Sequence[int], encoding: TableEncoding | None, own
         if feature.fill is None and (gaps := table.frame[feature.name].isna().to_numpy()).any():
             told = f"column {feature.name} has no value {table.where(gaps)}"
             raise table.error(told, "give it one; a network that is trained with missing: mean fills gaps")
-    others = [name for name in table.others if name != own.target]
-    notices = (
-        [f"{path}: its column {own.target} is what is predicted, and is not looked at"] if own.target in table.others else []
-    )
+    targets = [name for name in table.others if name in own.targets]
+    others = [name for name in table.others if name not in targets]
+    notices = [f"{path}: {some(targets)} is what is predicted, and is not looked at"] if targets else []
     notices += [f"{path}: columns that the network does not take: {some(others)}"] if others else []
     return Inputs(encoding.apply(table), notices=(*table.notices, *notices, *encoding.notices(table)))
 

@@ -28,6 +28,7 @@ WINNERS = Path("report", "best")
 SHARED = "shared_errors.png"
 FIGURES = {
     "confusion.png": "Confusion matrix, test set",
+    "labels.png": "Precision and recall of the labels",
     "weights.png": "First-layer weights",
     "errors.png": "Worst errors, test set",
     SHARED: "Test rows that every seed gets wrong",

@@ -84,6 +84,8 @@ def best_rows(group: Group) -> BestRows | None:
     alike = all(np.array_equal(each.rows, seeds[0].rows) and np.array_equal(each.labels, seeds[0].labels) for each in seeds)
     if not len(seeds[0]) or not alike or seeds[0].labels.max() >= (len(classes) or np.inf):
         return None
+    if group.task == "multi_label":
+        return None
     if seeds[0].log_probabilities is None:
         _quantity(result, seeds)
     else:
@@ -100,7 +102,7 @@ def _classes(result: BestRows, seeds: Sequence[Predictions], classes: Sequence[s
         mean = mean + probabilities / len(seeds)
         counts = reliability(probabilities[places, each.predicted], each.right)
         cells, binned = cells + confusion_matrix(labels, each.predicted, len(classes)), binned + counts
-        shares.append({"accuracy": float(each.right.mean()), "calibration_error": calibration_error(counts)})
+        shares.append({"accuracy": each.accuracy, "calibration_error": calibration_error(counts)})
     result.single = {name: summarize([each[name] for each in shares]) for name in shares[0]}
     guess = mean.argmax(axis=1)
     result.ensemble = {

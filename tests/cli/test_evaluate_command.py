@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_sets import Answer, arrays_in, make_idx_set, write_quantity
+from small_sets import Answer, arrays_in, make_idx_set, write_labels, write_quantity
 
 from mlp_cli.evaluation import class_table, confused_pairs
 
@@ -95,6 +95,37 @@ def test_a_quantity(mlp: Mlp, tmp_path: Path, loss: str) -> None:
     assert {name: pytest.approx(value, rel=1e-5) for name, value in scores_in(again)["scores"].items()} == found["scores"]
 
 
+def test_labels(mlp: Mlp, tmp_path: Path) -> None:
+    write_labels(tmp_path / "weather.csv")
+    dataset = "{path: weather.csv, target: [warm, wet], validation: 50, test: 60}"
+    (tmp_path / "run.yaml").write_text(
+        f"dataset: {dataset}\nloss: multi_label\nhidden_sizes: [8]\nepochs: 60\nlearning_rate: 0.03\n"
+    )
+    assert mlp("train", "run.yaml", "--no-plots").code == 0
+    record = json.loads((folder_of(tmp_path) / "run.json").read_text())
+    answer = mlp("evaluate", "@last", "--json")
+    found, kept = scores_in(answer), arrays_in(folder_of(tmp_path) / "predictions.npz")
+    for name in ("loss", "accuracy", "macro_f1"):
+        assert found["scores"][name] == pytest.approx(record["metrics"][f"test_{name}"], rel=1e-9)
+    assert found["largest_class"] == pytest.approx(record["data"]["largest_class"]["test"]) and "confusion" not in found
+    assert "top_5_accuracy" not in found["scores"]
+    for k, each in enumerate(found["classes"]):
+        there = kept["test_labels"][:, k] == 1
+        assert each["name"] == ("warm", "wet")[k] and each["n"] == there.sum()
+        assert each["recall"] == pytest.approx((kept["test_predicted"][there, k] == 1).mean())
+    text = mlp("evaluate", "@last").out
+    assert "giving each label its more frequent value" in text and "true \\" not in text
+    (tmp_path / "new.csv").write_text("a,b,c,warm\n3,3,9,1\n-3,-3,-3,0\n")
+    answer = mlp("predict", "@last", "new.csv", "--json")
+    rows = json.loads(answer.out)["rows"]
+    assert [row["prediction"] for row in rows] == ["warm; wet", ""] and "warm is what is predicted" in answer.err
+    assert rows[0]["p_warm"] > 0.5 and rows[0]["p_wet"] > 0.5 > rows[1]["p_wet"]
+    (tmp_path / "weather.csv").unlink()
+    again = scores_in(mlp("evaluate", "@last", "--json"))
+    assert again["scores"] == {name: pytest.approx(value, rel=5e-3) for name, value in found["scores"].items()}
+    assert mlp("report", "results", "--quiet").code == 0
+
+
 def test_data_that_is_gone_or_has_changed(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     mlp("train", small_config, "--no-plots")
     whole = scores_in(mlp("evaluate", "@last", "--json"))
@@ -153,7 +184,7 @@ def test_many_classes(mlp: Mlp, tmp_path: Path, classes: int, said: str) -> None
 def test_the_table_of_classes_worked_by_hand() -> None:
     """Of a: 3 of 4 right, and 3 of the 5 said to be a. Nobody says b; c has no row."""
     cells = np.array([[3, 0, 1], [2, 0, 0], [0, 0, 0]])
-    a, b, c = class_table(cells, ["a", "b", "c"])
+    a, b, c = class_table(np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), ["a", "b", "c"])
     assert a == {"name": "a", "precision": 0.6, "recall": 0.75, "f1": pytest.approx(2 / 3), "n": 4}
     assert b == {"name": "b", "precision": None, "recall": 0.0, "f1": 0.0, "n": 2}
     assert c == {"name": "c", "precision": 0.0, "recall": None, "f1": 0.0, "n": 0}
