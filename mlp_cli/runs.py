@@ -116,6 +116,7 @@ class Record(_Entry):
     """run.json. Times are UTC in ISO 8601; seconds: of training, validation and the test. best_epoch: see `Best`.
 
     metrics: the final scores by name (`val_accuracy`), None where the run has none; {} until it is completed.
+    continued_from: the id of the shorter run whose epochs this one did not train again.
     """
 
     id: str | None = None
@@ -135,6 +136,7 @@ class Record(_Entry):
     data: Data | None = None
     environment: Environment | None = None
     command: str | None = None
+    continued_from: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Record:

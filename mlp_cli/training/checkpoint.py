@@ -164,10 +164,11 @@ def restore(trainer: Trainer, found: Checkpoint) -> None:
     trainer.current_rate = state.history[-1].learning_rate
 
 
-def remove(folder: Path) -> None:
-    """Removes both files, the older one first: a completed run needs none."""
+def remove(folder: Path, *, keep_last: bool = False) -> None:
+    """Removes both files, the older one first: a completed run needs none. keep_last: only the older one, since a longer run may
+    begin with the last epoch."""
     with files.writing(folder):
-        for name in (PREVIOUS, CURRENT):
+        for name in (PREVIOUS,) if keep_last else (PREVIOUS, CURRENT):
             (folder / name).unlink(missing_ok=True)
 
 
