@@ -306,7 +306,7 @@ class Attempt(Callback):
         if begun is not None:  # before the tables: what they say, a checkpoint knows
             checkpoint.save(self.folder, trainer, self.identity)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
-        self.tables = TablesWriter(self.folder, self.score, trainer.state.history, len(dataset.train))
+        self.tables = TablesWriter(self.folder, self.score, trainer.state.history, len(dataset.train), trainer.diagnostics)
 
     def _extend(self) -> str | None:
         """Puts the trainer where the longest shorter run has ended from which the same bytes follow as of a whole run; returns that

@@ -32,6 +32,7 @@ CASES: dict[str, dict[str, Any]] = {
     "not stopped yet": {"early_stopping": {"patience": 3}, "learning_rate": 0.05},
     "stopped": {"early_stopping": {"patience": 1, "min_delta": 5.0}},
     "on target": {"early_stopping": {"monitor": "val_accuracy", "target": 0.1}},
+    "diagnostics": {"diagnostics": True, "hidden_sizes": [5, 4], "dropout": 0.2},
     "nothing validated": {"dataset": {"validation": 0}, "schedule": "reduce_on_plateau"},
 }
 
@@ -68,7 +69,7 @@ def content(folder: Path) -> list[Any]:
     """All that is the same each time: metrics.csv, the model, and the last checkpoint but for the seconds that epochs took."""
     last = checkpoint.read(folder / checkpoint.CURRENT)
     arrays = {name: value.tobytes() for name, value in last.arrays.items() if name != "history"}
-    texts = [(folder / name).read_bytes() for name in ("metrics.csv", "model.npz", "config.yaml")]
+    texts = [path.read_bytes() for name in ("metrics.csv", "model.npz", "config.yaml", "diag*.csv") for path in folder.glob(name)]
     return [*texts, last.head, arrays, last.arrays["history"][:, :6].tobytes()]
 
 
