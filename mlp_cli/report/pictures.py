@@ -25,6 +25,7 @@ FIGURES = {
     "errors.png": "Worst errors, test set",
     "fit.png": "Predicted against true values",
     "residuals.png": "Residuals",
+    "diagnostics.png": "Inside the layers",
 }
 LARGEST = 600 << 10  # bytes of one image
 ALL = 1100 << 10  # bytes of all images of a page
