@@ -32,7 +32,10 @@ from mlp_cli.nn.network import Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
+from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed, one_line
+from mlp_cli.training.diagnostics import ROWS as LOOKED_AT
+from mlp_cli.training.diagnostics import Diagnostics
 from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
@@ -143,22 +146,6 @@ def class_weights(config: Config, dataset: Dataset) -> NDArray:
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
-def network_of(config: Config, inputs: int, outputs: int) -> Network:
-    """The config's network from `inputs` values a row, scaled and with features, to `outputs`; its weights are not set yet."""
-    return build_network(
-        inputs,
-        config.hidden_sizes,
-        outputs,
-        [part.build() for part in config.activation],
-        dropout=list(config.dropout),
-        input_dropout=config.input_dropout,
-        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
-        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
-        gaussian_noise=config.gaussian_noise,
-        dtype=np.dtype(config.dtype),
-    )
-
-
 def build(config: Config, dataset: Dataset) -> Trainer:
     """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
     check(config, dataset)
@@ -168,7 +155,8 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if config.features is not None:
         transform = config.features.build().fit(dataset.train, transform, config.dtype)
     optimizer = config.optimizer.build()
-    network = network_of(config, transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs)
+    inputs, outputs = transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs
+    network = network_of(config, inputs, outputs)
     network.initialize(config.initializer.build(), config.seed)
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
@@ -195,6 +183,12 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         if isinstance(loss, Huber):
             loss.delta /= targets.scale  # it is given in the unit of the targets
         train, validation = targets.scaled(train), targets.scaled(validation) if validation else None
+    diagnostics = None
+    if config.diagnostics:
+        # Training never shuffles for an epoch 0.
+        rows = stream(config.seed, Purpose.SHUFFLE).permutation(train.index)[:LOOKED_AT]
+        batches = Batches(Part(train.x, train.y, rows), transform, None, dtype)
+        diagnostics = Diagnostics(network_of(config, inputs, outputs, noise=False), soft or loss, *next(iter(batches)))
     return Trainer(
         network,
         loss,
@@ -213,6 +207,26 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         mixup=config.mixup,
         max_norm=config.max_norm,
         ema=config.ema,
+        diagnostics=diagnostics,
+    )
+
+
+def network_of(config: Config, inputs: int, outputs: int, *, noise: bool = True) -> Network:
+    """The config's network from `inputs` values a row, scaled and with features, to `outputs`; its weights are not set yet.
+
+    noise: with its layers of dropout and noise.
+    """
+    return build_network(
+        inputs,
+        config.hidden_sizes,
+        outputs,
+        [part.build() for part in config.activation],
+        dropout=[rate * noise for rate in config.dropout],
+        input_dropout=config.input_dropout * noise,
+        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
+        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
+        gaussian_noise=config.gaussian_noise * noise,
+        dtype=np.dtype(config.dtype),
     )
 
 

@@ -34,6 +34,7 @@ FIGURES = {
     SHARED: "Test rows that every seed gets wrong",
     "fit.png": "Predicted against true values",
     "residuals.png": "Residuals",
+    "diagnostics.png": "Inside the layers",
 }
 LARGEST = 600 << 10  # bytes of one image
 ALL = 1100 << 10  # bytes of all images of a page

@@ -168,7 +168,16 @@ class Site:
         assert end.code == 0, end.err
         folder = self.folder(results)
         left = {entry.name for entry in folder.iterdir()}
-        assert left == {"run.json", "config.yaml", "metrics.csv", "timings.csv", "model.npz", "predictions.npz", "log.txt"}
+        assert left == {
+            "run.json",
+            "config.yaml",
+            "metrics.csv",
+            "timings.csv",
+            "model.npz",
+            "predictions.npz",
+            "checkpoint.npz",
+            "log.txt",
+        }
         found = digest(folder)
         shutil.rmtree(self.root / results)
         return found
