@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,29 +45,35 @@ class Pictures:
         return planes if self.top == 255 else planes * np.float32(255 / self.top)
 
 
+def laid_out(shape: tuple[int, ...], top: float) -> Pictures | None:
+    """Pictures of that shape: (height, width), or with 1, 3 or 4 channels at either end, the first where both fit. None for others."""
+    first, last = (len(shape) == 3 and shape[end] in _CHANNELS for end in (0, -1))
+    if len(shape) != 2 and not (first or last):
+        return None
+    if first:
+        return Pictures(shape[0], shape[1], shape[2], False, top)
+    return Pictures(shape[2] if last else 1, shape[0], shape[1], last, top)
+
+
 def pictures_of(dataset: Dataset, what: str) -> Pictures:
     """How the pictures of `dataset` lie in its rows. what: the key that needs pictures, for the error.
 
     Errors: UsageError where its rows are no pictures, or are neither bytes nor numbers within 0–1 or 0–255.
     """
     shape = dataset.shape
-    first, last = (len(shape) == 3 and shape[end] in _CHANNELS for end in (0, -1))
-    if len(shape) != 2 and not (first or last):
+    found = laid_out(shape, 255.0)
+    if found is None:
         kind = "a table" if dataset.encoding is not None else f"rows of shape {' × '.join(map(str, shape))}"
         raise UsageError(f"{what}: needs pictures, and {dataset.name} has {kind}", f"remove {what}")
-    if dataset.train.x.dtype == np.uint8:
-        top = 255.0
-    else:
+    if dataset.train.x.dtype != np.uint8:
         least, most = _range(part.x for part in dataset.parts().values())
         if least < 0 or most > 255:
             told = f"has values from {least:g} to {most:g}"
             raise UsageError(
                 f"{what}: needs pictures of bytes, or of numbers within 0–1 or 0–255, and {dataset.name} {told}", f"remove {what}"
             )
-        top = 1.0 if most <= 1 else 255.0
-    if first:
-        return Pictures(shape[0], shape[1], shape[2], False, top)
-    return Pictures(shape[2] if last else 1, shape[0], shape[1], last, top)
+        found = replace(found, top=1.0 if most <= 1 else 255.0)
+    return found
 
 
 def _range(arrays: Iterable[Array]) -> tuple[float, float]:

@@ -287,3 +287,31 @@ def test_components_are_principal(mlp: Mlp, config: Callable[[str], Path], tmp_p
     np.testing.assert_allclose(full.std(axis=0), 1, atol=1e-4)
     singular = np.linalg.svd(full, compute_uv=False)[:5] ** 2 / len(full)
     np.testing.assert_allclose(cut.T @ cut / len(cut), np.diag(singular) * 5 / full.shape[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("more", [PATCHES, "features: {name: hog, cell: 4}\n", FILE, "augment: [flip]\n"])
+def test_what_is_asked_of_a_run_later(
+    mlp: Mlp, config: Callable[[str], Path], tmp_path: Path, pictures: tuple[np.ndarray, np.ndarray], more: str
+) -> None:
+    train, test = pictures
+    np.savez(tmp_path / "made.npz", train=train.astype(np.float32), test=test.astype(np.float32))
+    path = config(more)
+    assert mlp("train", path, "--no-plots").code == 0
+    folder = folder_of(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    found = mlp("evaluate", folder, "--json")
+    assert found.code == 0 and "this machine gives" not in found.err, found.err
+    assert json.loads(found.out)["scores"]["accuracy"] == record["metrics"]["test_accuracy"]
+    kept = (folder / "predictions.npz").read_bytes()
+    (folder / "predictions.npz").unlink()
+    assert mlp("train", path, "--no-plots").code == 0 and (folder / "predictions.npz").read_bytes() == kept
+    np.save(tmp_path / "new.npy", test.reshape(-1, 8, 8))
+    answer = mlp("predict", folder, "new.npy", "--out", "new.csv")
+    if more is FILE:
+        assert answer.code == 3 and "made.npz has no features of these pictures" in answer.err, answer.err
+        return
+    assert answer.code == 0, answer.err
+    labels = np.fromfile(tmp_path / "shapes/t10k-labels-idx1-ubyte", np.uint8)[8:]
+    named = [line.split(",")[0] for line in (tmp_path / "new.csv").read_text().splitlines()[1:]]
+    right = np.mean([name == str(label) for name, label in zip(named, labels, strict=True)])
+    assert right == pytest.approx(record["metrics"]["test_accuracy"], abs=0.01)
