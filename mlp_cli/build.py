@@ -19,6 +19,7 @@ from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
+from mlp_cli.data.cache import cache_folder
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
@@ -26,10 +27,11 @@ from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
+from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import LayerSize, Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
-from mlp_cli.nn.soft import SoftTargets
+from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
 from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed, one_line
@@ -40,6 +42,7 @@ from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
 GRADCHECK_ROWS = 16
+_TASKS = {"classification": "one class a row", "multi_label": "several labels a row", "regression": "a quantity"}
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
@@ -62,7 +65,7 @@ def load_data(config: Config) -> Dataset:
         options={key: value for key in GENERATED if (value := getattr(wanted, key)) is not None},
         classes=wanted.classes,
         own=Own(**{name: value for name, value in own.items() if value is not None}),
-        task="regression" if losses[config.loss.name].task == "regression" else None,
+        task=None if (task := losses[config.loss.name].task) == "classification" else task,
     )
 
 
@@ -81,9 +84,10 @@ def check(config: Config, dataset: Dataset) -> None:
     task = losses[config.loss.name].task
     if task != dataset.task:
         fitting = [name for name in losses if losses[name].task == dataset.task]
-        raise UsageError(
-            f"loss: {config.loss.name} is for {task}, and {dataset.name} is a {dataset.task} set", f"set loss: {fitting[0]}"
-        )
+        hint = f"set loss: {fitting[0]}"
+        if task == "multi_label":
+            hint += ", or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"
+        raise UsageError(f"loss: {config.loss.name} is for {_TASKS[task]}, and {dataset.name} has {_TASKS[dataset.task]}", hint)
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
     if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
@@ -131,10 +135,15 @@ def check_rows(config: Config, rows: int) -> None:
 
 
 def class_weights(config: Config, dataset: Dataset) -> NDArray:
-    """(K,) weights of the classes. balanced: rows / (classes · rows of the class), of the training part."""
+    """(K,) weights of the classes, of labels those of the rows that have one.
+
+    balanced, of the training part: rows / (classes · rows of the class); of a label the rows without it / the rows with it.
+    """
     if isinstance(config.class_weight, dict):
         return np.array([config.class_weight.get(name, 1.0) for name in dataset.classes])
     counts = dataset.class_counts()["training"]
+    if dataset.task == "multi_label":
+        return np.maximum(len(dataset.train) - counts, 1) / np.maximum(counts, 1)
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
@@ -153,18 +162,23 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
     clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
-    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
+    batch_size = None if config.batch_size == "full" else int(config.batch_size)
+    train, validation, targets = dataset.train, dataset.validation, UNSCALED
+    steps = config.epochs * -(-len(train) // (batch_size or len(train)))
+    kernel = NUMPY
+    if pays(steps * network.theta.size) and config.engine != "scalar":
+        kernel = find(optimizer, dtype, cache_folder() / "kernels")
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
-    if config.label_smoothing or weights is not None or (config.mixup and dataset.task == "classification"):
-        soft = SoftTargets(loss, len(dataset.classes), config.label_smoothing, weights)
+    if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):
+        kind = SoftLabels if dataset.task == "multi_label" else SoftTargets
+        soft = kind(loss, len(dataset.classes), config.label_smoothing, weights)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
     best = Best()
     if (stopping := config.early_stopping) is not None:
         monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
         best = Best(monitor, stopping.min_delta, stopping.patience, stopping.start_epoch, stopping.target)
-    batch_size = None if config.batch_size == "full" else int(config.batch_size)
-    train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
         if isinstance(loss, Huber):

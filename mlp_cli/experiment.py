@@ -23,6 +23,7 @@ from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
 from mlp_cli.model import NAME, write_model
+from mlp_cli.nn.metrics import MacroF1
 from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
@@ -260,7 +261,10 @@ class Attempt(Callback):
         tables as they are then."""
         record, dataset, trainer = self.record, self.dataset, self.trainer
         now = environment.describe(threads)
-        record.environment = runs.Environment.model_validate(now)
+        kernel = trainer.updater.kernel
+        record.environment = runs.Environment.model_validate(now | {"kernels": kernel.name})
+        if kernel.notice:
+            self.notify(kernel.notice)
         record.parameters = int(trainer.network.theta.size)
         record.data = runs.Data(
             name=dataset.name,
@@ -272,12 +276,12 @@ class Attempt(Callback):
             inputs=dataset.train.x.shape[1],
             scale=dataset.scale,
             notices=list(dataset.notices),
-            largest_class={
-                "train" if part == "training" else part: counts.max() / counts.sum()
-                for part, counts in dataset.class_counts().items()
-            }
+            largest_class={"train" if part == "training" else part: share for part, share in dataset.largest_class().items()}
             or None,
         )
+        if dataset.task == "multi_label":
+            rates = dataset.class_counts()["training"] / len(dataset.train)
+            record.data.positive_rates = dict(zip(dataset.classes, rates.tolist(), strict=True))
         self.identity: dict[str, Any] = {
             "run": self.plan.id,
             "config_hash": self.plan.hash,
@@ -360,6 +364,8 @@ class Attempt(Callback):
             return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=bool(further))
 
         further = [each.build() for each in self.config.metrics]
+        if dataset.task == "multi_label":
+            further.insert(0, MacroF1())
         if trainer.validation and (further or dataset.task == "regression"):
             found = scores_of(trainer.validation, "validation").further(further, dataset.classes)
             metrics |= {f"val_{name}": value for name, value in found.items()}

@@ -84,7 +84,8 @@ class Data(_Entry):
     """What a run was given: the set, the SHA-256 of its arrays, the rows of each part, and how they enter the network.
 
     largest_class: the share of the rows of `train`, `validation` and `test` that are of the part's largest class, which is the
-    accuracy of always naming it; None for a quantity.
+    accuracy of always naming it; of labels that of giving each its more frequent value; None for a quantity. positive_rates: by
+    label, the share of the training rows that have it; only of labels.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Data(_Entry):
     scale: str | None = None
     notices: list[str] | None = None
     largest_class: dict[str, Number] | None = None
+    positive_rates: dict[str, Number] | None = None
 
 
 class Environment(_Entry):
@@ -107,6 +109,7 @@ class Environment(_Entry):
     numpy: str | None = None
     blas: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    kernels: str | None = None
     cpu: str | None = None
     platform: str | None = None
     git: str | None = None

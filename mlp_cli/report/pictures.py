@@ -20,6 +20,7 @@ WINNERS = Path("report", "best")
 
 FIGURES = {
     "confusion.png": "Confusion matrix, test set",
+    "labels.png": "Precision and recall of the labels",
     "weights.png": "First-layer weights",
     "errors.png": "Worst errors, test set",
     "fit.png": "Predicted against true values",

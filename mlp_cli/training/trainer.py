@@ -156,12 +156,12 @@ class Trainer:
         return batch_loss
 
     def _mixed(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, tuple[Any, ...]]:
-        """Each row mixed with another of its batch, all with one share (Zhang et al., 2018): a quantity's targets too; of classes the
-        partners' and the share, which is at least a half, as `SoftTargets.forward` takes them."""
+        """Each row mixed with another of its batch, all with one share (Zhang et al., 2018): a quantity's targets too; of classes
+        and labels the partners' and the share, which is at least a half, as `SoftTargets.forward` takes them."""
         share = float(self._mixer.beta(self.mixup, self.mixup))
         share, order = max(share, 1 - share), self._mixer.permutation(len(x))
         x = (share * x + (1 - share) * x[order]).astype(x.dtype, copy=False)
-        if self.task == "classification":
+        if self.task != "regression":
             return x, y, (y[order], share)
         return x, share * y + (1 - share) * y[order], ()
 

@@ -77,7 +77,7 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
     assert record["config_hash"][:8] == folder.name[-8:] and len(record["config_hash"]) == 64
     assert record["parameters"] == 36 * 16 + 16 + 16 * 4 + 4
     assert record["data"].items() >= {"name": "shapes", "train": 500, "validation": 100, "test": 120}.items()
-    assert set(record["environment"]) == {"version", "python", "numpy", "blas", "threads", "cpu", "platform", "git"}
+    assert set(record["environment"]) == {"version", "python", "numpy", "blas", "threads", "kernels", "cpu", "platform", "git"}
     parts = ("train", "val", "test")
     assert set(record["metrics"]) == {f"{part}_{kind}" for part in parts for kind in ("loss", "accuracy")}
     assert record["metrics"]["val_loss"] == float(rows[-1]["val_loss"])
