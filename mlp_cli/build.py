@@ -7,6 +7,7 @@ import itertools
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
-from mlp_cli.nn.network import Network, build_network
+from mlp_cli.nn.network import LayerSize, Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
@@ -244,11 +245,13 @@ def check_gradients_of(config: Config) -> list[Check]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation."""
+    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation; layers:
+    the sizes of those that were measured."""
 
     parameters: int
     memory: int
     seconds: float
+    layers: Sequence[LayerSize] = ()
 
 
 def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
@@ -262,7 +265,8 @@ def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
     widths = dataset.train.x.shape[1] * 2 + 4 * sum(config.hidden_sizes) + 4 * dataset.outputs
     memory = network.theta.nbytes * copies + rows * widths * itemsize + dataset.train.x.nbytes
     validated = len(dataset.validation) / 3 / trainer.train.batch_size if dataset.validation else 0.0
-    return Estimate(int(network.theta.size), memory, step * (len(trainer.train) + validated) * config.epochs)
+    seconds = step * (len(trainer.train) + validated) * config.epochs
+    return Estimate(int(network.theta.size), memory, seconds, network.sizes())
 
 
 def choose_threads(config: Config, dataset: Dataset) -> int:
