@@ -18,13 +18,12 @@ from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
-from mlp_cli.data.dataset import Dataset, Part
+from mlp_cli.data.dataset import Dataset
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
-from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import build_network
 from mlp_cli.nn.scalar import scalar_parts
@@ -35,7 +34,6 @@ from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
-GRADCHECK_ROWS = 16
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
@@ -195,18 +193,6 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         max_norm=config.max_norm,
         ema=config.ema,
     )
-
-
-def check_gradients_of(config: Config) -> list[Check]:
-    """Analytic against numerical gradients of the config's network, in float64 on 16 rows of its data."""
-    config = config.model_copy(update={"dtype": "float64"})
-    trainer = build(config, load_data(config))
-    part = trainer.train.part
-    batches = Batches(
-        Part(part.x, part.y, part.index[:GRADCHECK_ROWS]), trainer.train.transform, GRADCHECK_ROWS, np.dtype(np.float64)
-    )
-    x, y = next(iter(batches))
-    return check_gradients(trainer.network, trainer.loss, x, y, seed=config.seed)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ LEVELS = {
     "nn data": 1,
     "config training": 2,
     "runs model build plots": 3,
-    "experiment": 4,
+    "experiment lr_find check": 4,
     "report": 5,
     "sweep": 6,
     "bench": 7,
