@@ -26,7 +26,6 @@ from mlp_cli.data.own import Own, Read
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
-from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import LayerSize, Network, build_network
@@ -41,7 +40,6 @@ from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
-GRADCHECK_ROWS = 16
 _TASKS = {"classification": "one class a row", "multi_label": "several labels a row", "regression": "a quantity"}
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
@@ -229,18 +227,6 @@ def network_of(config: Config, inputs: int, outputs: int, *, noise: bool = True)
         gaussian_noise=config.gaussian_noise * noise,
         dtype=np.dtype(config.dtype),
     )
-
-
-def check_gradients_of(config: Config) -> list[Check]:
-    """Analytic against numerical gradients of the config's network, in float64 on 16 rows of its data."""
-    config = config.model_copy(update={"dtype": "float64"})
-    trainer = build(config, load_data(config))
-    part = trainer.train.part
-    batches = Batches(
-        Part(part.x, part.y, part.index[:GRADCHECK_ROWS]), trainer.train.transform, GRADCHECK_ROWS, np.dtype(np.float64)
-    )
-    x, y = next(iter(batches))
-    return check_gradients(trainer.network, trainer.loss, x, y, seed=config.seed)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ LEVELS = {
     "nn data": 1,
     "config training": 2,
     "runs model predictions build plots": 3,
-    "experiment evaluation refit": 4,
+    "experiment evaluation refit lr_find check": 4,
     "report": 5,
     "sweep": 6,
     "bench": 7,

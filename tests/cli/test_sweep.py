@@ -357,7 +357,7 @@ def test_a_sweep_that_does_not_fit_its_data_says_why(sweep: Mlp) -> None:
 def test_other_commands_know_a_sweep_file(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     (tmp_path / "rates.yaml").write_text("base: small.yaml\nparameters:\n  learning_rate: [1e-3, 1e-2]\n")
     assert mlp("validate", "rates.yaml", "small.yaml") == Answer(0, "rates.yaml: ok\nsmall.yaml: ok\n", "")
-    for command in ("train", "gradcheck"):
+    for command in ("train", "check", "lr-find"):
         answer = mlp(command, "rates.yaml")
         assert answer.code == 2 and "rates.yaml is a sweep file" in answer.err and "mlp sweep rates.yaml" in answer.err
     (tmp_path / "rates.yaml").write_text("base: small.yaml\nparameters:\n  learning_rate: [1e-3, -1]\n")
