@@ -49,8 +49,7 @@ class BestRows:
 
     part: `test`, or `validation` where nothing tests, which are the rows that chose it. runs: those with predictions. ensemble: the
     scores of their mean, by name; single: those of one run, over the runs. wrong: in the order of the rows. pairs: true class,
-    predicted class, and rows per seed, most first. bins: those of all seeds' predictions that are not empty. calibration: the
-    expected calibration error of one run; that of the ensemble is in `ensemble`. note: what is missing.
+    predicted class, and rows per seed, most first. bins: those of all seeds' predictions that are not empty. note: what is missing.
     """
 
     part: str
@@ -76,17 +75,15 @@ def best_rows(group: Group) -> BestRows | None:
     part = next((part for part in ("test", "validation") if all(part in found for _, found in kept)), None)
     if not kept or part is None:
         return None
-    seeds = [found[part] for _, found in kept]
+    seeds, classes = [found[part] for _, found in kept], group.data.get("classes") or []
+    first, logs = seeds[0], seeds[0].log_probabilities
+    alike = all(np.array_equal(each.rows, first.rows) and np.array_equal(each.labels, first.labels) for each in seeds)
+    if not len(first) or not alike or group.task == "multi_label" or (logs is not None and logs.shape[1] != len(classes)):
+        return None
     note = f"{counted(len(lacking), 'seed')} left out: {lacking[0]}. " if lacking else ""
     note += "The configuration is chosen on these rows." if part == "validation" else ""
-    result = BestRows(part, [run for run, _ in kept], len(seeds[0]), note=note)
-    classes = group.data.get("classes") or []
-    alike = all(np.array_equal(each.rows, seeds[0].rows) and np.array_equal(each.labels, seeds[0].labels) for each in seeds)
-    if not len(seeds[0]) or not alike or seeds[0].labels.max() >= (len(classes) or np.inf):
-        return None
-    if group.task == "multi_label":
-        return None
-    if seeds[0].log_probabilities is None:
+    result = BestRows(part, [run for run, _ in kept], len(first), note=note)
+    if logs is None:
         _quantity(result, seeds)
     else:
         _classes(result, seeds, classes)
