@@ -26,6 +26,7 @@ class Purpose(enum.IntEnum):
     SEARCH = 9
     NOISE = 10
     MIXUP = 11
+    BOOTSTRAP = 20
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> Generator:
