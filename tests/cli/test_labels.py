@@ -95,12 +95,12 @@ def test_what_is_drawn_at_random_is_said(mlp: Mlp, tags: Path) -> None:
 
 
 WRONG = (
-    (("dataset.path=single.npz",), 2, "loss: multi_label is for several labels a row, and single has one class a row"),
-    (("dataset.path=column.npz",), 2, "loss: multi_label is for several labels a row, and column has one class a row"),
+    (("dataset.path=single.npz",), 2, "loss: multi_label is for several labels a row, and single is a classification set"),
+    (("dataset.path=column.npz",), 2, "loss: multi_label is for several labels a row, and column is a classification set"),
     (("dataset={path: train.csv, target: sea}",), 2, "or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"),
-    (("dataset=moons",), 2, "loss: multi_label is for several labels a row, and moons has one class a row"),
-    (("loss=cross_entropy",), 2, "loss: cross_entropy is for one class a row, and tags has several labels a row"),
-    (("loss=mse",), 2, "loss: mse is for a quantity, and tags has several labels a row"),
+    (("dataset=moons",), 2, "loss: multi_label is for several labels a row, and moons is a classification set"),
+    (("loss=cross_entropy",), 2, "loss: cross_entropy is for classification, and tags has several labels a row"),
+    (("loss=mse",), 2, "loss: mse is for regression, and tags has several labels a row"),
     (("dataset.path=twos.npz",), 3, "the train part's labels: hold 2 in row"),
     (("dataset.path=gaps.npz",), 3, "values that are not finite"),
     (("dataset={path: train.csv, target: [sea, a]}",), 3, "several targets are labels, each a column of 0 and 1"),
