@@ -18,6 +18,7 @@ from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
+from mlp_cli.data.cache import cache_folder
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
@@ -25,12 +26,16 @@ from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
+from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
-from mlp_cli.nn.network import build_network
+from mlp_cli.nn.network import Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
+from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed, one_line
+from mlp_cli.training.diagnostics import ROWS as LOOKED_AT
+from mlp_cli.training.diagnostics import Diagnostics
 from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
@@ -151,23 +156,19 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if config.features is not None:
         transform = config.features.build().fit(dataset.train, transform, config.dtype)
     optimizer = config.optimizer.build()
-    network = build_network(
-        transform.width or dataset.train.x.shape[1],
-        config.hidden_sizes,
-        losses[config.loss.name].outputs or dataset.outputs,
-        [part.build() for part in config.activation],
-        dropout=list(config.dropout),
-        input_dropout=config.input_dropout,
-        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
-        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
-        gaussian_noise=config.gaussian_noise,
-        dtype=dtype,
-    )
+    inputs, outputs = transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs
+    network = network_of(config, inputs, outputs)
     network.initialize(config.initializer.build(), config.seed)
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
     clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
-    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
+    batch_size = None if config.batch_size == "full" else int(config.batch_size)
+    train, validation, targets = dataset.train, dataset.validation, UNSCALED
+    steps = config.epochs * -(-len(train) // (batch_size or len(train)))
+    kernel = NUMPY
+    if pays(steps * network.theta.size) and config.engine != "scalar":
+        kernel = find(optimizer, dtype, cache_folder() / "kernels")
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
     if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):
         kind = SoftLabels if dataset.task == "multi_label" else SoftTargets
@@ -178,13 +179,17 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if (stopping := config.early_stopping) is not None:
         monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
         best = Best(monitor, stopping.min_delta, stopping.patience, stopping.start_epoch, stopping.target)
-    batch_size = None if config.batch_size == "full" else int(config.batch_size)
-    train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
         if isinstance(loss, Huber):
             loss.delta /= targets.scale  # it is given in the unit of the targets
         train, validation = targets.scaled(train), targets.scaled(validation) if validation else None
+    diagnostics = None
+    if config.diagnostics:
+        # Training never shuffles for an epoch 0.
+        rows = stream(config.seed, Purpose.SHUFFLE).permutation(train.index)[:LOOKED_AT]
+        batches = Batches(Part(train.x, train.y, rows), transform, None, dtype)
+        diagnostics = Diagnostics(network_of(config, inputs, outputs, noise=False), soft or loss, *next(iter(batches)))
     return Trainer(
         network,
         loss,
@@ -203,6 +208,26 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         mixup=config.mixup,
         max_norm=config.max_norm,
         ema=config.ema,
+        diagnostics=diagnostics,
+    )
+
+
+def network_of(config: Config, inputs: int, outputs: int, *, noise: bool = True) -> Network:
+    """The config's network from `inputs` values a row, scaled and with features, to `outputs`; its weights are not set yet.
+
+    noise: with its layers of dropout and noise.
+    """
+    return build_network(
+        inputs,
+        config.hidden_sizes,
+        outputs,
+        [part.build() for part in config.activation],
+        dropout=[rate * noise for rate in config.dropout],
+        input_dropout=config.input_dropout * noise,
+        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
+        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
+        gaussian_noise=config.gaussian_noise * noise,
+        dtype=np.dtype(config.dtype),
     )
 
 

@@ -17,8 +17,8 @@ LEVELS = {
     "errors registry rng files environment choosing text": 0,
     "nn data": 1,
     "config training": 2,
-    "runs model build plots": 3,
-    "experiment": 4,
+    "runs model predictions build plots": 3,
+    "experiment evaluation refit": 4,
     "report": 5,
     "sweep": 6,
     "bench": 7,
@@ -32,7 +32,9 @@ CORE = {
 }
 ONLY_IN = {
     "click": "cli",
+    "numba": "nn",
     "torch": "bench",
+    "jax": "bench",
     "sklearn": "bench",
     "joblib": "bench",
     "PIL": "data",

@@ -75,7 +75,7 @@ Score = Annotated[
 
 _NOT_SCALAR: tuple[str, ...] = (
     *("dropout", "input_dropout", "batch_norm", "layer_norm", "gaussian_noise", "max_norm", "clip_norm", "clip_value"),
-    *("label_smoothing", "class_weight", "mixup", "ema"),
+    *("label_smoothing", "class_weight", "mixup", "ema", "diagnostics"),
 )
 _SCALAR = {"activation": list(scalar.ACTIVATIONS), "optimizer": list(scalar.OPTIMIZERS), "loss": list(scalar.LOSSES)}
 """What the scalar engine does not have, and all that it has of the components."""
@@ -134,6 +134,7 @@ class Config(Options):
         EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or a mapping.")
     ] = None
     metrics: Annotated[Metrics, Doc("Scores besides the accuracy, of the evaluated epoch.")] = ()
+    diagnostics: Annotated[bool, Doc("Looks into each layer as an epoch ends: diagnostics.csv and a figure.")] = False
     dtype: Annotated[Literal["float32", "float64"], Doc("The type of all numbers in the network.")] = "float32"
     engine: Annotated[Literal["numpy", "scalar"], Doc("What computes; scalar is plain Python, to compare with.")] = "numpy"
     checkpoint_every: Annotated[Count, Doc("Epochs from one checkpoint to the next.")] = 1

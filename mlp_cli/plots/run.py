@@ -20,9 +20,11 @@ from mlp_cli.errors import Notify, RunError
 from mlp_cli.model import load_weights
 from mlp_cli.nn.metrics import confusion_matrix, counts_by_class, of_classes, softmax
 from mlp_cli.plots import data as data_plots
+from mlp_cli.plots import diagnostics as inside
 from mlp_cli.plots import mosaic, style
 from mlp_cli.plots.text import class_labels, fit, missing, width
 from mlp_cli.text import counted
+from mlp_cli.training.callbacks import DIAGNOSTICS
 from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.trainer import Trainer
 
@@ -46,7 +48,7 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
 
     dataset: the run's; without it only those are looked for that every run has. One without errors has no errors.png.
     """
-    names = ["accuracy", "loss"]
+    names = ["accuracy", "loss"] + ["diagnostics"] * os.path.isfile(folder / DIAGNOSTICS)
     if dataset is not None:
         images = mosaic.as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
         classes, quantity = dataset.task == "classification", dataset.task == "regression"
@@ -93,7 +95,10 @@ def draw(
     release(dataset.train.x)
     if lost := missing([record.name, dataset.name, dataset.target or "", *dataset.classes, *dataset.feature_names()]):
         notify(lost)
+    layers = runs.read_diagnostics(folder)
     with style.context():
+        if layers:
+            style.save(inside.diagnostics(layers, record.name or ""), target / "diagnostics.png")
         for name, figure in _figures(record, dataset, trainer, columns, score):
             if figure is not None:
                 style.save(figure, target / f"{name}.png")
@@ -367,6 +372,7 @@ def errors(
     classes: Sequence[object],
     shape: Sequence[int],
     title: str = "",
+    what: str = "Worst errors",
 ) -> Figure | None:
     """The up to 25 most confident wrong predictions, each image with its true and its predicted class and the latter's probability.
 
@@ -387,5 +393,5 @@ def errors(
     if max(width(caption, style.SMALL) for caption in captions) > room:
         captions = [caption.replace(" → ", " →\n", 1) for caption in captions]
     some = f"the {len(worst)} most confident of " if len(worst) < len(wrong) else ""
-    detail = f"Worst errors, true → predicted class: {some}{len(wrong):,} wrong among {len(true):,}"
+    detail = f"{what}, true → predicted class: {some}{len(wrong):,} wrong among {len(true):,}"
     return mosaic.captioned(mosaic.thumbnails(pictures, 184, 142), captions, 5, 196, title, detail)

@@ -20,7 +20,7 @@ SCORES = {"classification": "accuracy", "regression": "r2"}
 MONITORS = {"classification": "val_accuracy", "multi_label": "val_accuracy", "regression": "val_loss"}
 _MOST_LABEL = 160
 _SEED = re.compile(r"[_-]?seed-\d+$")
-_NO_DIFFERENCE = ("seed", *ROWS_KEYS)
+_NO_DIFFERENCE = ("seed", "diagnostics", *ROWS_KEYS)
 _ORDER = {"completed": 0, "running": 1, "interrupted": 2, "pruned": 5}
 
 

@@ -1,5 +1,6 @@
 """Proof 1: a run that is killed at any moment, and again, ends with the bytes of an undisturbed one."""
 
+import json
 import os
 import random
 import shutil
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from chaos_runs import COMMON, OPTIMIZERS, STATES, TOGETHER, Site, ended
+from chaos_runs import COMMON, OPTIMIZERS, STATES, TOGETHER, Site, digest, ended
 
 from mlp_cli.nn.optimizers import optimizers
 
@@ -124,3 +125,25 @@ def survived(site: Site, config: str, results: str, kills: int, longest: float) 
             assert end.code == 0, end
             return False
     return True
+
+
+@pytest.mark.slow
+def test_a_longer_run_is_killed_at_twenty_moments(site: Site) -> None:
+    """One that goes on from a completed shorter one; each is killed twice."""
+    generator = random.Random(17)
+    keys = "optimizer: adam\ndropout: 0.2\nbatch_norm: true\nema: 0.9\nearly_stopping: null\nevaluate: best\n"
+    short, long = (site.config(f"of-{epochs}", COMMON, keys, f"epochs: {epochs}\n") for epochs in (5, 20))
+    calm = site.undisturbed(long)
+    assert site.train(short, "begun").code == 0
+    killed = []
+    for number in range(20):
+        shutil.copytree(site.root / "begun", site.root / f"kill-{number}")
+        for _ in range(2):
+            process = site.start(site.command(long, f"kill-{number}"))
+            time.sleep(generator.uniform(0.2, 0.4 + 0.7 * site.seconds[long]))
+            process.kill()
+            killed.append(ended(process).code == -signal.SIGKILL)
+        assert site.train(long, f"kill-{number}").code == 0
+        (folder,) = [path.parent for path in site.root.glob(f"kill-{number}/*/run.json") if '"epochs": 20' in path.read_text()]
+        assert digest(folder) == calm and json.loads((folder / "run.json").read_text())["continued_from"]
+    assert sum(killed) >= 15
