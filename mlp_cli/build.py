@@ -40,7 +40,6 @@ from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
-_TASKS = {"classification": "one class a row", "multi_label": "several labels a row", "regression": "a quantity"}
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
@@ -85,7 +84,9 @@ def check(config: Config, dataset: Dataset) -> None:
         hint = f"set loss: {fitting[0]}"
         if task == "multi_label":
             hint += ", or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"
-        raise UsageError(f"loss: {config.loss.name} is for {_TASKS[task]}, and {dataset.name} has {_TASKS[dataset.task]}", hint)
+        wanted = "several labels a row" if task == "multi_label" else task
+        found = "has several labels a row" if dataset.task == "multi_label" else f"is a {dataset.task} set"
+        raise UsageError(f"loss: {config.loss.name} is for {wanted}, and {dataset.name} {found}", hint)
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
     if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
