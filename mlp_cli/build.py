@@ -3,12 +3,13 @@ such a run will take, from a few steps of a scratch copy."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,18 @@ from threadpoolctl import threadpool_limits
 from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
+from mlp_cli.data.augmentations import Augmentation, with_copies
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.cache import cache_folder
 from mlp_cli.data.dataset import Dataset, Part
+from mlp_cli.data.extraction import Follow, extract_all
+from mlp_cli.data.feature_file import File
+from mlp_cli.data.features import Transform
 from mlp_cli.data.load import load
+from mlp_cli.data.onnx_backbone import Onnx
 from mlp_cli.data.own import Own, Read
+from mlp_cli.data.pca import Pca
+from mlp_cli.data.pictures import pictures_of
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
@@ -49,7 +57,7 @@ def load_data(config: Config) -> Dataset:
     rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
     own = {each.name: getattr(wanted, each.name, None) for each in fields(Own)} | {"validation_path": apart}
     own["read"] = None if wanted.read is None else Read(**dict(wanted.read))
-    return load(
+    dataset = load(
         name=wanted.name,
         path=wanted.path,
         validation=rows,
@@ -64,6 +72,23 @@ def load_data(config: Config) -> Dataset:
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task=None if (task := losses[config.loss.name].task) == "classification" else task,
     )
+    if config.features is not None and isinstance(given := config.features.build(), File | Onnx):
+        both = hashlib.sha256(f"{dataset.sha256} {given.content_hash()}".encode()).hexdigest()
+        made_by = given.read(dataset)[1] if isinstance(given, File) else None
+        told = f"features from {given.path}" + (f", made by {one_line(made_by, 200)}" if made_by else "")
+        dataset = replace(dataset, sha256=both, notices=(*dataset.notices, told))
+    augmentation = augmentation_of(config, dataset)
+    if config.augment is None or augmentation is None or not config.augment.copies:
+        return dataset
+    return with_copies(dataset, augmentation, config.augment.copies, config.augment.seed)
+
+
+def augmentation_of(config: Config, dataset: Dataset) -> Augmentation | None:
+    """What alters the pictures of a set, or None. Errors: UsageError where it has no pictures."""
+    if config.augment is None:
+        return None
+    steps = [step.build() for step in config.augment.steps]
+    return Augmentation(steps, pictures_of(dataset, "augment"), config.augment.choose == "one")
 
 
 def check_data(folder: Path, before: str | None, dataset: Dataset, hint: str | None = None) -> None:
@@ -106,6 +131,12 @@ def check(config: Config, dataset: Dataset) -> None:
         raise UsageError(f"class_weight: {dataset.name} has no class {one_line(unknown[0], 40)}", f"its classes are {known}")
     components = None if config.features is None else getattr(config.features, "components", None)
     inputs = dataset.train.x.shape[1]
+    if config.features is not None and not isinstance(extractor := config.features.build(), Pca):
+        pictures = pictures_of(dataset, f"features: {config.features.name}")
+        extractor.check(pictures)
+        if isinstance(extractor, File):
+            extractor.read(dataset)  # it tells the width
+        inputs = extractor.width(pictures)
     sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
     slots = config.optimizer.build().slots
@@ -146,14 +177,27 @@ def class_weights(config: Config, dataset: Dataset) -> NDArray:
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
-def build(config: Config, dataset: Dataset) -> Trainer:
-    """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
+def transform_of(config: Config, dataset: Dataset, follow: Follow) -> Transform:
+    """What becomes of an input before the network, fitted on the training part. Errors: see `extract_all`, `fit` and `Pca.fit`."""
+    features = None if config.features is None else config.features.build()
+    if config.features is None or features is None or isinstance(features, Pca):
+        scaling = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
+        return scaling if features is None else features.fit(dataset.train, scaling, config.dtype)
+    if isinstance(features, File):
+        return features.stored(dataset, pictures_of(dataset, "features: file"))
+    known = {key: value for key, value in config.to_dict().items() if key in ("dataset", "augment", "features")}
+    return extract_all(features, config.features.name, dataset, {**known, "sha256": dataset.sha256}, follow)
+
+
+def build(config: Config, dataset: Dataset, follow: Follow = lambda pieces, total: pieces) -> Trainer:
+    """All parts of a run, wired together, with initial weights. follow: hears of features that are computed.
+
+    Errors: UsageError where they cannot go together; those of `follow`.
+    """
     check(config, dataset)
     dtype = np.dtype(config.dtype)
-    # Scaling and features are fitted on the training part.
-    transform = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
-    if config.features is not None:
-        transform = config.features.build().fit(dataset.train, transform, config.dtype)
+    transform = transform_of(config, dataset, follow)
+    on_the_fly = config.augment is not None and not config.augment.copies
     optimizer = config.optimizer.build()
     inputs, outputs = transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs
     network = network_of(config, inputs, outputs)
@@ -194,7 +238,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         loss,
         updater,
         config.schedule.build(),
-        Batches(train, transform, batch_size, dtype),
+        Batches(train, transform, batch_size, dtype, augmentation_of(config, dataset) if on_the_fly else None),
         Batches(validation, transform, ROWS, dtype) if validation else None,
         task=dataset.task,
         targets=targets,

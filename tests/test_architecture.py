@@ -38,6 +38,8 @@ ONLY_IN = {
     "sklearn": "bench",
     "joblib": "bench",
     "PIL": "data",
+    "onnx": "data",
+    "onnxruntime": "data",
     "markupsafe": "report",
     "optuna": "sweep",
     "distributed": "sweep",

@@ -32,6 +32,7 @@ REGISTRIES = {
     "losses": "nn",
     "metrics": "nn",
     "features": "data",
+    "augmentations": "data",
 }
 """Where each registry lives: in the module of its name below this package."""
 SHOWN = (*REGISTRIES, "datasets")
@@ -92,12 +93,14 @@ def show(kind: str, as_json: bool) -> None:
         list_datasets(as_json)
         return
     from mlp_cli.config.resolved import show as written
+    from mlp_cli.registry import REQUIRED
 
     registry = _registry(kind)
     entries: list[dict[str, Any]] = [
         {
             "name": name,
-            "options": {option.name: option.default for option in registry.options(name)},
+            "options": {each.name: None if each.default is REQUIRED else each.default for each in registry.options(name)},
+            "required": [each.name for each in registry.options(name) if each.default is REQUIRED],
             "texts": {option.name: option.text for option in registry.options(name)},
             "summary": registry.summary(name),
         }
@@ -110,7 +113,13 @@ def show(kind: str, as_json: bool) -> None:
     for entry in entries:
         click.echo(f"{entry['name']:{width}}  {entry['summary']}")
         for option, value in entry["options"].items():
-            click.echo(f"{'':{width}}  {f'{option}={written(value)}':20}  {entry['texts'][option]}".rstrip())
+            told = f"{option} (required)" if option in entry["required"] else f"{option}={written(value)}"
+            click.echo(f"{'':{width}}  {told:20}  {entry['texts'][option]}".rstrip())
+    if kind == "augmentations":
+        from mlp_cli.data.augmentations import PRESETS
+
+        for name, preset in PRESETS.items():
+            click.echo(f"preset {name}: {written(preset)}")
 
 
 def _registry(kind: str) -> Registry:
