@@ -19,6 +19,7 @@ LEVELS = {
     "config training": 2,
     "runs model build plots": 3,
     "experiment": 4,
+    "export": 5,
     "report": 5,
     "sweep": 6,
     "bench": 7,
@@ -32,6 +33,7 @@ CORE = {
 }
 ONLY_IN = {
     "click": "cli",
+    "onnx": "export",
     "torch": "bench",
     "sklearn": "bench",
     "joblib": "bench",
