@@ -45,7 +45,7 @@ def load_data(config: Config) -> Dataset:
     rows, apart = (None, wanted.validation) if isinstance(wanted.validation, str) else (wanted.validation, None)
     own = {each.name: getattr(wanted, each.name, None) for each in fields(Own)} | {"validation_path": apart}
     own["read"] = None if wanted.read is None else Read(**dict(wanted.read))
-    return load(
+    dataset = load(
         name=wanted.name,
         path=wanted.path,
         validation=rows,
@@ -60,6 +60,10 @@ def load_data(config: Config) -> Dataset:
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task="regression" if losses[config.loss.name].task == "regression" else None,
     )
+    if wanted.sha256 not in (None, dataset.sha256):
+        told = f"its SHA-256 is {dataset.sha256}, and dataset.sha256 says {wanted.sha256}"
+        raise DataError(f"{wanted.path}: not the data of this config: {told}", "put that data back, or leave out dataset.sha256")
+    return dataset
 
 
 def check_data(folder: Path, before: str | None, dataset: Dataset, hint: str | None = None) -> None:
