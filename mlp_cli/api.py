@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from mlp_cli import files, runs
 from mlp_cli.config import Config, Document, read_document, resolve
+from mlp_cli.config.overrides import plain_values
 from mlp_cli.config.resolved import show
 from mlp_cli.data import npz
 from mlp_cli.data.arrays import choose
@@ -77,7 +78,7 @@ def train(
     quiet: show no progress and no notices.
     Errors: MlpError; Diverged, too, where that is how the run ended; Interrupted after a signal: the same call goes on.
     """
-    words = [f"{key}={show(_plain(value))}" for key, value in _given(overrides, keys, data).items()] + _named(name)
+    words = [f"{key}={show(plain_values(value))}" for key, value in _given(overrides, keys, data).items()] + _named(name)
 
     def plan(dataset: Mapping[str, str] | None) -> Plan:
         return Plan(resolve(_document(config, dataset), words), Path(results))
@@ -377,19 +378,9 @@ def _with_bar(quiet: bool) -> bool:
     return not quiet and (in_notebook() or sys.stderr.isatty())
 
 
-def _plain(value: Any) -> Any:
-    """A value as YAML has it: NumPy's numbers and arrays as numbers and lists, paths as texts."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [_plain(item) for item in value]
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
 def _spec(value: Any) -> str:
     """A value as the command line of a sweep has it."""
-    value = _plain(value)
+    value = plain_values(value)
     if isinstance(value, list):
         return ",".join(map(show, value))
     return value if isinstance(value, str) else show(value)
@@ -407,12 +398,17 @@ def _given(overrides: Mapping[str, Any] | None, keys: Mapping[str, Any], data: A
     return given
 
 
+def _read(config: Source | None) -> Document:
+    if isinstance(config, str | os.PathLike):
+        return read_document(config)
+    return Document("config", plain_values(config or {}))
+
+
 def _document(config: Source | None, dataset: Mapping[str, str] | None, sweep: bool = False) -> Document:
     """A config as it is written. dataset: options in place of its data set's name and path. sweep: whether a sweep file will do."""
     from mlp_cli.sweep.sweepfile import is_sweep
 
-    is_file = isinstance(config, str | os.PathLike)
-    document = read_document(config) if is_file else Document("config", _plain(config or {}))
+    document = _read(config)
     if is_sweep(document) and (not sweep or dataset is not None):
         hint = "leave the data to its base" if sweep else "train them with mlp_cli.sweep"
         raise ConfigError(f"{document.source} is a sweep file, which describes many runs", hint)

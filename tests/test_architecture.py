@@ -18,7 +18,7 @@ LEVELS = {
     "nn data": 1,
     "config training": 2,
     "runs model build plots": 3,
-    "experiment": 4,
+    "experiment estimators": 4,
     "export": 5,
     "report": 5,
     "sweep": 6,
@@ -35,7 +35,7 @@ ONLY_IN = {
     "click": "cli",
     "onnx": "export",
     "torch": "bench",
-    "sklearn": "bench",
+    "sklearn": "bench estimators",
     "joblib": "bench",
     "PIL": "data",
     "markupsafe": "report",
@@ -114,7 +114,7 @@ def foreign(name: str, tree: ast.Module) -> Iterator[str]:
         top = module.split(".")[0]
         if top == "mlp_cli" or top in sys.stdlib_module_names:
             continue
-        if top not in CORE and ONLY_IN.get(top) != part:
+        if top not in CORE and part not in ONLY_IN.get(top, "").split():
             yield f"{name} imports {top}"
         late = top in ("matplotlib", "pandas", "scipy", "pooch", "jinja2") or (part in AT_TOP and top not in AT_TOP[part])
         if at_top and late:
