@@ -13,8 +13,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -76,7 +76,8 @@ def train(
     key: {"optimizer.beta_1": 0.8}; keys: further keys of the config: learning_rate=3e-3. data: arrays in place of the config's
     dataset, whose other options stay; they are kept as data.npz in the run's folder, and the run goes by their content.
     quiet: show no progress and no notices.
-    Errors: MlpError; Diverged, too, where that is how the run ended; Interrupted after a signal: the same call goes on.
+    Errors: MlpError; Diverged, too, where that is how the run ended. After a signal KeyboardInterrupt or SystemExit: the same call
+    goes on.
     """
     words = [f"{key}={show(plain_values(value))}" for key, value in _given(overrides, keys, data).items()] + _named(name)
 
@@ -85,15 +86,16 @@ def train(
 
     planned = plan(None) if data is None else _on_arrays(data, plan, lambda planned: planned.config, force)
     score = SCORE_NAMES[losses[planned.config.loss.name].task]
-    outcome = finish(
-        planned,
-        threads=threads,
-        force=force,
-        plots=plots,
-        callbacks=[BarProgress(sys.stderr, score)] if _with_bar(quiet) else [],
-        notify=lambda text: None if quiet else print(f"note: {text}", file=sys.stderr),
-        command=_command("train", config, data, words, planned.folder / "config.yaml"),
-    )
+    with _signals_as_python_has_them():
+        outcome = finish(
+            planned,
+            threads=threads,
+            force=force,
+            plots=plots,
+            callbacks=[BarProgress(sys.stderr, score)] if _with_bar(quiet) else [],
+            notify=lambda text: None if quiet else print(f"note: {text}", file=sys.stderr),
+            command=_command("train", config, data, words, planned.folder / "config.yaml"),
+        )
     if outcome.record.status == "diverged":
         raise Diverged(outcome.record.error or "diverged", "force=True trains it again")
     return Run(outcome.folder)
@@ -127,7 +129,7 @@ def sweep(
     Of overrides and keys a list varies the key, one configuration an item: hidden_sizes=[[64], [300, 100]]; a text is read as on the
     command line: learning_rate="log(1e-4, 1e-1, 7)"; any other value holds for all. timeout (of a run), budget: seconds. All else is
     as in `train`, and as the options of `mlp sweep`. Failed runs raise nothing: `counts` tells of them.
-    Errors: MlpError; Interrupted after a signal: the same call goes on.
+    Errors: as of `train`.
     """
     from mlp_cli.report.build import make_report, write_report
     from mlp_cli.report.pictures import draw_winners
@@ -151,28 +153,29 @@ def sweep(
     listener: Listener = Lines(io.StringIO(), sys.stderr, planned.metric, planned.mode, quiet)
     if _with_bar(quiet):
         listener = Bar(sys.stderr, planned.metric, planned.mode)
-    outcome = run_sweep(
-        planned,
-        limits=Limits(retry_failed, max_attempts, max_failures, budget),
-        listener=listener,
-        open_pool=partial(
-            open_pool,
-            executor,
-            folder=planned.runs,
-            timeout=timeout,
-            deadline=None if budget is None else started + budget,
-            scheduler=scheduler,
-            notify=listener.notify,
-        ),
-        workers=1 if executor == "serial" else workers,
-        threads=threads,
-        command=_command("sweep", config, data, words, planned.folder / "sweep.yaml"),
-        started=started,
-    )
-    if outcome.signal is not None:
-        raise Interrupted(
-            f"interrupted; {outcome.unfinished:,} runs are unfinished", "call it again to go on", 128 + outcome.signal
+    with _signals_as_python_has_them():
+        outcome = run_sweep(
+            planned,
+            limits=Limits(retry_failed, max_attempts, max_failures, budget),
+            listener=listener,
+            open_pool=partial(
+                open_pool,
+                executor,
+                folder=planned.runs,
+                timeout=timeout,
+                deadline=None if budget is None else started + budget,
+                scheduler=scheduler,
+                notify=listener.notify,
+            ),
+            workers=1 if executor == "serial" else workers,
+            threads=threads,
+            command=_command("sweep", config, data, words, planned.folder / "sweep.yaml"),
+            started=started,
         )
+        if outcome.signal is not None:
+            raise Interrupted(
+                f"interrupted; {outcome.unfinished:,} runs are unfinished", "call it again to go on", 128 + outcome.signal
+            )
     paths = [planned.folder] if not outcome.earlier else [planned.runs / run_id for run_id in outcome.present]
     made = None
     with suppress(UsageError):  # no run's record can be read, as where no run could even begin
@@ -372,6 +375,15 @@ def _png(figure: Figure) -> bytes:
     with context():
         figure.savefig(content, format="png")
     return content.getvalue()
+
+
+@contextmanager
+def _signals_as_python_has_them() -> Iterator[None]:
+    """An interrupted call ends in KeyboardInterrupt or SystemExit, which no `except Exception` of the caller's takes for a failure."""
+    try:
+        yield
+    except Interrupted as error:
+        raise (KeyboardInterrupt(error.message) if error.exit_code == 130 else SystemExit(error.exit_code)) from error
 
 
 def _with_bar(quiet: bool) -> bool:

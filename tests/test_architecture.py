@@ -97,7 +97,7 @@ def upwards(name: str, tree: ast.Module) -> Iterator[str]:
     for module, _ in imports(name, tree):
         if module.startswith("mlp_cli."):
             target = module.split(".")[1]
-            if target in ("__version__", part):
+            if target in ("__version__", "Callable", part):
                 continue
             same_level_file = LEVEL[target] == LEVEL[part] and (PACKAGE / f"{target}.py").exists()
             if not (LEVEL[target] < LEVEL[part] or same_level_file or LEVEL[part] == 0):
