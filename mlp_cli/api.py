@@ -284,9 +284,11 @@ class Run:
 
     def _repr_html_(self) -> str:
         """Status, scores and the curve of the loss, for a notebook."""
+        from mlp_cli.report.wording import score_text
+
         record = self.record
         rows = {"status": record.status, "folder": str(self.folder)}
-        rows |= {metric_name(name): f"{value:.6g}" for name, value in record.metrics.items() if value is not None}
+        rows |= {metric_name(name): score_text(name, value) for name, value in record.metrics.items() if value is not None}
         cells = "".join(f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
         picture = ""
         with suppress(UsageError):
@@ -319,7 +321,7 @@ class Report:
 
         return read_csv(io.StringIO(getattr(tables, kind)(self._made)))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from mlp_cli.report.tables import table_text
 
         return table_text(self._made)
