@@ -21,7 +21,7 @@ from mlp_cli.errors import UsageError
 from mlp_cli.model import Model
 from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, GaussianNoise, Layer, LayerNorm
 
-_OPSET, _IR = 17, 8
+_OPSET, _IR = 20, 9
 _LARGEST = 2**31 - 1 - 2**20
 """Bytes of weights in a graph: protobuf holds no file of 2 GiB."""
 
@@ -43,7 +43,12 @@ def scaling_of(model: Model) -> tuple[Affine, Projection | None]:
 
 
 def write_npz(model: Model, path: Path) -> None:
-    """Writes plain arrays, for k = 1 … n dense layers. x is a row of D inputs; what a file lacks is left out:
+    """Writes what `arrays_of` gives. Errors: as there."""
+    files.write_atomic(path, npz.pack(arrays_of(model)))
+
+
+def arrays_of(model: Model) -> dict[str, NDArray[Any]]:
+    """A model as plain arrays, for k = 1 … n dense layers. x is a row of D inputs; what a file lacks is left out:
 
         x = (x − centre) · scale + shift;  x = x @ projection + projection_shift
         x = x @ W<k> + b<k>;  x = x · gain<k> + offset<k>  (batch_norm)
@@ -53,6 +58,7 @@ def write_npz(model: Model, path: Path) -> None:
     `activation<k>` is a JSON text of a name and options; `slope<k>` belongs to prelu. `output` says what follows the last layer:
     softmax; sigmoid (the probability of the second class); or linear: the quantity is x · target_scale + target_shift, and its
     exponential where target_log is true. `classes` are names, `shape` that of a row, `columns` the inputs of a table.
+    Errors: UsageError for a part that this cannot express.
     """
     scaling, projection = scaling_of(model)
     parameters = model.network.parameters
@@ -71,13 +77,15 @@ def write_npz(model: Model, path: Path) -> None:
         elif isinstance(layer, ActivationLayer):
             chosen = model.config.activation[layer.number - 1]
             arrays[f"activation{layer.number}"] = np.array(json.dumps({"name": chosen.name, **chosen.options()}))
+        elif not isinstance(layer, Dense | Dropout | GaussianNoise):
+            raise UsageError(f"{layer.name} cannot be expressed in this format", "export a run without it")
         arrays |= {parameter.name: parameters[parameter.name] for parameter in layer.parameters}
     arrays["output"] = np.array(_output(model))
     if model.task == "regression":
         arrays |= model.targets.arrays()
     arrays |= {"classes": np.array(model.classes, np.str_), "shape": np.array(model.shape, np.int64)}
     arrays["columns"] = np.array(columns_of(model), np.str_)
-    files.write_atomic(path, npz.pack(arrays))
+    return arrays
 
 
 def _output(model: Model) -> str:
@@ -97,12 +105,11 @@ def _normal(model: Model, layer: BatchNorm) -> tuple[NDArray[Any], NDArray[Any]]
 
 
 def write_onnx(model: Model, path: Path) -> None:
-    """Writes one graph of scaling, features, network and output, of operator set 17, once onnx's own checker has passed it.
+    """Writes one graph of scaling, features, network and output, in float32 and operator set 20, once onnx's checker has passed it.
 
-    Input `input` (batch, D): of the network's dtype, float64 where the scaling subtracts a centre first, as ours does.
-    Outputs of classes: `probabilities` (batch, K) of the network's dtype, and `class` (batch,) int64, a place in the metadata's
-    `classes`. Of a quantity: `prediction` (batch, K) float64. Errors: UsageError where onnx is missing, or a part of the model
-    cannot be expressed.
+    Input `input` (batch, D): float32, or float64 where the scaling first subtracts a centre, as it does in training. Outputs of
+    classes: `probabilities` (batch, K) and `class` (batch,) int64, a place in the metadata's `classes`. Of a quantity: `prediction`
+    (batch, K) float64. Errors: UsageError where onnx is missing, or a part of the model cannot be expressed.
     """
     try:
         import onnx
@@ -111,32 +118,31 @@ def write_onnx(model: Model, path: Path) -> None:
         raise UsageError("--format onnx needs the package onnx", "pip install 'mlp-cli[onnx]'") from None
 
     scaling, projection = scaling_of(model)
-    kind = _output(model)
-    if model.network.theta.nbytes > _LARGEST:
+    kind, count = _output(model), len(model.classes) or model.network.outputs
+    if model.network.theta.size * 4 > _LARGEST:
         raise UsageError("the network is too large for a file of ONNX, which holds 2 GiB", "write --format npz")
-    graph = _Graph(model.network.dtype)
-    value = _scaled(graph, scaling)
+    graph = _Graph()
+    if scaling.centre is None:
+        value = graph.add("Add", graph.add("Mul", "input", scaling.scale), scaling.shift)
+    else:
+        centred = graph.add("Mul", graph.add("Sub", "input", scaling.centre, exact=True), scaling.scale, exact=True)
+        value = graph.add("Cast", centred, to=TensorProto.FLOAT)
     if projection is not None:
-        value = graph.add("Add", graph.add("MatMul", value, projection.matrix), projection.shift)
+        value = graph.add("Gemm", value, projection.matrix, projection.shift)
     for layer in model.network.layers:
         value = _layer(graph, model, layer, value)
-    dtype = helper.np_dtype_to_tensor_dtype(graph.dtype)
-    count = len(model.classes) or model.network.outputs
     if kind == "linear":
         outputs = [("prediction", TensorProto.DOUBLE, ["batch", count])]
-        value = graph.add("Cast", value, attributes={"to": TensorProto.DOUBLE})
-        value = graph.add("Add", graph.add("Mul", value, np.float64(model.targets.scale)), np.asarray(model.targets.shift))
+        value = graph.add("Mul", graph.add("Cast", value, to=TensorProto.DOUBLE), model.targets.scale, exact=True)
+        value = graph.add("Add", value, model.targets.shift, exact=True)
         graph.add("Exp" if model.targets.log else "Identity", value, name="prediction")
     else:
-        outputs = [("probabilities", dtype, ["batch", count]), ("class", TensorProto.INT64, ["batch"])]
+        outputs = [("probabilities", TensorProto.FLOAT, ["batch", count]), ("class", TensorProto.INT64, ["batch"])]
         if kind == "sigmoid":
-            second = graph.add("Sigmoid", value)
-            first = graph.add("Sigmoid", graph.add("Neg", value))
-            graph.add("Concat", first, second, attributes={"axis": 1}, name="probabilities")
-        else:
-            graph.add("Softmax", value, attributes={"axis": 1}, name="probabilities")
-        graph.add("ArgMax", "probabilities", attributes={"axis": 1, "keepdims": 0}, name="class")
-    given = TensorProto.DOUBLE if scaling.centre is not None else dtype
+            value = graph.add("Concat", graph.add("Neg", value), value, axis=1)
+        graph.add("Sigmoid" if kind == "sigmoid" else "Softmax", value, name="probabilities")
+        graph.add("ArgMax", "probabilities", axis=1, keepdims=0, name="class")
+    given = TensorProto.FLOAT if scaling.centre is None else TensorProto.DOUBLE
     whole = helper.make_graph(
         graph.nodes,
         model.config.name,
@@ -144,8 +150,8 @@ def write_onnx(model: Model, path: Path) -> None:
         [helper.make_tensor_value_info(*output) for output in outputs],
         graph.constants,
     )
-    made = helper.make_model(whole, producer_name="mlp", producer_version=__version__, ir_version=_IR)
-    made.opset_import[0].version = _OPSET
+    opset = [helper.make_opsetid("", _OPSET)]
+    made = helper.make_model(whole, producer_name="mlp", producer_version=__version__, ir_version=_IR, opset_imports=opset)
     told = {"classes": model.classes, "shape": model.shape, "columns": columns_of(model)}
     helper.set_model_props(made, {key: json.dumps(found, ensure_ascii=False) for key, found in told.items() if found})
     onnx.checker.check_model(made, full_check=True)
@@ -153,127 +159,59 @@ def write_onnx(model: Model, path: Path) -> None:
 
 
 class _Graph:
-    """Nodes in order, and the constants that they use, of a dtype."""
+    """Nodes in order, and the constants that they use."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
+    def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def add(self, operator: str, *operands: Any, attributes: dict[str, Any] | None = None, name: str = "") -> str:
-        """Adds a node and returns the name of its output. operands: names of others; arrays; numbers, which get the graph's dtype."""
-        from onnx import helper
+    def add(self, operator: str, *operands: Any, name: str = "", exact: bool = False, **attributes: Any) -> str:
+        """Adds a node and returns the name of its output. operands: names of others, or numbers and arrays, which become float32,
+        with exact float64."""
+        from onnx import helper, numpy_helper
 
-        output = name or f"{operator.lower()}_{len(self.nodes)}"
-        names = [each if isinstance(each, str) else self._constant(each) for each in operands]
-        self.nodes.append(helper.make_node(operator, names, [output], output, **(attributes or {})))
+        output, names = name or f"{operator.lower()}_{len(self.nodes)}", []
+        for each in operands:
+            if not isinstance(each, str):
+                array = np.array(each, np.float64 if exact else np.float32, order="C")
+                self.constants.append(numpy_helper.from_array(array, f"constant_{len(self.constants)}"))
+            names.append(each if isinstance(each, str) else self.constants[-1].name)
+        self.nodes.append(helper.make_node(operator, names, [output], output, **attributes))
         return output
-
-    def _constant(self, value: Any) -> str:
-        from onnx import numpy_helper
-
-        array = value if isinstance(value, np.ndarray | np.generic) else np.array(value, self.dtype)
-        self.constants.append(
-            numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), f"constant_{len(self.constants)}")
-        )
-        return str(self.constants[-1].name)
-
-
-def _scaled(graph: _Graph, scaling: Affine) -> str:
-    from onnx import helper
-
-    if scaling.centre is None:
-        return graph.add("Add", graph.add("Mul", "input", scaling.scale), scaling.shift)
-    value = graph.add("Mul", graph.add("Sub", "input", scaling.centre), scaling.scale)
-    return graph.add("Cast", value, attributes={"to": helper.np_dtype_to_tensor_dtype(graph.dtype)})
 
 
 def _layer(graph: _Graph, model: Model, layer: Layer, value: str) -> str:
-    """The output of a layer in evaluation."""
+    """Adds a layer in evaluation; returns the name of its output."""
     arrays = [model.network.parameters[parameter.name] for parameter in layer.parameters]
     if isinstance(layer, Dense):
-        weights, bias = arrays
-        return graph.add("Add", graph.add("MatMul", value, weights), bias)
+        return graph.add("Gemm", value, *arrays)
     if isinstance(layer, BatchNorm):
-        gain, offset = (array.astype(graph.dtype) for array in _normal(model, layer))
-        return graph.add("Add", graph.add("Mul", value, gain), offset)
+        return graph.add("BatchNormalization", value, *arrays, *layer.state.values(), epsilon=layer.epsilon)
     if isinstance(layer, LayerNorm):
-        gamma, beta = arrays
-        average = np.full((layer.inputs, 1), 1 / layer.inputs, graph.dtype)
-        centred = graph.add("Sub", value, graph.add("MatMul", value, average))
-        variance = graph.add("MatMul", graph.add("Mul", centred, centred), average)
-        spread = graph.add("Sqrt", graph.add("Add", variance, layer.epsilon))
-        return graph.add("Add", graph.add("Mul", graph.add("Div", centred, spread), gamma), beta)
-    if isinstance(layer, ActivationLayer):
-        name = model.config.activation[layer.number - 1].name
-        if name not in ACTIVATIONS:
-            raise UsageError(f"activation: {name} cannot be expressed in ONNX", f"it can of {', '.join(ACTIVATIONS)}")
-        return ACTIVATIONS[name](graph, value, layer.function, *arrays)
+        return graph.add("LayerNormalization", value, *arrays, epsilon=layer.epsilon)
     if isinstance(layer, Dropout | GaussianNoise):
         return value
-    raise UsageError(f"{layer.name} cannot be expressed in ONNX", "write --format npz")
-
-
-def _positive(graph: _Graph, z: str) -> str:
-    return graph.add("Max", z, 0.0)
-
-
-def _softplus(graph: _Graph, z: str, _: Any) -> str:
-    tail = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
-    return graph.add("Add", _positive(graph, z), graph.add("Log", graph.add("Add", tail, 1.0)))
-
-
-def _elu(graph: _Graph, z: str, function: Any) -> str:
-    below = graph.add("Sub", graph.add("Exp", graph.add("Min", z, 0.0)), 1.0)
-    scaled = graph.add("Mul", below, function.scale * function.alpha)
-    return graph.add("Add", graph.add("Mul", _positive(graph, z), function.scale), scaled)
-
-
-def _gelu(graph: _Graph, z: str, function: Any) -> str:
-    if function.approximate:
-        cubic = graph.add("Mul", graph.add("Mul", z, z), 0.044715)
-        inner = graph.add("Mul", z, graph.add("Add", cubic, 1.0))
-        share = graph.add("Tanh", graph.add("Mul", inner, (2 / np.pi) ** 0.5))
-    else:
-        from onnx import TensorProto, helper
-
-        # onnxruntime has no Erf of float64.
-        scaled = graph.add("Cast", graph.add("Mul", z, 0.5**0.5), attributes={"to": TensorProto.FLOAT})
-        to = {"to": helper.np_dtype_to_tensor_dtype(graph.dtype)}
-        share = graph.add("Cast", graph.add("Erf", scaled), attributes=to)
-    return graph.add("Mul", z, graph.add("Mul", graph.add("Add", share, 1.0), 0.5))
-
-
-def _mish(graph: _Graph, z: str, _: Any) -> str:
-    e = graph.add("Exp", graph.add("Min", z, 20.0))
-    product = graph.add("Mul", e, graph.add("Add", e, 2.0))
-    return graph.add("Mul", z, graph.add("Div", product, graph.add("Add", product, 2.0)))
-
-
-def _prelu(graph: _Graph, z: str, _: Any, slope: NDArray[Any]) -> str:
-    return graph.add("Add", _positive(graph, z), graph.add("Mul", graph.add("Min", z, 0.0), slope))
-
-
-def _hard_sigmoid(graph: _Graph, z: str, _: Any) -> str:
-    line = graph.add("Div", graph.add("Add", z, 3.0), 6.0)
-    return graph.add("Min", _positive(graph, line), 1.0)
+    name = model.config.activation[layer.number - 1].name if isinstance(layer, ActivationLayer) else layer.name
+    if not isinstance(layer, ActivationLayer) or name not in ACTIVATIONS:
+        raise UsageError(f"{name} cannot be expressed in ONNX", "write --format npz")
+    return ACTIVATIONS[name](graph.add, value, layer.function, *arrays)
 
 
 ACTIVATIONS: dict[str, Callable[..., str]] = {
-    "relu": lambda graph, z, _: _positive(graph, z),
-    "sigmoid": lambda graph, z, _: graph.add("Sigmoid", z),
-    "tanh": lambda graph, z, _: graph.add("Tanh", z),
-    "identity": lambda graph, z, _: z,
-    "leaky_relu": lambda graph, z, function: graph.add("Max", z, graph.add("Mul", z, function.negative_slope)),
-    "softplus": _softplus,
-    "elu": _elu,
-    "selu": _elu,
-    "gelu": _gelu,
-    "silu": lambda graph, z, _: graph.add("Mul", z, graph.add("Sigmoid", z)),
-    "mish": _mish,
-    "relu6": lambda graph, z, function: graph.add("Min", _positive(graph, z), function.highest),
-    "hard_sigmoid": _hard_sigmoid,
-    "softsign": lambda graph, z, _: graph.add("Div", z, graph.add("Add", graph.add("Abs", z), 1.0)),
-    "prelu": _prelu,
+    "relu": lambda add, z, _: add("Relu", z),
+    "sigmoid": lambda add, z, _: add("Sigmoid", z),
+    "tanh": lambda add, z, _: add("Tanh", z),
+    "identity": lambda add, z, _: z,
+    "leaky_relu": lambda add, z, function: add("LeakyRelu", z, alpha=function.negative_slope),
+    "softplus": lambda add, z, _: add("Softplus", z),
+    "elu": lambda add, z, function: add("Elu", z, alpha=function.alpha),
+    "selu": lambda add, z, function: add("Selu", z, alpha=function.alpha, gamma=function.scale),
+    "gelu": lambda add, z, function: add("Gelu", z, approximate="tanh" if function.approximate else "none"),
+    "silu": lambda add, z, _: add("Mul", z, add("Sigmoid", z)),
+    "mish": lambda add, z, _: add("Mish", z),
+    "relu6": lambda add, z, function: add("Clip", z, 0.0, function.highest),
+    "hard_sigmoid": lambda add, z, _: add("HardSigmoid", z, alpha=1 / 6, beta=0.5),
+    "softsign": lambda add, z, _: add("Softsign", z),
+    "prelu": lambda add, z, _, slope: add("PRelu", z, slope),
 }
-"""Activations by name, from operators that onnxruntime has for float32 and float64: the graph, z, the function and its arrays."""
+"""How each activation is added: a function of `_Graph.add`, z, the function itself, and the arrays that it has learnt."""

@@ -46,7 +46,6 @@ def test_the_graph_predicts_as_the_model(case: str, tmp_path: Path, mlp: Callabl
         return
     assert list(found) == ["probabilities", "class"]
     close(found["probabilities"], expected)
-    assert found["probabilities"].dtype == model.network.dtype
     clear = np.abs(np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0]) > 1e-4
     assert (found["class"] == expected.argmax(axis=1))[clear].all()
     for rows in (1, 7):  # any number of rows
@@ -71,5 +70,5 @@ def test_what_onnx_cannot_express(tmp_path: Path, mlp: Callable[..., Answer], mo
     monkeypatch.delitem(ACTIVATIONS, "relu")
     done = mlp("export", folder, "--format", "onnx")
     assert done.code == 2
-    assert "activation: relu cannot be expressed in ONNX" in done.err
+    assert "relu cannot be expressed in ONNX" in done.err
     assert not list(tmp_path.glob("*.onnx"))
