@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,7 +79,7 @@ def train(
     Errors: MlpError; Diverged, too, where that is how the run ended. After a signal KeyboardInterrupt or SystemExit: the same call
     goes on.
     """
-    words = [f"{key}={show(plain_values(value))}" for key, value in _given(overrides, keys, data).items()] + _named(name)
+    words = _words({**(overrides or {}), **keys}, name, data)
 
     def plan(dataset: Mapping[str, str] | None) -> Plan:
         return Plan(resolve(_document(config, dataset), words), Path(results))
@@ -94,7 +94,7 @@ def train(
             plots=plots,
             callbacks=[BarProgress(sys.stderr, score)] if _with_bar(quiet) else [],
             notify=lambda text: None if quiet else print(f"note: {text}", file=sys.stderr),
-            command=_command("train", config, data, words, planned.folder / "config.yaml"),
+            command=shlex.join(["mlp", "train", str(planned.folder / "config.yaml")]),
         )
     if outcome.record.status == "diverged":
         raise Diverged(outcome.record.error or "diverged", "force=True trains it again")
@@ -115,8 +115,6 @@ def sweep(
     executor: str = "processes",
     scheduler: str | None = None,
     retry_failed: bool = False,
-    max_attempts: int = 2,
-    max_failures: int | None = None,
     timeout: float | None = None,
     budget: float | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -141,7 +139,7 @@ def sweep(
 
     started = time.monotonic()
     check_pool(executor, workers, scheduler)
-    words = [f"{key}={_spec(value)}" for key, value in _given(overrides, keys, data).items()] + _named(name)
+    words = _words({**(overrides or {}), **keys}, name, data, _spec)
 
     def plan(dataset: Mapping[str, str] | None) -> SweepPlan:
         return plan_sweep(_document(config, dataset, True), words, Path(results), Asked(seeds, sampler, trials, pruner))
@@ -156,7 +154,7 @@ def sweep(
     with _signals_as_python_has_them():
         outcome = run_sweep(
             planned,
-            limits=Limits(retry_failed, max_attempts, max_failures, budget),
+            limits=Limits(retry_failed, budget=budget),
             listener=listener,
             open_pool=partial(
                 open_pool,
@@ -169,20 +167,17 @@ def sweep(
             ),
             workers=1 if executor == "serial" else workers,
             threads=threads,
-            command=_command("sweep", config, data, words, planned.folder / "sweep.yaml"),
+            command=shlex.join(["mlp", "sweep", str(planned.folder / "sweep.yaml")]),
             started=started,
         )
         if outcome.signal is not None:
-            raise Interrupted(
-                f"interrupted; {outcome.unfinished:,} runs are unfinished", "call it again to go on", 128 + outcome.signal
-            )
+            raise Interrupted(f"interrupted; {outcome.unfinished:,} runs are unfinished", exit_code=128 + outcome.signal)
     paths = [planned.folder] if not outcome.earlier else [planned.runs / run_id for run_id in outcome.present]
-    made = None
     with suppress(UsageError):  # no run's record can be read, as where no run could even begin
         made = make_report(paths)
         draw_winners(made, planned.folder, listener.notify)
-    found = None if made is None else Report(made, write_report(made, planned.folder / "report"))
-    return Sweep(planned.folder, outcome.counts, found)
+        return Sweep(planned.folder, outcome.counts, Report(made, write_report(made, planned.folder / "report")))
+    return Sweep(planned.folder, outcome.counts, None)
 
 
 def report(
@@ -259,21 +254,17 @@ class Run:
         """
         from mlp_cli.plots import run as plots
 
-        record, columns = (
-            self.record,
-            {name: np.array(values, np.float64) for name, values in runs.read_curves(self.folder).items()},
-        )
-        parts = {"training": f"train_{what}", "validation": f"val_{what}"}
-        curves = {part: columns[name] for part, name in parts.items() if np.isfinite(columns.get(name, np.nan)).any()}
-        if not curves:
-            known = sorted({name.partition("_")[2] for name in columns if name.startswith("train_")})
+        record, frame = self.record, self.metrics
+        if f"train_{what}" not in frame:
+            known = [str(name).removeprefix("train_") for name in frame if str(name).startswith("train_")]
             raise UsageError(f"{self.folder.name} has no curve of {what}", f"known: {', '.join(known)}")
+        found = {"training": frame[f"train_{what}"], "validation": frame[f"val_{what}"]}
+        curves = {part: values.to_numpy() for part, values in found.items() if values.notna().any()}
+        at, best, title = frame["epoch"].to_numpy(), record.best_epoch, str(record.name)
         if what == "loss":
-            figure = plots.loss(
-                columns["epoch"], curves, record.best_epoch, str(record.name), losses[record.config["loss"]["name"]].unit
-            )
+            figure = plots.loss(at, curves, best, title, losses[record.config["loss"]["name"]].unit)
         else:
-            figure = plots.accuracy(columns["epoch"], curves, record.best_epoch, str(record.name), percent=what == "accuracy")
+            figure = plots.accuracy(at, curves, best, title, percent=what == "accuracy")
         vars(figure)["_repr_png_"] = partial(_png, figure)  # which notebooks look for; they else show figures of pyplot alone
         return figure
 
@@ -284,44 +275,35 @@ class Run:
 
     def _repr_html_(self) -> str:
         """Status, scores and the curve of the loss, for a notebook."""
+        from pandas import Series
+
         from mlp_cli.report.wording import score_text
 
         record = self.record
-        rows = {"status": record.status, "folder": str(self.folder)}
+        rows = {"run": str(self.folder), "status": str(record.status)}
         rows |= {metric_name(name): score_text(name, value) for name, value in record.metrics.items() if value is not None}
-        cells = "".join(f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
-        picture = ""
-        with suppress(UsageError):
+        page = Series(rows).to_frame().to_html(header=False, border=0)
+        if len(self.metrics):
             code = base64.b64encode(_png(self.plot())).decode()
-            picture = f'<img alt="loss over the epochs" style="max-width: 100%" src="data:image/png;base64,{code}">'
-        return f"<p><b>{html.escape(str(record.name))}</b></p><table>{cells}</table>{picture}"
+            page += f'<img alt="loss over the epochs" style="max-width: 100%" src="data:image/png;base64,{code}">'
+        return page
 
 
 class Report:
-    """A report on runs. groups: its content, see `mlp_cli.report.model`. page: the index.html that was written."""
+    """A report on runs. groups: its content, see `mlp_cli.report.model`. page: the index.html; beside it lie summary.csv, a row a
+    configuration, and runs.csv."""
 
     def __init__(self, made: reports.Report, page: Path) -> None:
-        self.groups, self.page = made.groups, page
-        self._made = made
+        self.groups, self.page, self._made = made.groups, page, made
 
     @property
     def summary(self) -> DataFrame:
-        """summary.csv: a row a configuration, with mean, sd and interval of each metric, p and the verdict."""
-        return self._frame("summary_csv")
-
-    @property
-    def runs(self) -> DataFrame:
-        """runs.csv: a row a run."""
-        return self._frame("runs_csv")
-
-    def _frame(self, kind: str) -> DataFrame:
+        """summary.csv: mean, sd and interval of each metric, p and the verdict of each configuration."""
         from pandas import read_csv
 
-        from mlp_cli.report import tables
+        return read_csv(self.page.with_name("summary.csv"))
 
-        return read_csv(io.StringIO(getattr(tables, kind)(self._made)))
-
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         from mlp_cli.report.tables import table_text
 
         return table_text(self._made)
@@ -332,42 +314,34 @@ class Report:
 
         from mlp_cli.report.tables import text_columns
 
-        def table(group: reports.Group) -> str:
-            columns = text_columns(group)
-            frame = DataFrame(zip(*(texts for _, texts in columns), strict=True), columns=[name for name, _ in columns])
-            return frame.to_html(index=False, border=0)
-
-        parts = [
-            f"<p><b>{html.escape(group.title)}</b></p><p>{html.escape(group.sentence)}</p>{table(group)}" for group in self.groups
-        ]
+        parts = []
+        for group in self.groups:
+            frame = DataFrame(dict(enumerate(texts for _, texts in text_columns(group))))
+            frame.columns = [name for name, _ in text_columns(group)]
+            parts += [
+                f"<p><b>{html.escape(group.title)}</b><br>{html.escape(group.sentence)}</p>",
+                frame.to_html(index=False, border=0),
+            ]
         return "".join([*parts, f"<p>{html.escape(str(self.page))}</p>"])
 
 
+@dataclass(frozen=True)
 class Sweep:
-    """How a sweep ended. counts: its current runs by status. report: on them; None where no run can be read."""
+    """How a sweep ended. counts: its runs by status. report: on them; None where no run can be read."""
 
-    def __init__(self, folder: Path, counts: Mapping[str, int], report: Report | None) -> None:
-        self.folder, self.counts, self.report = folder, counts, report
-
-    @property
-    def trials(self) -> DataFrame:
-        """trials.csv: a row a run that was ever trained there."""
-        from pandas import read_csv
-
-        return read_csv(self.folder / "trials.csv")
+    folder: Path
+    counts: Mapping[str, int]
+    report: Report | None
 
     @property
     def runs(self) -> list[Run]:
         """Its runs, those of earlier calls too, by the names of their folders."""
-        found = runs.scan([self.folder / "runs"]) if (self.folder / "runs").is_dir() else ()
-        return [Run(folder) for folder, reason in found if reason is None]
-
-    def __repr__(self) -> str:
-        return f"<mlp sweep {self.folder}: {', '.join(f'{count:,} {status}' for status, count in self.counts.items())}>"
+        return [Run(folder) for folder, reason in runs.scan([self.folder / "runs"]) if reason is None]
 
     def _repr_html_(self) -> str:
-        """What it consists of and its report, for a notebook."""
-        return f"<p>{html.escape(repr(self))}</p>{'' if self.report is None else self.report._repr_html_()}"
+        """Counts and report, for a notebook."""
+        counts = ", ".join(f"{count:,} {status}" for status, count in self.counts.items())
+        return f"<p>{counts}</p>{'' if self.report is None else self.report._repr_html_()}"
 
 
 def _png(figure: Figure) -> bytes:
@@ -400,29 +374,25 @@ def _spec(value: Any) -> str:
     return value if isinstance(value, str) else show(value)
 
 
-def _named(name: str | None) -> list[str]:
-    return [] if name is None else [f"name={show(name)}"]
-
-
-def _given(overrides: Mapping[str, Any] | None, keys: Mapping[str, Any], data: Arrays | None) -> dict[str, Any]:
-    """All keys that are given. Beside arrays the options of `dataset` stand one by one: they replace none of the arrays."""
-    given = {**(overrides or {}), **keys}
+def _words(
+    given: dict[str, Any],
+    name: str | None,
+    data: Arrays | None,
+    write: Callable[[Any], str] = lambda value: show(plain_values(value)),
+) -> list[str]:
+    """KEY=VALUE for each key. Beside arrays the options of `dataset` stand one by one: they replace none of the arrays."""
     if data is not None and isinstance(given.get("dataset"), Mapping):
-        given |= {f"dataset.{key}": value for key, value in given.pop("dataset").items()}
-    return given
-
-
-def _read(config: Source | None) -> Document:
-    if isinstance(config, str | os.PathLike):
-        return read_document(config)
-    return Document("config", plain_values(config or {}))
+        options = given.pop("dataset")
+        given |= {f"dataset.{key}": value for key, value in options.items()}
+    return [f"{key}={write(value)}" for key, value in given.items()] + ([] if name is None else [f"name={show(name)}"])
 
 
 def _document(config: Source | None, dataset: Mapping[str, str] | None, sweep: bool = False) -> Document:
     """A config as it is written. dataset: options in place of its data set's name and path. sweep: whether a sweep file will do."""
     from mlp_cli.sweep.sweepfile import is_sweep
 
-    document = _read(config)
+    inline = Document("config", plain_values(config or {}))
+    document = read_document(config) if isinstance(config, str | os.PathLike) else inline
     if is_sweep(document) and (not sweep or dataset is not None):
         hint = "leave the data to its base" if sweep else "train them with mlp_cli.sweep"
         raise ConfigError(f"{document.source} is a sweep file, which describes many runs", hint)
@@ -455,10 +425,3 @@ def _on_arrays(
         with runs.Claim(path.parent):
             files.write_atomic(path, npz.pack(arrays))
     return plan({"path": str(path), **pinned})
-
-
-def _command(kind: str, config: Source | None, data: Arrays | None, words: list[str], kept: Path) -> str:
-    """The command that does the same, for run.json. kept: the file with the whole config."""
-    if data is None and isinstance(config, str | os.PathLike):
-        return shlex.join(["mlp", kind, os.fspath(config), *words])
-    return shlex.join(["mlp", kind, str(kept)])

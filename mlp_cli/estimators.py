@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from mlp_cli.build import build, network_of
-from mlp_cli.config import config_from_mapping
+from mlp_cli.config import Config, config_from_mapping
 from mlp_cli.config.overrides import plain_values
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Array, Dataset, Part, RawSet, Task
 from mlp_cli.data.splits import cut
-from mlp_cli.data.targets import UNSCALED, TargetScale
+from mlp_cli.data.targets import TargetScale
 from mlp_cli.errors import UsageError
 from mlp_cli.model import Model
 from mlp_cli.nn.losses import Huber, Loss, losses
@@ -29,14 +29,13 @@ from mlp_cli.nn.soft import SoftTargets
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.utils import check_random_state
+    from sklearn.utils.class_weight import compute_sample_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError:
     raise UsageError("the estimators need scikit-learn 1.6 or newer", "pip install 'mlp-cli[sklearn]'") from None
 
 _FLOATS = (np.float64, np.float32)
-_OWN = ("validation", "class_weight", "random_state", "config")
-"""Parameters that are no keys of a config, or that mean something else here."""
 
 
 class _WeightedBatches(Batches):
@@ -73,76 +72,9 @@ class _Weighted(SoftTargets):
 
 
 class _Estimator(BaseEstimator):
-    """What both have in common: training, and predictions from what was learnt."""
+    """What both have in common: parameters, training, and predictions from what was learnt."""
 
     _task: Task
-
-    def _fit(self, x: Array, y: Array, weights: Array, targets: TargetScale, classes: Sequence[str]) -> Self:
-        """Trains on x (N, D) and y, class numbers or scaled quantities, in the rows of positive weight."""
-        kept = weights > 0
-        if not kept.any():
-            raise ValueError("no row has a positive weight")
-        x, y, weights = x[kept], y[kept], weights[kept]
-        seed = check_random_state(self.random_state).randint(2**31) if self.random_state is None else self.random_state
-        params = {key: value for key, value in self.get_params(deep=False).items() if value is not None and key not in _OWN}
-        scales = {"scale": "none"} if self._task == "classification" else {"scale": "none", "target_scale": "none"}
-        params["dataset"] = {"path": "data.npz", "validation": self.validation, **scales}
-        config = config_from_mapping(plain_values({**params, "seed": seed, **(self.config or {})}), source=type(self).__name__)
-        whole = RawSet(train_x=x, train_y=y, shape=x.shape[1:], classes=tuple(classes), name="data", task=self._task)
-        rows = cut("stratified", whole, self.validation, config.seed)
-        data = Dataset(
-            name="data",
-            task=self._task,
-            shape=whole.shape,
-            classes=whole.classes,
-            train=Part(x, y, rows.train),
-            validation=Part(x, y, rows.validation) if len(rows.validation) else None,
-            test=None,
-            sha256="",
-            source="",
-            scale="none",
-            divides=False,
-        )
-        with threadpool_limits(1, "blas"):
-            trainer = build(config, data)
-            trainer.targets = targets
-            if isinstance(trainer.loss, Huber):
-                trainer.loss.delta /= targets.scale
-            if (weights != weights[0]).any():
-                batches = _WeightedBatches(data.train, trainer.train.transform, trainer.train.batch_size, config.dtype)
-                batches.row_weights, trainer.train = weights, batches
-                trainer.soft = _Weighted(trainer.loss, len(classes), config.label_smoothing, batches)
-            trainer.fit()
-            trainer.restore_best()
-        self._learnt = config.to_dict(), whole.shape, whole.classes, trainer.train.transform, targets, trainer.network.outputs
-        self.weights_ = {name: value.copy() for name, value in trainer.weights().items()}
-        self.n_iter_, self.loss_curve_ = trainer.state.epoch, [row.train_loss for row in trainer.state.history]
-        return self
-
-    def _predict(self, X: ArrayLike) -> Array:
-        """Probabilities (N, K), or quantities (N,) or (N, K). The network is made anew: what is kept are arrays, which pickle well
-        and may be used by several threads."""
-        check_is_fitted(self)
-        x = validate_data(self, X, reset=False, dtype=_FLOATS)
-        mapping, shape, classes, transform, targets, outputs = self._learnt
-        config = config_from_mapping(mapping)
-        network = network_of(config, transform.width or shape[0], outputs)
-        for name, target in {**network.parameters, **network.state}.items():
-            target[...] = self.weights_[name]
-        with threadpool_limits(1, "blas"):
-            return Model(config, shape, classes, deepcopy(transform), None, targets, network).predict(x)
-
-
-class MLPClassifier(ClassifierMixin, _Estimator):
-    """A classifier: the network, losses and optimizers of `mlp`, with scikit-learn's interface.
-
-    Parameters are keys of the config with the same values: see `mlp init`. Inputs are not scaled: put a StandardScaler before it.
-    validation: rows, or a share of them, that early_stopping watches; 0 for none. class_weight: None, "balanced" or weights by
-    class. config: further keys of a config, such as {"clip_norm": 1.0}. random_state: the seed; None draws one.
-    Attributes after `fit`: classes_, n_features_in_, weights_ (W1, b1 … by name), loss_curve_ (by epoch), n_iter_ (epochs).
-    """
-
-    _task = "classification"
 
     def __init__(
         self,
@@ -151,13 +83,11 @@ class MLPClassifier(ClassifierMixin, _Estimator):
         activation: Any = "relu",
         optimizer: Any = "adam",
         learning_rate: float = 1e-3,
-        schedule: Any = "constant",
         epochs: int = 200,
         batch_size: int | str = 256,
-        loss: Any = "cross_entropy",
+        loss: Any = None,
         dropout: Any = 0.0,
         weight_decay: float | None = None,
-        label_smoothing: float = 0.0,
         class_weight: Any = None,
         early_stopping: Any = None,
         validation: float = 0,
@@ -169,13 +99,11 @@ class MLPClassifier(ClassifierMixin, _Estimator):
         self.activation = activation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
-        self.schedule = schedule
         self.epochs = epochs
         self.batch_size = batch_size
         self.loss = loss
         self.dropout = dropout
         self.weight_decay = weight_decay
-        self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation = validation
@@ -183,24 +111,89 @@ class MLPClassifier(ClassifierMixin, _Estimator):
         self.config = config
         self.random_state = random_state
 
+    def _weights(self, sample_weight: ArrayLike | None, x: Array) -> Array:
+        weights: Array = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        if not weights.any():
+            raise ValueError("no row has a positive weight")
+        return weights
+
+    def _config(self) -> Config:
+        """The config that the parameters make. Errors: ConfigError."""
+        keys = {key: value for key, value in self.get_params(deep=False).items() if value is not None}
+        random = keys.pop("random_state", None)
+        seed = random if isinstance(random, int | np.integer) else check_random_state(random).randint(2**31)
+        dataset = {"path": "data.npz", "validation": keys.pop("validation"), "scale": "none"}
+        if self._task == "classification":
+            keys.pop("class_weight", None)  # it enters by the weights of the rows
+        else:
+            keys, dataset["target_scale"] = {"loss": "mse", **keys}, "none"
+        own = keys.pop("config", {})
+        return config_from_mapping(plain_values({**keys, "seed": seed, "dataset": dataset, **own}), source=type(self).__name__)
+
+    def _fit(
+        self, x: Array, y: Array, weights: Array, classes: Sequence[str], shift: Array | float = 0, scale: float = 1
+    ) -> Self:
+        """Trains on x (N, D) and y, class numbers or quantities that are (y − shift) / scale to the network."""
+        config, kept = self._config(), weights > 0
+        x, y, weights = x[kept], y[kept] if classes else (y[kept] - shift) / scale, weights[kept]
+        names, shape = tuple(classes), x.shape[1:]
+        whole = RawSet(train_x=x, train_y=y, shape=shape, classes=names, name="data", task=self._task)
+        rows = cut("stratified", whole, self.validation, config.seed)
+        train, validation = Part(x, y, rows.train), Part(x, y, rows.validation) if len(rows.validation) else None
+        data = Dataset(
+            "data", self._task, shape, names, train, validation, None, sha256="", source="", scale="none", divides=False
+        )
+        with threadpool_limits(1, "blas"):
+            trainer = build(config, data)
+            if not classes:
+                trainer.targets = TargetScale(False, shift, scale, scale ** losses[config.loss.name].degree)
+            if isinstance(trainer.loss, Huber):
+                trainer.loss.delta /= scale
+            if (weights != weights[0]).any():
+                batches = _WeightedBatches(train, trainer.train.transform, trainer.train.batch_size, config.dtype)
+                batches.row_weights, trainer.train = weights, batches
+                trainer.soft = _Weighted(trainer.loss, len(classes), config.label_smoothing, batches)
+            trainer.fit()
+            trainer.restore_best()
+        self._learnt = config.to_dict(), trainer.network.outputs, names, trainer.train.transform, trainer.targets
+        self.weights_ = {name: value.copy() for name, value in trainer.weights().items()}
+        self.n_iter_, self.loss_curve_ = trainer.state.epoch, [row.train_loss for row in trainer.state.history]
+        return self
+
+    def _predict(self, X: ArrayLike) -> Array:
+        """Probabilities (N, K), or quantities (N,) or (N, K). The network is made anew: what is kept are arrays, which pickle well
+        and may be used by several threads."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False, dtype=_FLOATS)
+        mapping, outputs, classes, transform, targets = self._learnt
+        config = config_from_mapping(mapping)
+        network = network_of(config, transform.width or x.shape[1], outputs)
+        for name, target in {**network.parameters, **network.state}.items():
+            target[...] = self.weights_[name]
+        with threadpool_limits(1, "blas"):
+            return Model(config, x.shape[1:], classes, deepcopy(transform), None, targets, network).predict(x)
+
+
+class MLPClassifier(ClassifierMixin, _Estimator):
+    """A classifier: the network, losses and optimizers of `mlp`, with scikit-learn's interface.
+
+    Parameters are keys of the config with the same values, None for their defaults: see `mlp init`. Inputs are not scaled: put a
+    StandardScaler before it. validation: rows, or a share of them, that early_stopping watches; 0 for none. class_weight: None,
+    "balanced" or weights by class. config: further keys, such as {"clip_norm": 1.0}. random_state: the seed; None draws one.
+    Attributes after `fit`: classes_, n_features_in_, weights_ (W1, b1 … by name), loss_curve_ (by epoch), n_iter_ (epochs).
+    """
+
+    _task = "classification"
+
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Trains on X (N, D) and labels y (N,). sample_weight: (N,), not negative. Errors: ValueError; MlpError for parameters."""
         x, y = validate_data(self, X, y, dtype=_FLOATS)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
-        weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        weights = self._weights(sample_weight, x)
         if self.class_weight is not None:
-            weights = weights * self._class_weights(weights, labels)[labels]
-        return self._fit(x, labels.astype(np.int64), weights, UNSCALED, [str(label) for label in self.classes_])
-
-    def _class_weights(self, weights: Array, labels: Array) -> Array:
-        """(K,) weights of the classes; balanced: those with which all classes weigh the same, and the rows as much as before."""
-        if isinstance(self.class_weight, Mapping):
-            return np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
-        if self.class_weight != "balanced":
-            raise UsageError(f"class_weight: {self.class_weight!r} is no mapping", 'write "balanced", or {class: weight}')
-        sums = np.bincount(labels, weights)
-        return weights.sum() / (np.count_nonzero(sums) * np.where(sums > 0, sums, 1.0))
+            weights = weights * compute_sample_weight(self.class_weight, y)
+        return self._fit(x, labels.astype(np.int64), weights, [str(label) for label in self.classes_])
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probabilities (N, K) float64, in the order of classes_."""
@@ -222,54 +215,13 @@ class MLPRegressor(RegressorMixin, _Estimator):
 
     _task = "regression"
 
-    def __init__(
-        self,
-        hidden_sizes: Sequence[int] = (100,),
-        *,
-        activation: Any = "relu",
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        schedule: Any = "constant",
-        epochs: int = 200,
-        batch_size: int | str = 256,
-        loss: Any = "mse",
-        dropout: Any = 0.0,
-        weight_decay: float | None = None,
-        early_stopping: Any = None,
-        validation: float = 0,
-        dtype: str = "float64",
-        config: Mapping[str, Any] | None = None,
-        random_state: Any = 0,
-    ) -> None:
-        self.hidden_sizes = hidden_sizes
-        self.activation = activation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.loss = loss
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation = validation
-        self.dtype = dtype
-        self.config = config
-        self.random_state = random_state
-
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Trains on X (N, D) and targets y (N,) or (N, K). sample_weight: (N,), not negative. Errors: as of `MLPClassifier.fit`."""
         x, y = validate_data(self, X, y, dtype=_FLOATS, multi_output=True, y_numeric=True)
-        y = np.asarray(y, np.float64)
-        weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            raise ValueError("no row has a positive weight")
+        y, weights = np.asarray(y, np.float64), self._weights(sample_weight, x)
         shift = np.average(y, axis=0, weights=weights)
         scale = float(np.sqrt(np.average(np.square(y - shift), axis=0, weights=weights).mean()))
-        scale = scale if scale > 1e-12 * np.abs(y).max() else 1.0
-        name = self.loss["name"] if isinstance(self.loss, Mapping) else self.loss
-        targets = TargetScale(False, shift, scale, scale ** losses[name].degree)
-        return self._fit(x, (y - shift) / scale, weights, targets, ())
+        return self._fit(x, y, weights, (), shift, scale if scale > 1e-12 * np.abs(y).max() else 1.0)
 
     def predict(self, X: ArrayLike) -> Array:
         """Quantities (N,), or (N, K) for several targets."""

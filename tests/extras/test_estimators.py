@@ -92,8 +92,7 @@ def test_it_learns_as_a_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 CASES: list[Any] = [
     MLPClassifier((6,), epochs=30, optimizer="sgd", learning_rate=0.1),
-    MLPClassifier((6,), epochs=30, optimizer="sgd", learning_rate=0.1, label_smoothing=0.2, class_weight={0: 3.0}),
-    MLPClassifier((6,), epochs=30, optimizer="sgd", learning_rate=0.1, class_weight="balanced"),
+    MLPClassifier((6,), epochs=30, optimizer="sgd", learning_rate=0.1, config={"label_smoothing": 0.2}, class_weight={0: 3.0}),
     MLPClassifier(
         (6,), epochs=30, optimizer="sgd", learning_rate=0.01, config={"loss": {"name": "cross_entropy", "reduction": "sum"}}
     ),
@@ -166,8 +165,10 @@ def test_refused() -> None:
         MLPClassifier(optimizer="adm").fit(X, Y)
     with pytest.raises(MlpError, match="unknown key"):
         MLPRegressor(config={"hiden_sizes": 3}).fit(A, B)
-    with pytest.raises(MlpError, match="class_weight"):
+    with pytest.raises(ValueError, match="class_weight"):
         MLPClassifier(class_weight="even").fit(X, Y)
+    with pytest.raises(MlpError, match=r"class_weight: balanced +is for classes"):
+        MLPRegressor(class_weight="balanced").fit(A, B)
     with pytest.raises(MlpError, match="loss: mse is for regression"):
         MLPClassifier(loss="mse").fit(X, Y)
     with pytest.raises(ValueError, match=r"[Nn]egative"):
