@@ -10,6 +10,7 @@ import base64
 import html
 import io
 import os
+import re
 import shlex
 import sys
 import time
@@ -227,7 +228,7 @@ class Run:
         """metrics.csv: a row an epoch; NaN where a cell is empty."""
         from pandas import DataFrame
 
-        return DataFrame(runs.read_curves(self.folder), dtype=np.float64).astype({"epoch": np.int64}, errors="ignore")
+        return DataFrame(runs.read_curves(self.folder) or {"epoch": []}, dtype=np.float64).astype({"epoch": np.int64})
 
     @cached_property
     def model(self) -> Model:
@@ -236,7 +237,8 @@ class Run:
 
     def predict(self, x: ArrayLike, *, probabilities: bool = False) -> NDArray[Any]:
         """Predictions for raw inputs (N, D) or (N, *shape): classes (N,), as numbers where all their names are whole numbers, else
-        their names; a quantity in its own unit. probabilities: (N, K) float64, in the order of `model.classes`, instead.
+        their names; labels (N, K) as 0 and 1; a quantity in its own unit. probabilities: (N, K) float64, in the order of
+        `model.classes`, instead.
 
         Errors: DataError for rows of another width; RunError where the run has no model yet.
         """
@@ -244,8 +246,11 @@ class Run:
             found = self.model.predict(np.asarray(x))
         if probabilities or not self.model.classes:
             return found
+        if self.model.task == "multi_label":
+            return (found > 0.5).astype(np.int64)
         names = np.array(self.model.classes)
-        return (names.astype(np.int64) if all(map(str.isdecimal, self.model.classes)) else names)[found.argmax(axis=1)]
+        whole = all(re.fullmatch("0|-?[1-9][0-9]*", name) for name in self.model.classes)
+        return (names.astype(np.int64) if whole else names)[found.argmax(axis=1)]
 
     def plot(self, what: str = "loss") -> Figure:
         """The loss over the epochs, or the score ("accuracy", "r2"), as a figure of matplotlib's, which a notebook shows.
@@ -419,7 +424,7 @@ def _on_arrays(
     roles, _ = choose(arrays, "data")
     task = losses[config_of(plan({"path": DATA})).loss.name].task
     found = Found({role: arrays[key] for role, key in roles.items()})
-    pinned = {"sha256": assembled(found, task if task == "regression" else None, "data").sha256}
+    pinned = {"sha256": assembled(found, None if task == "classification" else task, "data").sha256}
     path = plan({"path": DATA, **pinned}).folder / DATA
     if force or not path.exists():
         with runs.Claim(path.parent):

@@ -56,8 +56,8 @@ def arrays_of(model: Model) -> dict[str, NDArray[Any]]:
         x = activation<k>(x), where that is not the last layer
 
     `activation<k>` is a JSON text of a name and options; `slope<k>` belongs to prelu. `output` says what follows the last layer:
-    softmax; sigmoid (the probability of the second class); or linear: the quantity is x · target_scale + target_shift, and its
-    exponential where target_log is true. `classes` are names, `shape` that of a row, `columns` the inputs of a table.
+    softmax; sigmoid (the probability of the second class); labels (a sigmoid for each); or linear: the quantity is
+    x · target_scale + target_shift, and its exponential where target_log is true. `classes` are names, `shape` that of a row, `columns` the inputs of a table.
     Errors: UsageError for a part that this cannot express.
     """
     scaling, projection = scaling_of(model)
@@ -89,11 +89,9 @@ def arrays_of(model: Model) -> dict[str, NDArray[Any]]:
 
 
 def _output(model: Model) -> str:
-    """What follows the last layer. Errors: UsageError for a task that is none of these."""
-    if model.task not in ("classification", "regression"):
-        raise UsageError(f"loss: {model.config.loss.name} cannot be expressed in this format", "export another run")
-    single = model.network.outputs == 1
-    return "linear" if model.task == "regression" else "sigmoid" if single else "softmax"
+    """What follows the last layer."""
+    of_classes = "sigmoid" if model.network.outputs == 1 else "softmax"
+    return {"regression": "linear", "multi_label": "labels"}.get(model.task, of_classes)
 
 
 def _normal(model: Model, layer: BatchNorm) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -108,8 +106,9 @@ def write_onnx(model: Model, path: Path) -> None:
     """Writes one graph of scaling, features, network and output, in float32 and operator set 20, once onnx's checker has passed it.
 
     Input `input` (batch, D): float32, or float64 where the scaling first subtracts a centre, as it does in training. Outputs of
-    classes: `probabilities` (batch, K) and `class` (batch,) int64, a place in the metadata's `classes`. Of a quantity: `prediction`
-    (batch, K) float64. Errors: UsageError where onnx is missing, or a part of the model cannot be expressed.
+    classes: `probabilities` (batch, K) and `class` (batch,) int64, a place in the metadata's `classes`; of labels `probabilities`
+    alone; of a quantity `prediction` (batch, K) float64.
+    Errors: UsageError where onnx is missing, or a part of the model cannot be expressed.
     """
     try:
         import onnx
@@ -137,11 +136,13 @@ def write_onnx(model: Model, path: Path) -> None:
         value = graph.add("Add", value, model.targets.shift, exact=True)
         graph.add("Exp" if model.targets.log else "Identity", value, name="prediction")
     else:
-        outputs = [("probabilities", TensorProto.FLOAT, ["batch", count]), ("class", TensorProto.INT64, ["batch"])]
+        outputs = [("probabilities", TensorProto.FLOAT, ["batch", count])]
         if kind == "sigmoid":
             value = graph.add("Concat", graph.add("Neg", value), value, axis=1)
-        graph.add("Sigmoid" if kind == "sigmoid" else "Softmax", value, name="probabilities")
-        graph.add("ArgMax", "probabilities", axis=1, keepdims=0, name="class")
+        graph.add("Softmax" if kind == "softmax" else "Sigmoid", value, name="probabilities")
+        if kind != "labels":
+            outputs.append(("class", TensorProto.INT64, ["batch"]))
+            graph.add("ArgMax", "probabilities", axis=1, keepdims=0, name="class")
     given = TensorProto.FLOAT if scaling.centre is None else TensorProto.DOUBLE
     whole = helper.make_graph(
         graph.nodes,

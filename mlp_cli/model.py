@@ -29,15 +29,17 @@ from mlp_cli.training.evaluate import ROWS
 
 NAME = "model.npz"
 _LIMIT = 4 << 30
+_BYTES = ("unit", "256")
 
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network and all that predicting needs. D inputs, K classes or quantities.
+    """A trained network and all that predicting needs. D inputs, K classes, labels or quantities.
 
-    config: the run's. shape: of one row before it was flattened, so that its product is D. classes: K names, empty for a quantity.
+    config: the run's. shape: of one row before it was flattened, so that its product is D. classes: K names of classes or labels,
+    empty for a quantity.
     transform: from raw inputs (N, D) to those of the network. encoding: of a table's columns, None for other data.
     targets: how a quantity was scaled. network: with its weights.
     """
@@ -60,6 +62,19 @@ class Model:
         """D, the number of raw values of a row."""
         return int(np.prod(self.shape))
 
+    def on_scale(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        """Raw inputs of bytes and of values within 0 … 1, whichever the network was not trained on, as the other; and a notice."""
+        scaling = self.transform.scaling if isinstance(self.transform, Projection) else self.transform
+        least, most = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+        if self.encoding is not None or self.config.dataset.scale not in (None, *_BYTES) or scaling.scale.ndim or least < 0:
+            return x, ""
+        if scaling.scale < 1 and 0 < most <= 1:
+            factor = round(1 / float(scaling.scale))
+            return x * float(factor), f"values of 0 to 1 are multiplied by {factor}, since the network was trained on bytes"
+        if scaling.scale == 1 and 1 < most <= 255 and (x == np.round(x)).all():
+            return x / 255.0, "whole numbers up to 255 are divided by 255, since the network was trained on values of 0 to 1"
+        return x, ""
+
     def outputs(self, x: NDArray[Any]) -> NDArray[Any]:
         """The network's outputs (N, K) for raw inputs (N, D) or (N, *shape), of its dtype: logits, or scaled quantities.
 
@@ -79,11 +94,14 @@ class Model:
         return of_classes(found) if self.classes else found
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several as (N, K).
+        """Probabilities (N, K) of classes or labels for raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several
+        as (N, K).
 
         Errors: DataError for rows of another width.
         """
         outputs = self.outputs(x)
+        if self.task == "multi_label":
+            return 0.5 + 0.5 * np.tanh(0.5 * outputs.astype(np.float64))
         if self.classes:
             return softmax(outputs.astype(np.float64))
         found = self.targets.restored(outputs)
@@ -133,7 +151,7 @@ def read_model(folder: Path) -> Model:
         expected = transform.matrix.shape[0] if isinstance(transform, Projection) else inputs
         if np.prod(shape) != expected or (losses[config.loss.name].outputs or len(classes) or outputs) != outputs:
             raise ValueError("its arrays do not fit each other")
-        targets = _targets(arrays)
+        targets = _targets(arrays, losses[config.loss.name].degree)
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise _damaged(path, error) from error
     except MlpError as error:
@@ -176,8 +194,9 @@ def _transform(arrays: Arrays) -> Affine | Projection:
     return Projection(scaling, kept["projection"], kept["projection_shift"]) if "projection" in kept else scaling
 
 
-def _targets(arrays: Arrays) -> TargetScale:
-    """How a quantity was scaled; the unit of its loss is not kept, since predicting needs none."""
+def _targets(arrays: Arrays, degree: int) -> TargetScale:
+    """How a quantity was scaled. degree: the loss's, from which the loss's unit follows as in `fit_targets`."""
     if "target_scale" not in arrays:
         return UNSCALED
-    return TargetScale(bool(arrays["target_log"]), np.array(arrays["target_shift"]), float(arrays["target_scale"]))
+    scale = float(arrays["target_scale"])
+    return TargetScale(bool(arrays["target_log"]), np.array(arrays["target_shift"]), scale, scale**degree)

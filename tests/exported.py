@@ -42,6 +42,7 @@ CASES: dict[str, dict[str, Any]] = {
     "table": TABLE,
     "table, float64": TABLE | {"dtype": "float64"},
     "two classes far from 0": TWO,
+    "labels": {"dataset": {"path": "labels.npz", "validation": 20}, "loss": "multi_label", "hidden_sizes": [5], "epochs": 5},
     "quantity": QUANTITY,
     "quantity by its logarithm": QUANTITY | {"dataset": {"path": "prices.npz", "validation": 60, "target_scale": "log"}},
     "quantity not scaled": QUANTITY | {"dataset": {"path": "prices.npz", "validation": 60, "target_scale": "none"}},
@@ -61,6 +62,8 @@ def write_sets(folder: Path) -> None:
     x = generator.normal(40.0, 9.0, (400, 3))
     y = np.exp(0.03 * x[:, 0]) + 0.1 * x[:, 1] + 5
     np.savez(folder / "prices.npz", x_train=x[:300], y_train=y[:300], x_test=x[300:], y_test=y[300:])
+    labels = (x[:, :2] > 40.0).astype(int)
+    np.savez(folder / "labels.npz", x_train=x[:300], y_train=labels[:300], x_test=x[300:], y_test=labels[300:])
     far = 1e9 + generator.normal(0.0, 1.0, (200, 2))
     labels = (far[:, 0] > 1e9).astype(int)
     np.savez(folder / "far.npz", x_train=far[:120], y_train=labels[:120], x_test=far[120:], y_test=labels[120:])

@@ -84,6 +84,12 @@ def test_predictions() -> None:
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     with pytest.raises(DataError, match="rows of 3 values"):
         run.predict(X[:, :3])
+    signs = mlp_cli.train(data=(X, np.where(Y > 0, 1, -1)), plots=False, **KEYS).predict(X)
+    assert signs.dtype == np.int64
+    assert set(signs) == {-1, 1}
+    labels = np.column_stack([Y > 0, X[:, 2] > 0]).astype(int)
+    many = mlp_cli.train(data=(X, labels), loss="multi_label", plots=False, **KEYS | {"epochs": 30})
+    assert (many.predict(X) == labels).mean() > 0.9
     quantity = 100 + 5 * X[:, 0]
     fitted = mlp_cli.train(data=(X, quantity), loss="mse", plots=False, **KEYS | {"epochs": 60})
     assert np.abs(fitted.predict(X) - quantity).mean() < 1
@@ -164,7 +170,7 @@ def test_data_that_is_none() -> None:
         mlp_cli.train(data=(X, np.where(Y > 0, "cat", "dog")), **KEYS)
     with pytest.raises(DataError, match="300 rows of inputs, but 299 labels"):
         mlp_cli.train(data=(X, Y[1:]), **KEYS)
-    with pytest.raises(UsageError, match="loss: cross_entropy is for classification"):
+    with pytest.raises(UsageError, match="loss: cross_entropy is for one class a row"):
         mlp_cli.train(data=(X, Y + 0.5), **KEYS)
     with pytest.raises(DataError, match="not finite"):
         mlp_cli.train(data=(np.full_like(X, np.nan), Y), **KEYS)

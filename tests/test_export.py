@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[..., np.ndarray]] = {
 }
 NAMES = [
     *("relu, float32", "prelu, float64", "gelu, float32", "options", "no hidden layer", "batch norm", "layer norm"),
-    *("standard scale", "pca", "table", "two classes far from 0"),
+    *("standard scale", "pca", "table", "two classes far from 0", "labels"),
     *("quantity", "quantity by its logarithm", "quantity not scaled"),
 ]
 
@@ -48,6 +48,8 @@ def by_formula(file: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     match str(file["output"]):
         case "softmax":
             return softmax(x, axis=1)
+        case "labels":
+            return expit(x)
         case "sigmoid":
             return np.concatenate([1 - expit(x), expit(x)], axis=1)
     x = x * file["target_scale"] + file["target_shift"]

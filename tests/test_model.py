@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_sets import arrays_in
+from small_sets import arrays_in, write_labels, write_quantity, write_table
 
 from mlp_cli.build import build, load_data
 from mlp_cli.config import config_from_mapping
@@ -27,31 +27,21 @@ IMAGES: dict[str, Any] = {
 }
 
 
-def write_table(path: Path) -> None:
-    """A table with a column of texts, a gap that is filled, and a class; 700 rows, so that it is more than one batch."""
-    generator = np.random.default_rng(3)
-    lines = ["size,colour,weight,kind"]
-    for row in range(700):
-        size, colour = generator.normal(), ("red", "green", "blue")[generator.integers(3)]
-        weight = "" if row % 50 == 7 else f"{generator.normal(5.0, 2.0):.3f}"
-        lines.append(f"{size:.4f},{colour},{weight},{'big' if size + (colour == 'red') > 0.5 else 'small'}")
-    path.write_text("\n".join(lines) + "\n")
-
-
-def write_quantity(path: Path) -> None:
-    generator = np.random.default_rng(4)
-    x = generator.normal(40.0, 9.0, (800, 3))
-    y = np.exp(0.03 * x[:, 0]) + 0.1 * x[:, 1] + 5
-    np.savez(path, x_train=x[:600], y_train=y[:600], x_test=x[600:], y_test=y[600:])
-
-
 TABLE = {
     "dataset": {"path": "kinds.csv", "target": "kind", "missing": "mean", "validation": 50, "test": 600},
     "hidden_sizes": [8],
     "epochs": 3,
 }
 QUANTITY: dict[str, Any] = {"dataset": {"path": "prices.npz", "validation": 60}, "loss": "mse", "hidden_sizes": [6], "epochs": 2}
+LABELS: dict[str, Any] = {
+    "dataset": {"path": "weather.csv", "target": ["warm", "wet"], "validation": 50, "test": 60},
+    "loss": "multi_label",
+    "hidden_sizes": [8],
+    "epochs": 20,
+    "learning_rate": 0.01,
+}
 CASES: dict[str, dict[str, Any]] = {
+    "labels": LABELS,
     "dense": IMAGES,
     "no hidden layer": IMAGES | {"hidden_sizes": []},
     "batch_norm": IMAGES | {"batch_norm": True, "hidden_sizes": [12, 8]},
@@ -76,6 +66,7 @@ def train(tmp_path: Path, idx_set: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     monkeypatch.chdir(tmp_path)
     write_table(tmp_path / "kinds.csv")
     write_quantity(tmp_path / "prices.npz")
+    write_labels(tmp_path / "weather.csv")
 
     def call(mapping: dict[str, Any]) -> tuple[Path, Record]:
         outcome = run(Plan(config_from_mapping(mapping), Path("results")), plots=False)
@@ -103,7 +94,11 @@ def test_a_model_gives_the_very_outputs_of_its_run(train: Any, case: str) -> Non
     assert model.config.hash() == config.hash() and model.encoding == dataset.encoding
 
     predicted = model.predict(raw)
-    if model.classes:
+    if model.task == "multi_label":
+        assert np.mean((predicted > 0.5) == y) == record.metrics["test_accuracy"]
+        loss = -np.mean(np.where(y == 1, np.log(predicted), np.log1p(-predicted)))
+        assert record.metrics["test_loss"] == pytest.approx(loss, rel=1e-5)
+    elif model.classes:
         assert np.mean(outputs.argmax(axis=1) == y) == record.metrics["test_accuracy"]
         assert predicted.shape == (len(raw), len(model.classes)) and predicted.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
         picked = np.log(predicted[np.arange(len(y)), y])

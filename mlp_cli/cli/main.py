@@ -14,10 +14,12 @@ import click
 from mlp_cli import __version__
 from mlp_cli.cli.bench import bench
 from mlp_cli.cli.data import data
+from mlp_cli.cli.evaluate import evaluate
 from mlp_cli.cli.export import export
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
 from mlp_cli.cli.ls import diff, ls
 from mlp_cli.cli.options import printable
+from mlp_cli.cli.predict import predict
 from mlp_cli.cli.report import report
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
@@ -50,7 +52,7 @@ def cli() -> None:
     """
 
 
-for _command in (train, sweep, report, diff, ls, export, init, validate, show, data, gradcheck, bench, schema):
+for _command in (train, sweep, report, diff, ls, evaluate, predict, export, init, validate, show, data, gradcheck, bench, schema):
     cli.add_command(_command)
 
 

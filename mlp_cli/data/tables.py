@@ -53,6 +53,7 @@ class Table:
     frame: the features, target, groups and order. Numbers are float64, NaN where missing. Texts are categorical, their categories
     sorted; target, groups and order always are. words: of columns of texts, one that was taken for a missing value. places: (N,)
     int64, where each row stands in the file, from 1; place: what they count, `line` or `row`. notices: what a user should know.
+    others: the names of columns that were not read.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Table:
     places: NDArray[np.int64]
     place: str
     notices: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -97,7 +99,7 @@ class Table:
 
     def sha256(self) -> str:
         """SHA-256 over names, values, target, groups and order, 64 hex digits; the same whatever the format of the file."""
-        columns = (*self.features, *filter(None, (self.own.target, self.own.groups, self.own.order)))
+        columns = (*self.features, *self.own.targets, *filter(None, (self.own.groups, self.own.order)))
         names = json.dumps([(name, self.texts(name)) for name in columns])
         arrays = {f"column {number}": self.values(name).astype(np.float64) for number, name in enumerate(columns)}
         return arrays_sha256(arrays | {"names": np.frombuffer(names.encode(), dtype=np.uint8)})
@@ -119,8 +121,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
     kinds = {}
     for each in like.features if like is not None else ():
         kinds[each.name] = "numbers" if each.categories is None else "texts"
-    special = [name for name in (own.target, own.groups, own.order) if name is not None]
-    asked = {"": kinds, "target": [own.target], "categorical": own.categorical}
+    special = [*own.targets, *(name for name in (own.groups, own.order) if name is not None)]
+    asked = {"": kinds, "target": own.targets, "categorical": own.categorical}
     columns = f"columns: {listed(file.names)}"
     for key, names in (asked | {"drop": own.drop, "groups": [own.groups], "order": [own.order]}).items():
         for name in (name for name in names if name is not None):
@@ -130,7 +132,7 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
                 hint = "; if this is no header: read: {header: none}" if headless else blanks
                 said = f"{key}: no" if key else "no"
                 raise DataError(f"{path}: {said} column {name}{did_you_mean(name, file.names)}", columns + hint)
-            if name == own.target and key not in asked:
+            if name in own.targets and key not in asked:
                 raise DataError(f"{path}: column {name} is the target and is in {key} as well", f"take it out of {key}")
     features = list(kinds or (name for name in file.names if name not in special and name not in own.drop))
     if unnamed := [name for name in features if name in file.unnamed and not kinds]:
@@ -147,7 +149,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
             for name, cells in file.frame(wanted, texts).items()
         }
     )
-    table = Table(path, frame, tuple(features), own, words, file.places, file.place)
+    others = tuple(name for name in file.names if name not in wanted)
+    table = Table(path, frame, tuple(features), own, words, file.places, file.place, others=others)
     decided = {name: decide(table, name, kinds.get(name, "")) for name in features}
     frame = pandas.DataFrame({name: decided[name][0] if name in decided else frame[name] for name in wanted})
     return replace(table, frame=frame, notices=tuple(notice for _, notice in decided.values() if notice))
@@ -186,7 +189,7 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
             rows = column.isin(bad)
             text = column[rows].iloc[0]
             ways = [f"for a missing value read: {{na_values: [{quoted(text)}]}}", "" if kind else f"categorical: [{name}]"]
-            ways.append("" if kind or name == table.own.target else f"drop: [{name}]")
+            ways.append("" if kind or name in table.own.targets else f"drop: [{name}]")
             hint = way or "; ".join(filter(None, ["mend it", *ways]))
             raise table.error(f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number", hint)
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)
@@ -265,9 +268,10 @@ class _TextFile:
         if not width:
             raise self.error(f"has no row {first}, counted from 0" if first else "holds no line")
         names = [name.strip() for name in self._cells([header], self.sep, line)]
-        if read.header == "none":
+        headless = read.header in ("infer", "either") and all(number(name, read) is not None for name in names)
+        if read.header == "none" or (read.header == "either" and headless):
             names, self.start = [str(place) for place in range(width)], 0
-        elif read.header == "infer" and all(number(name, read) is not None for name in names):
+        elif headless:
             hint = "if these are names: read: {header: 0}; if it has no header: read: {header: none}"
             raise self.error("its first line holds numbers only", hint)
         self.names = [name or f"column_{place}" for place, name in enumerate(names, 1)]
@@ -275,7 +279,7 @@ class _TextFile:
         if len(set(self.names)) < width:
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise self.error(f"line {line} names two columns {twice}")
-        lines = [line] if read.header == "none" else []
+        lines = [line] if self.start == 0 else []
         for line, count, _, _ in rows:
             if count != width:
                 hint = "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"

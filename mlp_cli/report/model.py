@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlp_cli.runs import Column, Record
+
+if TYPE_CHECKING:
+    from mlp_cli.report.rows import BestRows
 
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
@@ -153,13 +156,14 @@ class Group:
     """Configurations that can be compared: equal data, split, validation part and task.
 
     title: for people. data: name, sha256, train, validation, test, as far as known. split: in words. validation: rows of the
-    validation part. task: `classification` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
+    validation part. task: `classification`, `multi_label` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
     keys: config keys that differ, in the config's order. data_keys: keys of the data set that differ between groups, and this one's
     values. configurations: sorted, best first. sentence: the verdict in words.
     margin: the difference that does not matter, in the monitor's unit; None without one. smallest: the configuration with the fewest
     parameters, fewer than the reference, that is not worse by the margin or, without one, was not told apart.
     reference: what all others are compared with: the best, or the baseline (baseline is then true); None where there is none.
     importance: largest first, or empty, with the reason in importance_note. notes: what a reader must know besides.
+    rows: what the seeds of the best predict for single rows; None where none has predictions.
     """
 
     title: str
@@ -181,6 +185,7 @@ class Group:
     importance_note: str = ""
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    rows: BestRows | None = None
 
     @property
     def metrics(self) -> list[str]:

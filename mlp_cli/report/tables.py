@@ -76,7 +76,8 @@ def columns(group: Group, names: Iterable[str]) -> list[Column]:
         unit = ", ".join([*(["%"] if is_percent(name) else []), *(spread if name in group.metrics else [])])
         part = {"val": "validation"}.get(name.partition("_")[0], name.partition("_")[0])
         share = (group.data.get("largest_class") or {}).get(part) if name.endswith("accuracy") else None
-        unit += "" if share is None else f"; largest class {100 * share:.1f}"
+        named = "most frequent values" if group.data.get("positive_rates") else "largest class"
+        unit += "" if share is None else f"; {named} {100 * share:.1f}"
         found.append(_COLUMNS.get(name) or Column(name, metric_name(name), unit))
     return found
 
@@ -188,10 +189,14 @@ def overview(report: Report) -> list[Texts]:
 
 
 def largest_class(group: Group) -> str:
-    """What always naming the largest class would score, in a sentence; nothing for a quantity, or where it is not known."""
+    """What always naming the largest class would score, or giving each label its more frequent value, in a sentence; nothing for a
+    quantity, or where it is not known."""
     shares = group.data.get("largest_class") or {}
     parts = [f"{100 * shares[part]:.1f} % of the {part} rows" for part in ("validation", "test") if part in shares]
-    return f"The largest class is {' and '.join(parts)}." if parts else ""
+    said = (
+        "Giving each label its more frequent value is right for" if group.data.get("positive_rates") else "The largest class is"
+    )
+    return f"{said} {' and '.join(parts)}." if parts else ""
 
 
 def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
@@ -329,6 +334,16 @@ def runs_csv(report: Report) -> str:
     return _csv([*_RUN, *keys.values(), *metrics.values(), *_TRAINED], rows)
 
 
+def errors_csv(report: Report) -> str:
+    """errors.csv: the rows that every seed of a group's best configuration gets wrong, by their numbers in the set's arrays, from 0."""
+    rows: list[dict[str, Any]] = []
+    for group in report.groups:
+        if found := group.rows:
+            own = {"group": group.title, "part": found.part, "seeds": len(found.runs)}
+            rows += [own | each._asdict() for each in found.wrong]
+    return _csv(["group", "part", "row", "true", "predicted", "agree", "seeds", "probability"], rows)
+
+
 def _metrics(report: Report) -> list[str]:
     return list(dict.fromkeys(name for group in report.groups for name in group.metrics))
 
@@ -404,7 +419,16 @@ def _group_json(group: Group) -> dict[str, Any]:
         "importance_note": group.importance_note,
         "failures": failures,
         "notes": group.notes,
+        "rows": _rows_json(group),
     }
+
+
+def _rows_json(group: Group) -> dict[str, Any] | None:
+    if (rows := group.rows) is None:
+        return None
+    named = {name: getattr(rows, name) for name in ("part", "rows", "ensemble", "pairs", "note")}
+    bins = [each._asdict() for each in rows.bins]
+    return named | {"runs": [str(run.folder) for run in rows.runs], "wrong_by_every_seed": len(rows.wrong), "reliability": bins}
 
 
 def _configuration_json(each: Configuration) -> dict[str, Any]:
