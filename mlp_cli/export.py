@@ -57,7 +57,8 @@ def arrays_of(model: Model) -> dict[str, NDArray[Any]]:
 
     `activation<k>` is a JSON text of a name and options; `slope<k>` belongs to prelu. `output` says what follows the last layer:
     softmax; sigmoid (the probability of the second class); labels (a sigmoid for each); or linear: the quantity is
-    x · target_scale + target_shift, and its exponential where target_log is true. `classes` are names, `shape` that of a row, `columns` the inputs of a table.
+    x · target_scale + target_shift, and its exponential where target_log is true. `classes` are names, `shape` that of a row,
+    `columns` the inputs of a table.
     Errors: UsageError for a part that this cannot express.
     """
     scaling, projection = scaling_of(model)

@@ -2,7 +2,10 @@
 
 import os
 import pickle
+import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,15 @@ def test_labels_pipelines_and_searches() -> None:
     assert set(search.predict(X)) <= set(NAMES)
     np.testing.assert_allclose(best.predict_proba(X).sum(axis=1), 1.0)
     assert clone(best).get_params() == best.get_params()
+
+
+def test_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(from sklearn.*?)```", readme, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{block}\nprint(search.best_score_)"], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) > 0.9
 
 
 def test_pickled_and_by_several_threads() -> None:
