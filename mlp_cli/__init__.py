@@ -6,11 +6,11 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # the module typing takes time
 if TYPE_CHECKING:
-    from mlp_cli.api import Report, Run, Sweep, load, report, sweep, train
+    from mlp_cli.api import Report, Run, load, report, sweep, train
     from mlp_cli.errors import MlpError
     from mlp_cli.estimators import MLPClassifier, MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "MlpError", "Report", "Run", "Sweep", "load", "report", "sweep", "train"]
+__all__ = ["MLPClassifier", "MLPRegressor", "MlpError", "Report", "Run", "load", "report", "sweep", "train"]
 
 _HOMES = {"MlpError": "errors", "MLPClassifier": "estimators", "MLPRegressor": "estimators"}
 

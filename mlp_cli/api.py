@@ -14,9 +14,10 @@ import re
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -122,12 +123,12 @@ def sweep(
     data: Arrays | None = None,
     quiet: bool = False,
     **keys: Any,
-) -> Sweep:
+) -> Report:
     """Trains many runs and writes their report, as `mlp sweep` does; a script needs no `if __name__ == "__main__"`.
 
     Of overrides and keys a list varies the key, one configuration an item: hidden_sizes=[[64], [300, 100]]; a text is read as on the
     command line: learning_rate="log(1e-4, 1e-1, 7)"; any other value holds for all. timeout (of a run), budget: seconds. All else is
-    as in `train`, and as the options of `mlp sweep`. Failed runs raise nothing: `counts` tells of them.
+    as in `train`, and as the options of `mlp sweep`. Failed runs raise nothing: the report's `counts` tells of them.
     Errors: as of `train`.
     """
     from mlp_cli.report.build import make_report, write_report
@@ -174,11 +175,9 @@ def sweep(
         if outcome.signal is not None:
             raise Interrupted(f"interrupted; {outcome.unfinished:,} runs are unfinished", exit_code=128 + outcome.signal)
     paths = [planned.folder] if not outcome.earlier else [planned.runs / run_id for run_id in outcome.present]
-    with suppress(UsageError):  # no run's record can be read, as where no run could even begin
-        made = make_report(paths)
-        draw_winners(made, planned.folder, listener.notify)
-        return Sweep(planned.folder, outcome.counts, Report(made, write_report(made, planned.folder / "report")))
-    return Sweep(planned.folder, outcome.counts, None)
+    made = make_report(paths)
+    draw_winners(made, planned.folder, listener.notify)
+    return Report(made, write_report(made, planned.folder / "report"), outcome.counts)
 
 
 def report(
@@ -295,11 +294,16 @@ class Run:
 
 
 class Report:
-    """A report on runs. groups: its content, see `mlp_cli.report.model`. page: the index.html; beside it lie summary.csv, a row a
-    configuration, and runs.csv."""
+    """A report on runs, or on those of a sweep.
 
-    def __init__(self, made: reports.Report, page: Path) -> None:
+    counts: how many runs there are by status. runs: those that can be read. groups: see `mlp_cli.report.model`. page: the
+    index.html; beside it lie summary.csv and runs.csv.
+    """
+
+    def __init__(self, made: reports.Report, page: Path, counts: Mapping[str, int] | None = None) -> None:
         self.groups, self.page, self._made = made.groups, page, made
+        self.counts = counts or Counter(run.status for run in made.runs)
+        self.runs = [Run(run.folder) for run in made.runs]
 
     @property
     def summary(self) -> DataFrame:
@@ -327,26 +331,8 @@ class Report:
                 f"<p><b>{html.escape(group.title)}</b><br>{html.escape(group.sentence)}</p>",
                 frame.to_html(index=False, border=0),
             ]
-        return "".join([*parts, f"<p>{html.escape(str(self.page))}</p>"])
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """How a sweep ended. counts: its runs by status. report: on them; None where no run can be read."""
-
-    folder: Path
-    counts: Mapping[str, int]
-    report: Report | None
-
-    @property
-    def runs(self) -> list[Run]:
-        """Its runs, those of earlier calls too, by the names of their folders."""
-        return [Run(folder) for folder, reason in runs.scan([self.folder / "runs"]) if reason is None]
-
-    def _repr_html_(self) -> str:
-        """Counts and report, for a notebook."""
         counts = ", ".join(f"{count:,} {status}" for status, count in self.counts.items())
-        return f"<p>{counts}</p>{'' if self.report is None else self.report._repr_html_()}"
+        return "".join([*parts, f"<p>{counts}; {html.escape(str(self.page))}</p>"])
 
 
 def _png(figure: Figure) -> bytes:

@@ -1,6 +1,6 @@
 """Comparisons of runs: statistics over seeds, tables, a page. Reads folders only, never trains.
 
-`mlp_cli.report(…)` is a function as well, see `mlp_cli.api.report`.
+`mlp_cli.report(…)` is a function as well (see api.py).
 """
 
 import sys

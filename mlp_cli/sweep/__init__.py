@@ -1,6 +1,6 @@
 """Sweeps: many runs from one config: the space of members, what is proposed next, and the processes that train them.
 
-`mlp_cli.sweep(…)` is a function as well, see `mlp_cli.api.sweep`.
+`mlp_cli.sweep(…)` is a function as well (see api.py).
 """
 
 import sys
