@@ -72,6 +72,9 @@ def load_data(config: Config) -> Dataset:
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task=None if (task := losses[config.loss.name].task) == "classification" else task,
     )
+    if wanted.sha256 not in (None, dataset.sha256):
+        told = f"its SHA-256 is {dataset.sha256}, and dataset.sha256 says {wanted.sha256}"
+        raise DataError(f"{wanted.path}: not the data of this config: {told}", "put that data back, or leave out dataset.sha256")
     if config.features is not None and isinstance(given := config.features.build(), File | Onnx):
         both = hashlib.sha256(f"{dataset.sha256} {given.content_hash()}".encode()).hexdigest()
         made_by = given.read(dataset)[1] if isinstance(given, File) else None

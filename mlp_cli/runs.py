@@ -33,6 +33,8 @@ from mlp_cli.registry import did_you_mean
 from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS
 
 RECORD, LOG = "run.json", "log.txt"
+DATA = "data.npz"
+"""The arrays that a run was given, where it was given arrays: they are no result, and stay as long as the folder."""
 FORMAT = 1
 """The format of run.json that this version reads; a record without a number has it."""
 FINDINGS = "lr-find"
@@ -323,7 +325,10 @@ class Claim(AbstractContextManager["Claim"]):
                 rest = rest[os.write(self._log, rest) :]
 
     def clear(self) -> None:
-        """Empties the folder, but for the log.txt that carries the lock. run.json goes first: what is left is no finished run."""
+        """Empties the folder, but for the data and the log.txt that carries the lock.
+
+        run.json goes first: what is left is no finished run.
+        """
         with files.writing(self.folder):
             (self.folder / RECORD).unlink(missing_ok=True)
             files.sync_folder(self.folder)
@@ -334,7 +339,7 @@ class Claim(AbstractContextManager["Claim"]):
             ):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)
-                elif entry.name != LOG:
+                elif entry.name not in (LOG, DATA):
                     os.unlink(entry)
 
     def tidy(self) -> None:
