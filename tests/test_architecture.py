@@ -18,10 +18,11 @@ LEVELS = {
     "nn data": 1,
     "config training": 2,
     "runs model predictions build plots": 3,
-    "experiment evaluation refit": 4,
+    "experiment evaluation refit lr_find check estimators": 4,
+    "export": 5,
     "report": 5,
     "sweep": 6,
-    "bench": 7,
+    "api bench": 7,
     "cli": 8,
 }
 LEVEL = {name: level for names, level in LEVELS.items() for name in names.split()}
@@ -35,10 +36,10 @@ ONLY_IN = {
     "numba": "nn",
     "torch": "bench",
     "jax": "bench",
-    "sklearn": "bench",
+    "sklearn": "bench estimators",
     "joblib": "bench",
     "PIL": "data",
-    "onnx": "data",
+    "onnx": "data export",
     "onnxruntime": "data",
     "markupsafe": "report",
     "optuna": "sweep",
@@ -99,7 +100,7 @@ def upwards(name: str, tree: ast.Module) -> Iterator[str]:
     for module, _ in imports(name, tree):
         if module.startswith("mlp_cli."):
             target = module.split(".")[1]
-            if target in ("__version__", part):
+            if target in ("__version__", "Callable", part):
                 continue
             same_level_file = LEVEL[target] == LEVEL[part] and (PACKAGE / f"{target}.py").exists()
             if not (LEVEL[target] < LEVEL[part] or same_level_file or LEVEL[part] == 0):
@@ -116,7 +117,7 @@ def foreign(name: str, tree: ast.Module) -> Iterator[str]:
         top = module.split(".")[0]
         if top == "mlp_cli" or top in sys.stdlib_module_names:
             continue
-        if top not in CORE and ONLY_IN.get(top) != part:
+        if top not in CORE and part not in ONLY_IN.get(top, "").split():
             yield f"{name} imports {top}"
         late = top in ("matplotlib", "pandas", "scipy", "pooch", "jinja2") or (part in AT_TOP and top not in AT_TOP[part])
         if at_top and late:
@@ -158,7 +159,11 @@ def unsafe(where: str, tree: ast.Module) -> Iterator[str]:
             names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
             if where != "data/safe_pickle.py" and any(name.split(".")[0] == "pickle" for name in names):
                 yield f"{where}: pickle"
-        if isinstance(node, ast.FunctionDef) and node.args.kwarg is not None and part_of(where) != "registry":
+        if (
+            isinstance(node, ast.FunctionDef)
+            and node.args.kwarg is not None
+            and part_of(where) not in ("registry", "api", "export")
+        ):
             yield f"{where}: {node.name} takes **{node.args.kwarg.arg}"
 
 

@@ -25,7 +25,7 @@ GENERATED = ("rows", "test_rows", "class_count", "noise", "turns", "data_seed")
 FOLLOWING: dict[str, str | None] = {
     **dict.fromkeys(("validation", "test", "scale", "subset", *GENERATED)),
     "labels": "the path of a .npy file of inputs",
-    "test_path": "a path of your own data",
+    **dict.fromkeys(("sha256", "test_path"), "a path of your own data"),
     **dict.fromkeys(("target", "drop", "categorical", "missing", "groups", "order", "read"), _TABLES),
 }
 """Options whose defaults follow from the set (see `usual_options`): the paths they go with; None where known sets take them too."""
@@ -42,6 +42,12 @@ def _plain_path(value: Any) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise wrong("must be a path")
     return str(PurePosixPath(value))
+
+
+def _hex_digits(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise wrong("must be 64 hex digits, as data.sha256 of a run.json has them")
+    return value
 
 
 def _as_text(value: Any) -> Any:
@@ -112,6 +118,10 @@ class Dataset(Options):
 
     name: Annotated[Name | None, Doc("A set that is known by name.")] = None
     path: Annotated[FilePath | None, Doc("A file or folder of your own, in place of a name.")] = None
+    sha256: Annotated[
+        Annotated[str, AfterValidator(_hex_digits)] | None,
+        Doc("What the data must be, wherever it lies; other data is refused. The run then goes by this and not by the path."),
+    ] = None
     subset: Annotated[str | None, Doc("Which of the subsets that go by the name.")] = None
     rows: Rows | None = None
     test_rows: TestRows | None = None

@@ -42,6 +42,16 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
     return resolve(Document(source, mapping), overrides)
 
 
+def plain_values(value: Any) -> Any:
+    """Values of Python's as YAML has them: NumPy's numbers and arrays as numbers and lists, tuples as lists, paths as texts."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Mapping):
+        return {str(key): plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain_values(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
 def resolve(document: Document, overrides: Sequence[str] = ()) -> Config:
     """The config of a document with overrides applied. Errors: ConfigError, whose text lists every problem."""
     found = check_document(document, overrides)

@@ -192,6 +192,7 @@ def usual_options(name: str | None, path: str | None, split: str) -> Mapping[str
         "validation": PRESET_VALIDATION.get(split, None if split == "official" else catalogue.PATH_VALIDATION),
         "test": None,
         "scale": None,
+        "sha256": None,
         "test_path": None,
         **({"labels": None} if path is not None and ".npy" in path else {}),
         **(dict.fromkeys(("target", "groups", "order", "read")) if table else {}),

@@ -114,19 +114,25 @@ def load_own(path: str | Path, own: Own, task: Task | None) -> RawSet:
         for role in ("test", "validation"):
             if f"{role}_path" in others:
                 found = _with_part(found, role, _read(others[f"{role}_path"], None), main, task)
-        raw = assemble(found, str(main), task)
-        # Names that are the numbers themselves may be quantities as well.
-        if not raw.classes or (task == "regression" and raw.classes == tuple(map(str, range(len(raw.classes))))):
-            raw = with_classes(raw, task, str(main))
+        raw = assembled(found, task, str(main))
         if origin() != before:
             raise DataError(f"{main}: its files changed while they were read", "run it again once they are complete")
         source = f"{'folder' if main.is_dir() else 'file'} {text_of(main)}"
-        return replace(raw, name=set_name(main), sha256=arrays_sha256(raw.arrays()), source=source)
+        return replace(raw, name=set_name(main), source=source)
 
     given = repr([*map(os.fsencode, (main, *others.values())), *told]).encode()
     plain = re.sub(r"[^\w-]", "_", set_name(main), flags=re.ASCII)[:60]
     key = f"path-{plain}-{hashlib.blake2b(given, digest_size=8).hexdigest()}"
     return cache.cached(key, before, make, tell_again=True)
+
+
+def assembled(found: Found, task: Task | None, where: str) -> RawSet:
+    """The set that was found, with classes or quantities and its hash. task: as in `load_own`. Errors: DataError."""
+    raw = assemble(found, where, task)
+    # Names that are the numbers themselves may be quantities as well.
+    if not raw.classes or (task == "regression" and raw.classes == tuple(map(str, range(len(raw.classes))))):
+        raw = with_classes(raw, task, where)
+    return replace(raw, sha256=arrays_sha256(raw.arrays()))
 
 
 def set_name(path: Path) -> str:

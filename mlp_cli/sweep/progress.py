@@ -15,6 +15,7 @@ from mlp_cli.sweep.forecast import Forecast, Workload
 from mlp_cli.sweep.sweepfile import SweepPlan
 from mlp_cli.sweep.trials import WRONG, Trial
 from mlp_cli.text import counted, metric_name
+from mlp_cli.training.progress import bar_type
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -92,11 +93,9 @@ class Bar(Lines):
 
     def begin(self, stints: int, epochs: int, workload: Workload) -> None:
         """Draws the bar."""
-        from tqdm import tqdm
-
         super().begin(stints, epochs, workload)
         form = "{desc}, {n_fmt}/{total_fmt} epochs|{bar}| {elapsed}<{remaining}{postfix}"
-        self.bar = tqdm(total=epochs, file=self.stream, dynamic_ncols=True, bar_format=form, desc=f"0/{stints} runs")
+        self.bar = bar_type()(total=epochs, file=self.stream, dynamic_ncols=True, bar_format=form, desc=f"0/{stints} runs")
 
     def skip(self, stints: int, epochs: int) -> None:
         """Moves the bar's beginning, so that the time that is left is reckoned from what was really trained."""
@@ -135,9 +134,7 @@ class Bar(Lines):
         return ", ".join(parts if self.best is None else [*parts, f"best {score_text(self.metric, self.best)}"])
 
     def _write(self, stream: TextIO, text: str) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(text, file=stream)
+        bar_type().write(text, file=stream)
 
 
 def end_lines(planned: SweepPlan, outcome: Outcome) -> list[str]:

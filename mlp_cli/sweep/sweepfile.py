@@ -126,12 +126,14 @@ def _short(part: Component | None) -> Any:
     return "none" if part is None else {"name": part.name, **part.options()} if part.options() else part.name
 
 
-def plan_sweep(path: str | os.PathLike[str], words: Sequence[str], results: Path, asked: Asked) -> SweepPlan:
-    """Reads and checks all that describes a sweep. words: KEY=SPEC, which win over a file's parameters.
+def plan_sweep(file: str | os.PathLike[str] | Document, words: Sequence[str], results: Path, asked: Asked) -> SweepPlan:
+    """Reads and checks all that describes a sweep.
+
+    file: its path, or what was read already. words: KEY=SPEC, which win over a file's parameters.
 
     Errors: ConfigError with every problem of the file, the words and the members that they make; UsageError.
     """
-    read = _Reading(read_document(path), words, asked)
+    read = _Reading(file if isinstance(file, Document) else read_document(file), words, asked)
     axes = read.axes()
     if read.base is None:
         own = [str(config_error(read.document.source, read.problems))] if read.problems else []
@@ -207,12 +209,13 @@ def part_of(kind: str, value: Any) -> Any:
 def is_sweep_file(path: str | os.PathLike[str]) -> bool:
     """Whether a file is a sweep file, and no config; False for one that cannot be read, or only once, such as a pipe."""
     try:
-        return os.path.isfile(path) and _is_sweep(read_document(path))
+        return os.path.isfile(path) and is_sweep(read_document(path))
     except ConfigError:
         return False
 
 
-def _is_sweep(document: Document) -> bool:
+def is_sweep(document: Document) -> bool:
+    """Whether a document is a sweep, and no config."""
     return bool(set(KEYS[1:]) & set(document.values))
 
 
@@ -225,7 +228,7 @@ class _Reading:
 
     def __init__(self, document: Document, words: Sequence[str], asked: Asked) -> None:
         self.document, self.asked = document, asked
-        self.entries: dict[str, Any] = document.values if _is_sweep(document) else {}
+        self.entries: dict[str, Any] = document.values if is_sweep(document) else {}
         self.problems = list(document.problems) if self.entries else []
         self.base_error: ConfigError | None = None
         self.base: Document | None = self._base() if self.entries else document
@@ -494,7 +497,7 @@ class _Reading:
             except ConfigError as error:
                 self.base_error = error
                 return None
-            if not _is_sweep(written):
+            if not is_sweep(written):
                 return written
             self._problem("base", "is a sweep file; a base must be a plain config")
         elif base is None:

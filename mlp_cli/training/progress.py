@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterator
-from typing import TextIO
+from importlib import import_module
+from typing import Any, TextIO
 
 from mlp_cli.training.callbacks import Callback
 from mlp_cli.training.state import Row
@@ -49,6 +51,17 @@ class PlainProgress(Callback):
         self.stream.flush()
 
 
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def bar_type() -> Any:
+    """The class of tqdm's bar: in a notebook the one that it chooses itself, else that of terminals, which loads faster."""
+    return import_module("tqdm.auto" if in_notebook() else "tqdm").tqdm
+
+
 class BarProgress(Callback):
     """A tqdm bar over all samples of the run, with loss, validation score, samples/s and the time that is left.
 
@@ -61,12 +74,10 @@ class BarProgress(Callback):
         self.stream, self.score = stream, score
 
     def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
-        from tqdm import tqdm
-
         self.epochs, self.samples, self.steps, self.epoch, self.due = epochs, samples, steps, done, 0.0
         self.validation = ""
         layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
-        self.bar = tqdm(
+        self.bar = bar_type()(
             total=epochs * samples,
             initial=done * samples,
             file=self.stream,
