@@ -167,8 +167,11 @@ def cases(shown: dict[str, Any]) -> list[Case]:
 
 
 def variants(entries: list[dict[str, Any]], schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A name and a config value for each member of a registry, and for each of its options with another value than its default."""
-    for entry in entries:
+    """A name and a config value for each member of a registry, and for each of its options with another value than its default.
+
+    Members that need a file of their own are left out.
+    """
+    for entry in (each for each in entries if not each.get("required")):
         yield entry["name"], {"name": entry["name"]}
         changed = {
             option: other

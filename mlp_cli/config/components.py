@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WrapValidator, create_model
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
 from pydantic.types import GetPydanticSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from typing_extensions import Doc
@@ -64,6 +65,11 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("config", "{message}", {"message": message})
 
 
+def is_required(field: tuple[str, FieldInfo]) -> bool:
+    """Whether an option has to be written; the name of a component is known without."""
+    return field[0] != "name" and field[1].is_required()
+
+
 class Choice:
     """The mark of a component, written as a name or a mapping: `Annotated[Component, Choice(registry)]`."""
 
@@ -75,8 +81,9 @@ class Choice:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         members: Any = Annotated[Union[tuple(self.models.values())], Field(discriminator="name")]  # noqa: UP007
-        short: Any = Literal[tuple(self.models)]
-        return handler.generate_schema(Annotated[members, BeforeValidator(self.expand, short | members)])
+        ready = [name for name, model in self.models.items() if not any(map(is_required, model.model_fields.items()))]
+        names: Any = Literal[tuple(ready)] if ready else members
+        return handler.generate_schema(Annotated[members, BeforeValidator(self.expand, names | members)])
 
     def expand(self, value: Any) -> Any:
         """A name becomes a mapping. Errors: what is neither, or has no name."""

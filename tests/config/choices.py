@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 from mlp_cli.config import Config
 from mlp_cli.config.components import Choice
+from mlp_cli.registry import REQUIRED
 
 
 def choice_of(key: str) -> Choice | None:
@@ -16,3 +17,9 @@ def found_in(annotation: Any) -> Choice | None:
     if isinstance(annotation, Choice):
         return annotation
     return next((found for part in get_args(annotation) if (found := found_in(part))), None)
+
+
+def shortest(choice: Choice, name: str) -> Any:
+    """A component as short as a config can write it: its name, or a mapping with the options that must be there, which are paths."""
+    needed = {option.name: "a/file" for option in choice.registry.options(name) if option.default is REQUIRED}
+    return {"name": name} | needed if needed else name

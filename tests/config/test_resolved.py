@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from choices import choice_of
+from choices import choice_of, shortest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,7 +193,7 @@ def written() -> Iterator[dict[str, Any]]:
     """Configs that have every component, every kind of data and every part that can be on, each by its name alone."""
     for key in Config.model_fields:
         choice = choice_of(key)
-        yield from ({key: name} for name in choice.registry) if choice else ()
+        yield from ({key: shortest(choice, name)} for name in choice.registry) if choice else ()
     yield from ({"optimizer": name, "weight_decay": 0.5} for name in ("sgd", "adamw"))
     yield from ({"dataset": name} for name in catalogue.names())
     yield from ({"dataset": {"name": "mnist", "split": split}} for split in splits if split not in ("group", "time"))
@@ -202,6 +202,7 @@ def written() -> Iterator[dict[str, Any]]:
     yield from ({key: True} for key in ("batch_norm", "early_stopping"))
     yield {"hidden_sizes": [3, 4], "activation": ["leaky_relu", "relu"], "dropout": [0.5, 0]}
     yield {"hidden_sizes": [], "batch_norm": True}
+    yield {"augment": {"steps": ["flip", {"name": "shift", "pixels": 3}]}}
 
 
 @pytest.mark.parametrize("some", list(written()), ids=str)
