@@ -29,29 +29,17 @@ Share = Annotated[float, Range(ge=0, le=1)]
 Degrees = Annotated[float, Range(ge=0, le=180)]
 Level = Annotated[float, Range(ge=0, le=255)]
 
+_TURN = {"name": "rotation", "degrees": 180}
+_CONTRAST = {"name": "contrast", "low": 0.5, "high": 2.0, "flip": 0.5}
 PRESETS: dict[str, dict[str, Any]] = {
     # CS776A, IIT Kanpur, assignment 1 of 2022: one of the four for each picture, joined to the originals.
     "cs776_2022": {
-        "steps": [
-            {"name": "rotation", "degrees": 180},
-            {"name": "cutout", "size": 16},
-            {"name": "crop", "padding": 2},
-            {"name": "contrast", "low": 0.5, "high": 2.0, "flip": 0.5},
-        ],
+        "steps": [_TURN, {"name": "cutout", "size": 16}, {"name": "crop", "padding": 2}, _CONTRAST],
         "choose": "one",
         "copies": 1,
     },
     # A later edition; the numbers of enhance and posterize are those of a student's program.
-    "cs776_later": {
-        "steps": [
-            {"name": "enhance"},
-            {"name": "posterize"},
-            {"name": "rotation", "degrees": 180},
-            {"name": "contrast", "low": 0.5, "high": 2.0, "flip": 0.5},
-        ],
-        "choose": "one",
-        "copies": 1,
-    },
+    "cs776_later": {"steps": [{"name": "enhance"}, {"name": "posterize"}, _TURN, _CONTRAST], "choose": "one", "copies": 1},
 }
 """Lists of steps that go by a name."""
 
@@ -134,7 +122,6 @@ class Flip:
         self.probability = probability
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         chosen = np.flatnonzero(generator.random(len(planes)) < self.probability)
         planes[chosen] = planes[chosen, :, :, ::-1]
         return planes
@@ -150,7 +137,6 @@ class Cutout:
         self.size = size
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         inside = []
         for length in planes.shape[2:]:
             block = generator.integers(0, min(self.size, length), size=len(planes), endpoint=True)
@@ -176,7 +162,6 @@ class Contrast:
         self.flip = Flip(flip)
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         factors = _each(generator.uniform(self.low, self.high, len(planes)))
         middle = np.float32(128 / 255 * top)
         planes = _like(planes, (planes - middle) * factors + middle, top)
@@ -191,7 +176,6 @@ class Enhance:
         pass
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         brightness = planes.mean(axis=1, keepdims=True, dtype=np.float32)
         least, most = (of(brightness, axis=(2, 3), keepdims=True) for of in (np.min, np.max))
         span = np.where(most > least, most - least, 1)
@@ -215,7 +199,6 @@ class Posterize:
         self.high = sorted((high_least, high_most))
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         ends = [generator.uniform(least, most, len(planes)) for least, most in (self.low, self.high)]
         low, high = (_each(np.round(each) / 255 * top) for each in ends)
         return _like(planes, low + planes * ((high - low) / np.float32(top)), top)
@@ -233,7 +216,6 @@ class Elastic:
         self.alpha, self.sigma = alpha, sigma
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         from scipy.ndimage import gaussian_filter
 
         count, _, height, width = planes.shape
@@ -251,7 +233,6 @@ class Noise:
         self.deviation = deviation
 
     def __call__(self, planes: Array, generator: Generator, top: float) -> Array:
-        """Step; see the module."""
         noise = generator.standard_normal(planes.shape, dtype=np.float32)
         return _like(planes, planes + noise * np.float32(self.deviation / 255 * top), top)
 

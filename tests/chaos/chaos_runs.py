@@ -52,10 +52,14 @@ STATES = {
     "nesterov": "optimizer: nesterov\nlearning_rate: 2e-3\nschedule: one_cycle\n",
     "centered": "optimizer: {name: rmsprop, centered: true, momentum: 0.5}\nlearning_rate: 2e-3\nschedule: cyclic\n",
     "diagnostics": "optimizer: adam\nlearning_rate: 5e-3\ndiagnostics: true\ndropout: 0.2\nbatch_norm: true\n",
+    "augment": "optimizer: adam\nlearning_rate: 5e-3\naugment: [rotation, {name: shift, pixels: 1}, flip, elastic, noise]\n",
+    "copies": "optimizer: adam\nlearning_rate: 5e-3\naugment: cs776_2022\nfeatures: {name: patches, filters: 8, size: 3, samples: 500}\n",
 }
 """One config for each further state that a run has between two steps, and for the slots of each further optimizer."""
 
-TOGETHER = "".join(STATES[name] for name in ("plateau", "prelu", "layer_norm", "mixup", "gaussian_noise", "max_norm", "ema"))
+TOGETHER = "".join(
+    STATES[name] for name in ("plateau", "prelu", "layer_norm", "mixup", "gaussian_noise", "max_norm", "ema", "augment")
+)
 """All of these states in one run."""
 
 SHORT = "epochs: 2\nearly_stopping: null\nbatch_size: 64\n"
