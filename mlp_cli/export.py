@@ -43,7 +43,12 @@ def scaling_of(model: Model) -> tuple[Affine, Projection | None]:
 
 
 def write_npz(model: Model, path: Path) -> None:
-    """Writes plain arrays, for k = 1 … n dense layers. x is a row of D inputs; what a file lacks is left out:
+    """Writes what `arrays_of` gives. Errors: as there."""
+    files.write_atomic(path, npz.pack(arrays_of(model)))
+
+
+def arrays_of(model: Model) -> dict[str, NDArray[Any]]:
+    """A model as plain arrays, for k = 1 … n dense layers. x is a row of D inputs; what a file lacks is left out:
 
         x = (x − centre) · scale + shift;  x = x @ projection + projection_shift
         x = x @ W<k> + b<k>;  x = x · gain<k> + offset<k>  (batch_norm)
@@ -53,6 +58,7 @@ def write_npz(model: Model, path: Path) -> None:
     `activation<k>` is a JSON text of a name and options; `slope<k>` belongs to prelu. `output` says what follows the last layer:
     softmax; sigmoid (the probability of the second class); or linear: the quantity is x · target_scale + target_shift, and its
     exponential where target_log is true. `classes` are names, `shape` that of a row, `columns` the inputs of a table.
+    Errors: UsageError for a part that this cannot express.
     """
     scaling, projection = scaling_of(model)
     parameters = model.network.parameters
@@ -71,13 +77,15 @@ def write_npz(model: Model, path: Path) -> None:
         elif isinstance(layer, ActivationLayer):
             chosen = model.config.activation[layer.number - 1]
             arrays[f"activation{layer.number}"] = np.array(json.dumps({"name": chosen.name, **chosen.options()}))
+        elif not isinstance(layer, Dense | Dropout | GaussianNoise):
+            raise UsageError(f"{layer.name} cannot be expressed in this format", "export a run without it")
         arrays |= {parameter.name: parameters[parameter.name] for parameter in layer.parameters}
     arrays["output"] = np.array(_output(model))
     if model.task == "regression":
         arrays |= model.targets.arrays()
     arrays |= {"classes": np.array(model.classes, np.str_), "shape": np.array(model.shape, np.int64)}
     arrays["columns"] = np.array(columns_of(model), np.str_)
-    files.write_atomic(path, npz.pack(arrays))
+    return arrays
 
 
 def _output(model: Model) -> str:

@@ -20,7 +20,7 @@ LEVELS = {
     "runs model build plots": 3,
     "experiment": 4,
     "export": 5,
-    "report": 5,
+    "report play": 5,
     "sweep": 6,
     "bench": 7,
     "cli": 8,
