@@ -82,7 +82,7 @@ def _about(model: Model, record: Record) -> str:
     sizes = [counted(model.inputs, "input"), *(f"{size:,} {each.name}" for size, each in hidden)]
     sizes.append(counted(len(model.classes), "class", "classes") if model.classes else "a quantity")
     accuracy, r2 = (record.metrics.get(f"test_{name}") for name in ("accuracy", "r2"))
-    score = "" if accuracy is None else f" It is right for {100 * accuracy:.2f} % of its test rows."
+    score = "" if accuracy is None else f" It is right for {100 * accuracy:.2f}\u00a0% of its test rows."
     score += "" if r2 is None else f" Its R² on test rows is {r2:.3f}."
     return f"A network of {', '.join(sizes)}, its weights rounded to 16 bits.{score}"
 
@@ -154,7 +154,7 @@ def _frame(pictures: Array) -> dict[str, Any]:
         if len(at):
             boxes.append([at.min(axis=0) / size, (at.max(axis=0) + 1) / size])
             masses.append(np.average(at + 0.5, axis=0, weights=ink[tuple(at.T)]) / size)
-    if (np.abs(edges - ground) > 0.1).mean() > 0.4 or not boxes:
+    if (np.abs(edges - ground) > 0.1).mean() > 0.55 or not boxes:
         return {"middle": None, "dark": True, "box": 1.0, "pen": 0.1}
     box = float(np.median(np.ptp(boxes, axis=1).max(axis=1)))
     middle = "mass" if np.std(masses, axis=0).sum() < np.std(np.mean(boxes, axis=1), axis=0).sum() else "box"

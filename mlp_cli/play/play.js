@@ -77,11 +77,11 @@
   if (given.projection) layers.push({ kind: "dense", weights: given.projection, bias: given.projection_shift });
   const first = layers.length; // the number of the first dense layer
   for (let k = 1; given[`W${k}`]; k++) {
-    const [weights, bias, scale, shift, epsilon, gamma, beta, slope] = "W b gain offset epsilon gamma beta slope".split(" ").map((name) => given[name + k]);
-    layers.push({ kind: "dense", weights, bias });
-    if (scale) layers.push({ kind: "scale", scale, shift });
-    if (epsilon) layers.push({ kind: "layer_norm", epsilon: epsilon[0], gamma, beta });
-    if (model.activations[k - 1]) layers.push({ kind: "activation", slope, ...model.activations[k - 1] });
+    const of = (name) => given[name + k];
+    layers.push({ kind: "dense", weights: of("W"), bias: of("b") });
+    if (of("gain")) layers.push({ kind: "scale", scale: of("gain"), shift: of("offset") });
+    if (of("epsilon")) layers.push({ kind: "layer_norm", epsilon: of("epsilon")[0], gamma: of("gamma"), beta: of("beta") });
+    if (model.activations[k - 1]) layers.push({ kind: "activation", slope: of("slope"), ...model.activations[k - 1] });
   }
   const through = (x, some) => some.reduce((values, layer) => LAYERS[layer.kind](values, layer), x);
   const run = (row) => { // what enters each layer, and the outputs last
@@ -138,7 +138,6 @@
     context.putImageData(found, 0, 0);
     return canvas;
   };
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
   // What is asked: a row as the data set has it, or null where nothing is drawn; its true answer if it is a test row.
   let row = null;
@@ -175,6 +174,7 @@
     const best = found && largest(found);
     find("answer").textContent = !found ? "Nothing drawn yet" : (quantity && names.length === 1 ? `${names[0]} ` : "") + said(found);
     const error = model.error ? `off by ${short(model.error)} on average` : "";
+    find("choose").hidden = names.length === 1;
     find("certainty").textContent = !found ? "" : quantity ? error : percent(found[best]);
     find("truth").textContent = truth === null ? "" : `A test row, ${quantity ? "true value" : "class"} ${named(truth)}.`;
     const order = names.map((_, k) => k);
@@ -195,7 +195,7 @@
   const SHOWN = 16;
   const projection = layers[first - 1].kind === "dense" ? layers[first - 1] : null; // principal components
   const fires = layers.findIndex((layer) => layer.kind === "activation");
-  const next = layers[fires + 1];
+  const next = fires < 0 ? null : layers[fires + 1];
   const size = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
   const pictureOf = (j) => {
     if (pictures.has(j)) return pictures.get(j);
@@ -221,12 +221,14 @@
     const order = Array.from(pushes, (_, i) => i).sort((a, b) => Math.abs(pushes[b]) - Math.abs(pushes[a]));
     return order.slice(0, 2).map((i) => `${columns[i]} ${signed(pushes[i])}`).join(", ");
   };
+  const reach = next && Array.from(layers[first].bias, (_, j) => size(next.weights.subarray(j * next.bias.length, (j + 1) * next.bias.length)));
   // The units of most effect on an answer, with it: by what the answer is without each.
   const effects = (trace, k) => {
     const active = trace[fires + 1];
     const count = next.bias.length;
-    const reach = (j) => Math.abs(active[j]) * size(next.weights.subarray(j * count, (j + 1) * count));
-    const reached = Array.from(active, (_, j) => [j, reach(j)]).sort((a, b) => b[1] - a[1]).slice(0, 4 * SHOWN);
+    const cost = layers.slice(fires + 2).reduce((sum, layer) => sum + (layer.weights?.length ?? 0), 1);
+    const looked = Math.round(Math.min(4 * SHOWN, Math.max(SHOWN, 3e7 / cost))); // at so many, within a tenth of a second
+    const reached = Array.from(active, (value, j) => [j, Math.abs(value) * reach[j]]).sort((a, b) => b[1] - a[1]).slice(0, looked);
     const without = (j) => trace[fires + 2].map((value, i) => value - active[j] * next.weights[j * count + i]);
     const whole = evidence(trace.at(-1), k);
     return reached.map(([j]) => [j, whole - evidence(through(without(j), layers.slice(fires + 2)), k)]);
@@ -249,6 +251,8 @@
     }));
     const moves = quantity ? `The units that move ${names[k]} most` : `The units that speak for and against “${names[k]}”`;
     find("unitsTitle").textContent = fires < 0 ? "The weights behind each answer" : moves;
+    find("noUnits").hidden = fires >= 0;
+    find("aboutUnits").hidden = fires < 0;
     const hidden = layers.map((layer, i) => [layer, trace[i + 1]]).filter(([layer]) => layer.kind === "activation");
     find("strips").replaceChildren(...hidden.map(([layer, values]) => {
       const [most, across] = [size(values), Math.min(values.length, 64)];
@@ -307,9 +311,11 @@
     const edge = grey.filter((_, i) => i < across || i >= across * (down - 1) || i % across === 0 || (i + 1) % across === 0).sort();
     const ground = edge[edge.length >> 1];
     if (image.middle && !own) {
-      const ink = grey.map((value) => Math.max(0, (ground > 0.5 ? ground - value : value - ground) - 0.08));
-      const most = size(ink);
-      return fitted(ink.map((value) => value / most), across);
+      const ink = grey.map((value) => Math.max(0, ground > 0.5 ? ground - value : value - ground));
+      const most = Math.max(0.1, ink.toSorted()[Math.floor(0.9995 * ink.length)]);
+      // Digits are of two levels before they are made small, as MNIST's were: paper has shadows.
+      const level = (value) => (image.middle === "mass" ? Number(value > most / 2) : Math.min(1, value / most));
+      return fitted(ink.map((value) => (value < 0.08 * most ? 0 : level(value))), across);
     }
     const turn = image.middle && ground > 0.5 === image.dark;
     const [left, top] = own ? [0, 0] : [(across - FINE * image.width) / 2, (down - FINE * image.height) / 2];
@@ -362,10 +368,10 @@
       context.strokeStyle = css(colours.ink);
       trail(context, 0.07 * pad.width, pad.width);
       if (!pen) return;
+      const ring = new Path2D();
+      ring.arc(pen.x * pad.width, pen.y * pad.width, 0.05 * pad.width, 0, 7);
       Object.assign(context, { strokeStyle: css(colours.minus), lineWidth: pen.down ? 12 : 4 });
-      context.beginPath();
-      context.arc(pen.x * pad.width, pen.y * pad.width, 0.05 * pad.width, 0, 7);
-      context.stroke();
+      context.stroke(ring);
     });
     const open = async (file) => {
       if (!file) return;
@@ -404,7 +410,7 @@
       drawn();
     });
     pad.addEventListener("keydown", (event) => {
-      const way = ARROWS[event.key];
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!way && event.key !== " ") return;
       event.preventDefault();
       pen ??= { x: 0.5, y: 0.3, down: false };
@@ -447,11 +453,12 @@
       }
       const slider = make("input", { type: "range", min: least, max: most, step: whole ? 1 : "any", ariaLabel: name });
       const exact = make("input", { type: "number", step: "any" });
+      const places = Math.min(12, Math.max(0, Math.ceil(3 - Math.log10(most - least)))); // a thousandth of the range
       slider.addEventListener("input", () => set(slider.valueAsNumber));
       exact.addEventListener("input", () => Number.isFinite(exact.valueAsNumber) && set(exact.valueAsNumber));
       const show = () => {
         slider.value = row[from];
-        if (document.activeElement !== exact) exact.value = Number(row[from].toPrecision(5));
+        if (document.activeElement !== exact) exact.value = Number(row[from].toFixed(places));
       };
       return { show, line: make("label", {}, title, slider, exact) };
     });
@@ -485,32 +492,21 @@
       context.drawImage(ground, 0, 0, side, side);
       Object.assign(context, { strokeStyle: css(colours.paper), lineWidth: 2 });
       samples?.labels.forEach((label, i) => {
+        const dot = new Path2D();
+        dot.arc(...spot(sampleRow(i)), 7, 0, 7);
         context.fillStyle = css(quantity ? colourOf([label]) : colours.classes[label]);
-        context.beginPath();
-        context.arc(...spot(sampleRow(i)), 7, 0, 7);
-        context.fill();
-        context.stroke();
+        context.fill(dot);
+        context.stroke(dot);
       });
       const [x, y] = spot(row);
       context.strokeStyle = css(colours.ink);
-      for (const line of [[x, 0, x, side], [0, y, side, y]]) {
-        context.beginPath();
-        context.moveTo(line[0], line[1]);
-        context.lineTo(line[2], line[3]);
-        context.stroke();
-      }
+      context.stroke(new Path2D(`M${x} 0V${side}M0 ${y}H${side}`));
     });
     const follow = ({ clientX, clientY }) => {
       const box = canvas.getBoundingClientRect();
       ask(at((clientX - box.left) / box.width, (clientY - box.top) / box.height));
     };
     for (const kind of ["pointermove", "pointerdown"]) canvas.addEventListener(kind, follow);
-    canvas.addEventListener("keydown", (event) => {
-      const way = ARROWS[event.key];
-      if (!way) return;
-      event.preventDefault();
-      ask(Float64Array.from([row[0] + (way[0] * spanX[1]) / 50, row[1] - (way[1] * spanY[1]) / 50]));
-    });
     const [across, up] = features.map(({ name, least, most }) => `${name}, ${number(least)} to ${number(most)}`);
     const dots = samples ? ` Dots: test rows in the colour of their true ${quantity ? "value" : "class"}.` : "";
     find("axes").textContent = `Across: ${across}. Up: ${up}.${dots}`;
@@ -529,6 +525,7 @@
       button.addEventListener("click", () => {
         [strokes, asked] = [[], null];
         ask(sampleRow(i), label);
+        find("answer").scrollIntoView({ block: "nearest" });
       });
       const group = find(quantity ? "quantities" : right ? "rights" : "wrongs");
       group.hidden = false;
