@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import HOSTILE, Opened
-from exported import CASES, train, write_sets
+from exported import CASES, IMAGES, train, write_sets
 from PIL import Image
 from small_sets import write_idx
 
@@ -35,7 +35,8 @@ SEEN = """() => {
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [...data].filter((_, place) => place % 4 === 0);
 }"""
-SHIRTS = {"dataset": {"path": "digits", "validation": 20}, "hidden_sizes": [10], "epochs": 2}
+ALL = CASES | {"a large epsilon": IMAGES | {"layer_norm": {"epsilon": 0.5}}}
+DIGITS = {"dataset": {"path": "digits", "validation": 20}, "hidden_sizes": [10], "epochs": 2}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def pad(opened: Opened, made: Any) -> Any:
     """The page of a network of 28 × 28 pictures, nothing drawn."""
-    tab = opened(made(SHIRTS)[1])
+    tab = opened(made(DIGITS)[1])
     tab.get_by_role("button", name="Clear").click()
     tab.get_by_text("Nothing drawn yet").wait_for()
     return tab
@@ -130,9 +131,9 @@ def png(picture: np.ndarray) -> dict[str, Any]:
     return {"name": "picture.png", "mimeType": "image/png", "buffer": content.getvalue()}
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if "float64" not in name or name[:6] in ("layer ", "prelu,")])
+@pytest.mark.parametrize("case", [name for name in ALL if "float64" not in name or name[:6] in ("layer ", "prelu,")])
 def test_the_script_predicts_what_our_network_predicts(opened: Opened, made: Any, case: str) -> None:
-    folder, path, x = made(CASES[case])
+    folder, path, x = made(ALL[case])
     rows = x[:100]
     model = rounded(read_model(folder))
     expected = model.predict(rows).reshape(len(rows), -1)
@@ -147,7 +148,7 @@ def test_every_activation_is_computed() -> None:
 
 
 def test_what_the_script_lacks_is_refused(made: Any) -> None:
-    folder, _, _ = made(SHIRTS)
+    folder, _, _ = made(DIGITS)
     model, record = read_model(folder), read_record(folder)
     assert record is not None
     sine = copy.copy(model.config.activation[0])
@@ -163,12 +164,12 @@ def test_what_the_script_lacks_is_refused(made: Any) -> None:
 
 
 def test_a_large_network_is_a_small_file(made: Any) -> None:
-    _, path, _ = made(SHIRTS | {"hidden_sizes": [512], "epochs": 0})
+    _, path, _ = made(DIGITS | {"hidden_sizes": [512], "epochs": 0})
     assert path.stat().st_size <= 1_500_000
 
 
 def test_equal_runs_give_equal_bytes(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, path, _ = made(SHIRTS)
+    folder, path, _ = made(DIGITS)
     monkeypatch.chdir(folder.parent.parent)
     write_page(folder, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == path.read_bytes()
@@ -208,7 +209,7 @@ def test_drawing_by_keyboard(pad: Any) -> None:
 
 
 def test_drawing_by_finger(opened: Opened, made: Any) -> None:
-    tab = opened(made(SHIRTS)[1], width=390, height=800, has_touch=True)
+    tab = opened(made(DIGITS)[1], width=390, height=800, has_touch=True)
     tab.get_by_role("button", name="Clear").tap()
     box = tab.locator("#pad").bounding_box()
     touch = tab.context.new_cdp_session(tab)
@@ -230,7 +231,7 @@ def test_a_picture_of_any_size_is_fitted_and_inverted_where_its_ground_is_light(
 
 
 def test_a_picture_of_the_networks_own_size_is_taken_as_it_is(pad: Any, made: Any) -> None:
-    digit = made(SHIRTS)[2][3].reshape(28, 28)
+    digit = made(DIGITS)[2][3].reshape(28, 28)
     pad.locator("#file").set_input_files(png(digit))
     pad.locator("#seen").wait_for()
     assert np.array_equal(seen(pad), digit)
@@ -264,7 +265,7 @@ def test_pictures_that_fill_their_frame_and_colours(opened: Opened, made: Any, t
     """A picture with a dot in each corner keeps its corners; colours keep theirs, planes first."""
     generator = np.random.default_rng(5)
     x = generator.integers(0, 256, (90, 3, 8, 8)).astype(np.uint8)
-    folder = made(SHIRTS)[0].parent.parent
+    folder = made(DIGITS)[0].parent.parent
     np.savez(folder / "colours.npz", x_train=x[:60], y_train=np.arange(60) % 3, x_test=x[60:], y_test=np.arange(30) % 3)
     home, path, _ = made({"dataset": {"path": "colours.npz", "validation": 10}, "hidden_sizes": [4], "epochs": 1})
     tab = opened(path)
@@ -362,7 +363,10 @@ def test_the_plane_of_two_features(opened: Opened, made: Any) -> None:
     for share in (0.1, 0.9):
         tab.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"])
         assert answered(tab) == str(int(share > 0.5)), "the class is whether the first feature is above its middle"
-    right = float(numbers.first.input_value())
+    right, upper = (float(numbers.nth(place).input_value()) for place in (0, 1))
+    tab.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.1 * box["height"])
+    answered(tab)
+    assert float(numbers.nth(1).input_value()) > upper, "the second feature goes upwards"
     tab.get_by_role("slider").first.focus()
     tab.keyboard.press("Home")
     assert answered(tab) == "0" and numbers.count() == 2
@@ -381,7 +385,7 @@ def test_the_plane_of_two_features(opened: Opened, made: Any) -> None:
 @pytest.fixture(scope="module")
 def hostile(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page whose columns, classes, categories and name try to run something."""
-    home = made(SHIRTS)[0].parent.parent
+    home = made(DIGITS)[0].parent.parent
     names = [name.replace(",", ";").replace('"', '""') for name in HOSTILE]
     lines = [",".join(f'"{name}"' for name in names[:3]) + ',"kind"']
     for row in range(240):
@@ -416,8 +420,8 @@ def test_nothing_is_requested_and_the_policy_holds(browser: Any, made: Any, tmp_
     evil = (
         "<script>window.hit=1</script><img src=x onerror=window.hit=1><img src=http://127.0.0.1:9/x><style>p{color:red}</style>"
     )
-    (tmp_path / "page.html").write_text(made(SHIRTS)[1].read_text().replace("<main>", f"<main>{evil}"))
-    for path, refused in ((made(SHIRTS)[1], 0), (tmp_path / "page.html", 4)):
+    (tmp_path / "page.html").write_text(made(DIGITS)[1].read_text().replace("<main>", f"<main>{evil}"))
+    for path, refused in ((made(DIGITS)[1], 0), (tmp_path / "page.html", 4)):
         tab = browser.new_page()
         told: list[str] = []
         asked: list[str] = []
@@ -436,7 +440,7 @@ def test_nothing_is_requested_and_the_policy_holds(browser: Any, made: Any, tmp_
 
 @pytest.mark.parametrize("case", ["digits", "table", "quantity", "two classes far from 0"])
 def test_a_narrow_screen_and_dark(opened: Opened, made: Any, case: str) -> None:
-    path = made(SHIRTS if case == "digits" else CASES[case])[1]
+    path = made(DIGITS if case == "digits" else CASES[case])[1]
     for width in (320, 390, 768):
         tab = opened(path, width=width, height=800, scheme="dark")
         answered(tab)
@@ -459,7 +463,7 @@ def test_without_the_data(opened: Opened, made: Any, tmp_path: Path, monkeypatch
     """A page whose data is gone has no test rows; what is drawn is fitted as MNIST's digits are."""
     told: list[str] = []
     monkeypatch.chdir(tmp_path)
-    for number, config in enumerate((SHIRTS, CASES["table"], CASES["quantity"])):
+    for number, config in enumerate((DIGITS, CASES["table"], CASES["quantity"])):
         write_page(made(config)[0], tmp_path / f"{number}.html", told.append)
         tab = opened(tmp_path / f"{number}.html")
         assert not tab.get_by_role("heading", name="Test rows").is_visible()
