@@ -148,12 +148,13 @@
   const update = () => {
     if (!waiting) requestAnimationFrame(() => {
       waiting = false;
+      if (row instanceof Function) row = row();
       const trace = row && run(row);
       for (const draw of drawing) draw(trace, trace && answer(trace.at(-1)));
     });
     waiting = true;
   };
-  const ask = (values, label = null) => {
+  const ask = (values, label = null) => { // values: a row, or what makes it once a frame
     [row, truth] = [values, label];
     update();
   };
@@ -301,7 +302,7 @@
     const own = source.width === image.width && source.height === image.height;
     const scale = own ? 1 : FINE * Math.max(image.width / source.width, image.height / source.height);
     const [across, down] = [Math.round(source.width * scale), Math.round(source.height * scale)];
-    const context = make("canvas", { width: across, height: down }).getContext("2d");
+    const context = make("canvas", { width: across, height: down }).getContext("2d", { willReadFrequently: true });
     Object.assign(context, { fillStyle: "#fff", imageSmoothingQuality: "medium" }); // white behind what is transparent
     context.fillRect(0, 0, across, down);
     context.drawImage(source, 0, 0, across, down);
@@ -344,7 +345,7 @@
     const pen = image.pen * room;
     const scale = (image.box * room - pen) / Math.max(wide, tall, 0.05);
     const [across, down] = [wide, tall].map((length) => Math.ceil(length * scale + 2 * pen));
-    const context = make("canvas", { width: across, height: down }).getContext("2d");
+    const context = make("canvas", { width: across, height: down }).getContext("2d", { willReadFrequently: true });
     trail(context, pen, scale, left - pen / scale, top - pen / scale);
     const { data } = context.getImageData(0, 0, across, down);
     return fitted(Float64Array.from({ length: across * down }, (_, i) => data[4 * i + 3] / 255), across);
@@ -354,7 +355,7 @@
     const context = pad.getContext("2d");
     const draws = image.channels === 1;
     let pen = null; // of the keyboard
-    const drawn = () => ask(fromStrokes());
+    const drawn = () => ask(fromStrokes);
     drawing.push(() => {
       context.clearRect(0, 0, pad.width, pad.width);
       find("seen").hidden = !row;
