@@ -89,23 +89,19 @@ def _about(model: Model, record: Record) -> str:
 
 def _content(model: Model, record: Record, dataset: Dataset | None) -> dict[str, Any]:
     """What the script reads, plain values for JSON."""
-    arrays, count, target = arrays_of(model), model.network.outputs, model.config.dataset.target
-    quantities = [target or "prediction"] if count == 1 else [f"output {k}" for k in range(1, count + 1)]
+    arrays = arrays_of(model)
     rows = None if dataset is None else _some(dataset.train)[0]
     image = _image(model, rows) if len(model.shape) in (2, 3) else None
-    ranges = None
-    if dataset is not None and not model.classes:
-        y = dataset.train.y[dataset.train.index].reshape(len(dataset.train), -1)
-        ranges = np.stack([y.min(axis=0), y.max(axis=0)], axis=1).tolist()
+    targets = dataset.train.y[dataset.train.index] if dataset and not model.classes else None
     return {
         "arrays": {name: _packed(array, name[0] == "W") for name, array in arrays.items() if array.dtype.kind in "uifb"},
         "activations": [json.loads(str(each)) for name, each in arrays.items() if name.startswith("activation")],
         "output": str(arrays["output"]),
         "width": model.inputs,
-        "names": [one_line(name) for name in model.classes or quantities],
+        "names": [one_line(name) for name in model.classes or [model.config.dataset.target or "prediction"]],
         "image": image,
         "features": None if image else _features(model, rows),
-        "ranges": ranges,
+        "range": None if targets is None else [float(targets.min()), float(targets.max())],
         "error": record.metrics.get("test_mae"),
         "samples": _samples(model, dataset.test) if dataset and dataset.test else None,
     }
@@ -200,7 +196,6 @@ def _samples(model: Model, part: Part) -> dict[str, Any]:
         rights = sorted(np.flatnonzero(right), key=lambda row: ranks[row])[: room // 2]
         rows = np.array([*sorted(rights, key=lambda row: y[row]), *np.flatnonzero(~right)[: room // 2]], np.intp)
     else:
-        errors = np.abs(found - y).reshape(len(y), -1).sum(axis=1)
-        rows = np.argsort(errors)[np.linspace(0, len(y) - 1, min(room, len(y))).astype(np.intp)]
+        rows = np.argsort(np.abs(found - y))[np.linspace(0, len(y) - 1, min(room, len(y))).astype(np.intp)]
     chosen = np.concatenate([rows, np.setdiff1d(np.arange(len(y)), rows)[: _DOTS * (model.inputs == 2)]])
     return {"x": _packed(x[chosen]), "labels": y[chosen].tolist(), "shown": len(rows)}

@@ -95,7 +95,7 @@
     const powers = Array.from(out, (z) => Math.exp(z - most));
     if (!quantity) return powers.map((power) => power / mean(powers) / powers.length);
     const { target_log: log, target_shift: shift, target_scale: scale } = given;
-    return Array.from(out, (z, i) => z * scale[0] + shift[i % shift.length]).map((value) => (log[0] ? Math.exp(value) : value));
+    return Array.from(out, (z) => z * scale[0] + shift[0]).map((value) => (log[0] ? Math.exp(value) : value));
   };
   // What speaks for an answer: its logit beyond the mean of all, or the quantity itself.
   const evidence = (out, k) => {
@@ -114,8 +114,8 @@
   const short = (value) => number(value, { maximumSignificantDigits: 3, minimumSignificantDigits: 3 });
   const signed = (value) => (value < 0 ? "" : "+") + short(value);
   const percent = (p) => (p > 0.9995 && p < 1 ? "> 99.9 %" : p > 0 && p < 0.0005 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);
-  const named = (label) => [label].flat().map((each) => (quantity ? number(each) : names[each])).join(", ");
-  const said = (found) => named(quantity ? found : largest(found));
+  const named = (label) => (quantity ? number(label) : names[label]);
+  const said = (found) => named(quantity ? found[0] : largest(found));
 
   // Colours, in the page's light or dark dress.
   let colours;
@@ -173,7 +173,7 @@
   });
   drawing.push((trace, found) => {
     const best = found && largest(found);
-    find("answer").textContent = !found ? "Nothing drawn yet" : (quantity && names.length === 1 ? `${names[0]} ` : "") + said(found);
+    find("answer").textContent = !found ? "Nothing drawn yet" : (quantity ? `${names[0]} ` : "") + said(found);
     const error = model.error ? `off by ${short(model.error)} on average` : "";
     find("choose").hidden = names.length === 1;
     find("certainty").textContent = !found ? "" : quantity ? error : percent(found[best]);
@@ -182,7 +182,7 @@
     if (found && order.length > MOST_BARS) order.sort((a, b) => found[b] - found[a]);
     order.forEach((k, place) => {
       const { bar, fill, value } = bars[k];
-      const [least, most] = quantity ? model.ranges?.[k] ?? [0, 0] : [0, 1];
+      const [least, most] = quantity ? model.range ?? [0, 0] : [0, 1];
       const share = found && most > least ? (found[k] - least) / (most - least) : 0;
       fill.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
       value.textContent = found ? (quantity ? number : percent)(found[k]) : "";
@@ -260,7 +260,9 @@
       const colour = (i) => diverging(i < values.length ? values[i] / most : 0);
       const above = layer.name === "relu" ? `, ${values.filter((value) => value > 0).length.toLocaleString("en")} above 0` : "";
       const words = make("figcaption", { textContent: `${values.length.toLocaleString("en")} ${layer.name} units${above}` });
-      return make("figure", {}, pixels(make("canvas", {}), across, Math.ceil(values.length / across), colour), words);
+      const cells = pixels(make("canvas", {}), across, Math.ceil(values.length / across), colour);
+      cells.style.width = `${8 * across}px`;
+      return make("figure", {}, cells, words);
     }));
   });
 
@@ -475,7 +477,7 @@
     const canvas = find("plane");
     const context = canvas.getContext("2d");
     const side = canvas.width;
-    const [spanX, spanY] = features.map(({ least, most }) => [least - 0.05 * (most - least), 1.1 * (most - least) || 1]);
+    const [spanX, spanY] = features.map(({ least, most }) => [least - 0.05 * (most - least || 1), 1.1 * (most - least || 1)]);
     const at = (u, v) => Float64Array.from([spanX[0] + u * spanX[1], spanY[0] + (1 - v) * spanY[1]]);
     const spot = ([x, y]) => [(side * (x - spanX[0])) / spanX[1], side - (side * (y - spanY[0])) / spanY[1]];
     const cost = layers.reduce((sum, layer) => sum + (layer.weights?.length ?? 0), 0);
