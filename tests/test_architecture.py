@@ -20,7 +20,7 @@ LEVELS = {
     "runs model predictions build plots": 3,
     "experiment evaluation refit lr_find check estimators": 4,
     "export": 5,
-    "report": 5,
+    "report play": 5,
     "sweep": 6,
     "api bench": 7,
     "cli": 8,
