@@ -63,6 +63,10 @@ def page(model: Model, record: Record, dataset: Dataset | None) -> str:
     for each in model.config.activation:
         if each.name not in known:
             raise UsageError(f"activation: {each.name} is unknown to the page", f"it computes {', '.join(known)}")
+    if model.task == "multi_label":
+        raise UsageError(
+            "--format html: the page shows one answer a row, and this network gives labels", "write --format onnx or npz"
+        )
     parts = {
         "policy": "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'".format(*digests),
@@ -98,7 +102,7 @@ def _content(model: Model, record: Record, dataset: Dataset | None) -> dict[str,
         "activations": [json.loads(str(each)) for name, each in arrays.items() if name.startswith("activation")],
         "output": str(arrays["output"]),
         "width": model.inputs,
-        "names": [one_line(name) for name in model.classes or [model.config.dataset.target or "prediction"]],
+        "names": [one_line(name) for name in model.classes or [str(model.config.dataset.target or "prediction")]],
         "image": image,
         "features": None if image else _features(model, rows),
         "range": None if targets is None else [float(targets.min()), float(targets.max())],

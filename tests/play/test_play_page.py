@@ -35,7 +35,8 @@ SEEN = """() => {
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [...data].filter((_, place) => place % 4 === 0);
 }"""
-ALL = CASES | {"a large epsilon": IMAGES | {"layer_norm": {"epsilon": 0.5}}}
+ALL = {name: config for name, config in CASES.items() if name != "labels"}
+ALL |= {"a large epsilon": IMAGES | {"layer_norm": {"epsilon": 0.5}}}
 DIGITS = {"dataset": {"path": "digits", "validation": 20}, "hidden_sizes": [10], "epochs": 2}
 
 
@@ -161,6 +162,14 @@ def test_what_the_script_lacks_is_refused(made: Any) -> None:
     model.network.layers += (odd,)
     with pytest.raises(UsageError, match="odd_1 cannot be expressed"):
         page(model, record, None)
+
+
+def test_a_network_of_labels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_sets(tmp_path)
+    folder, _ = train(CASES["labels"], tmp_path)
+    with pytest.raises(UsageError, match="this network gives labels"):
+        write_page(folder, tmp_path / "page.html")
 
 
 def test_a_large_network_is_a_small_file(made: Any) -> None:
