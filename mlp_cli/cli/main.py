@@ -18,6 +18,7 @@ from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
 from mlp_cli.cli.ls import diff, ls
 from mlp_cli.cli.options import printable
 from mlp_cli.cli.report import report
+from mlp_cli.cli.rerun import rerun
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
 from mlp_cli.environment import BLAS_VARIABLES
@@ -49,7 +50,7 @@ def cli() -> None:
     """
 
 
-for _command in (train, sweep, report, diff, ls, init, validate, show, data, gradcheck, bench, schema):
+for _command in (train, sweep, report, diff, ls, rerun, init, validate, show, data, gradcheck, bench, schema):
     cli.add_command(_command)
 
 
