@@ -127,6 +127,16 @@ def strict_json(value: Any) -> str:
     return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=False)
 
 
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder and below it, links not followed; what cannot be read counts nothing."""
+    places = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    total = 0
+    for path in places:
+        with suppress(OSError):
+            total += os.lstat(path).st_size
+    return total
+
+
 def sync_folder(folder: Path) -> None:
     """fsync of a folder, which makes the renames and new names in it lasting."""
     descriptor = os.open(folder, os.O_RDONLY)

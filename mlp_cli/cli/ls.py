@@ -19,9 +19,10 @@ _WIDEST = 48
 @click.command(epilog="Example: mlp ls results")
 @click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
+@click.option("--where", metavar="EXPR", help="Only the runs that meet a condition: status=failed, val_accuracy>=98%.")
 @json_option
 @debug_option
-def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
+def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool) -> None:
     """List runs with their status, one line each: status, score, epochs, time and folder.
 
     PATH is a run, a sweep or a folder of results; without one, all results are listed.
@@ -29,7 +30,7 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     from mlp_cli.report.collect import list_runs
 
     asked = list(paths) or ([results] if os.path.isdir(results) else [])
-    rows, broken = list_runs(asked)
+    rows, broken = list_runs(asked, where)
     if as_json:
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})
         return
@@ -37,7 +38,9 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
         click.echo("\n".join(_line(row) for row in rows))
     for each in broken:
         click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
-    if not rows and not broken:
+    if not rows and where is not None:
+        notify(f"no run meets {where}")
+    elif not rows and not broken:
         notify(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
 

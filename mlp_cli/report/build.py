@@ -15,7 +15,7 @@ from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
 from mlp_cli.report.groups import make_groups
 from mlp_cli.report.importance import weigh
-from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
+from mlp_cli.report.model import RUN_COLUMNS, Broken, Configuration, Group, Report, Run
 from mlp_cli.report.scales import is_number, ordered
 from mlp_cli.report.tables import OWN_COLUMNS, hide, part_columns, runs_csv, summary_csv, value_of
 from mlp_cli.report.triage import triage
@@ -27,8 +27,6 @@ from mlp_cli.text import is_percent, listed
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
 
-RUN_COLUMNS = ("id", "name", "seed", "status")
-"""What --where can ask of a run besides the keys of its config."""
 _MOST_VALUES = 12  # named one by one where no run meets a condition
 
 
@@ -160,7 +158,7 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
         )
     if of_configurations:
         return runs, condition
-    rows = [(run, run.config | {name: getattr(run, name) for name in RUN_COLUMNS}) for run in runs]
+    rows = [(run, run.columns) for run in runs]
     chosen = [run for run, row in rows if condition.test(row)]
     if not chosen:
         raise UsageError(f"there is nothing to report: no run meets {where}", _there_is(condition, [row for _, row in rows]))

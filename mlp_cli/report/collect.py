@@ -12,6 +12,7 @@ from mlp_cli.choosing import higher_is_better
 from mlp_cli.config.resolved import NOT_HASHED, flat
 from mlp_cli.errors import RunError
 from mlp_cli.report.model import Broken, Run
+from mlp_cli.report.where import choose
 from mlp_cli.runs import METRICS, RECORD, read_curves, scan
 
 _HUGE = 1e100
@@ -94,13 +95,14 @@ def epochs_done(run: Run) -> int | None:
     return int(written[-1] or 0) if written else run.record.epochs
 
 
-def list_runs(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Broken]]:
+def list_runs(paths: Sequence[Path], where: str | None = None) -> tuple[list[dict[str, Any]], list[Broken]]:
     """A row for each run below `paths`, in the order of the folders, and what could not be read: for `mlp ls`, which is quick.
 
     Keys: folder, id, name, status, seed, metric (the name of the score in `score`: validation's where there is one), score, epochs,
-    seconds, started, error.
+    seconds, started, error. where: only the runs that meet this condition.
     """
     found, broken = collect(paths, curves=False)
+    found = found if where is None or not found else choose(found, where)
     rows = []
     for run in found:
         own = {"folder": str(run.folder)} | {name: getattr(run, name) for name in ("id", "name", "status", "seed")}

@@ -8,6 +8,8 @@ from typing import Any
 
 from mlp_cli.runs import Column, Record
 
+RUN_COLUMNS = ("id", "name", "seed", "status")
+"""What --where can ask of a run besides the keys of its config."""
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
 
@@ -53,6 +55,11 @@ class Run:
     def data(self) -> dict[str, Any]:
         """What run.json says of the data; {} where it says nothing."""
         return {} if self.record.data is None else self.record.data.plain()
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What --where compares: the config's keys and `RUN_COLUMNS`."""
+        return self.config | {name: getattr(self, name) for name in RUN_COLUMNS}
 
     @property
     def environment(self) -> dict[str, Any]:

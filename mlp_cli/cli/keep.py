@@ -1,0 +1,107 @@
+"""`mlp rm`: commands that keep house among runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from mlp_cli.cli.options import (
+    agreed,
+    debug_option,
+    json_option,
+    notify,
+    print_json,
+    printable,
+    quiet_option,
+    results_option,
+    yes_option,
+)
+from mlp_cli.errors import RunError, UsageError
+
+
+@click.command(epilog="Example: mlp rm --where 'status=failed' --dry-run")
+@click.argument("references", nargs=-1, metavar="[RUN]...")
+@click.option("--where", metavar="EXPR", help="Those of the runs that meet a condition: status=failed, val_accuracy<90%.")
+@results_option
+@click.option("--dry-run", is_flag=True, help="Say what would be removed.")
+@yes_option
+@quiet_option
+@json_option
+@debug_option
+def rm(
+    references: tuple[str, ...], where: str | None, results: Path, dry_run: bool, yes: bool, quiet: bool, as_json: bool
+) -> None:
+    """Remove runs: their whole folders, after a question.
+
+    Without a RUN, --where chooses among all results. A folder that is no run's is never removed, nor is one that another process
+    has, or that only a link leads to. The trials.csv of a sweep is written anew.
+    """
+    from mlp_cli.files import size_of
+    from mlp_cli.text import counted, megabytes
+
+    if not references and where is None:
+        raise UsageError("nothing says which runs to remove", "name them, or choose them: mlp rm --where 'status=failed'")
+    folders = _chosen(references, where, results)
+    size = sum(map(size_of, folders))
+    what = f"{counted(len(folders), 'run')}, {megabytes(size)}"
+    if not (quiet or as_json):
+        click.echo("\n".join([*(printable(folder) for folder in folders), what if folders else "no run is chosen"]))
+    if folders and not dry_run:
+        if not agreed(f"Remove {what}?", yes):
+            notify("nothing is removed")
+            return
+        _remove(folders)
+    if as_json:
+        print_json({"runs": list(map(str, folders)), "bytes": size, "removed": bool(folders) and not dry_run})
+
+
+def _chosen(references: Sequence[str], where: str | None, results: Path) -> list[Path]:
+    """The runs' folders, each once. Errors: UsageError for one that a link leads to; RunError for one that is in use."""
+    from mlp_cli.report.collect import collect
+    from mlp_cli.report.where import choose
+    from mlp_cli.runs import find_run, in_use
+
+    named = [find_run(reference, results) for reference in references]
+    if where is not None:
+        there = named or ([results] if os.path.isdir(results) else [])
+        named = [run.folder for run in choose(collect(there, curves=False)[0], where)]
+    chosen = dict[Path, None]()
+    for folder in named:
+        if link := _link_to(folder, results):
+            told = f"{folder} is reached through a symbolic link, {link}"
+            if references:
+                raise UsageError(f"{told}: nothing is removed through one", f"name the run's own folder: {folder.resolve()}")
+            notify(f"{told}, and stays")
+        else:
+            chosen[folder.resolve() if folder.name in ("", "..") else folder] = None
+    if busy := [str(folder) for folder in chosen if in_use(folder)]:
+        raise RunError(f"in use by another process: {', '.join(busy)}", "nothing is removed; stop it first, or leave it out")
+    return list(chosen)
+
+
+def _link_to(folder: Path, results: Path) -> Path | None:
+    """The link on the way from the results, which may be one themselves, to a folder; elsewhere the folder alone may be none."""
+    way, root = folder.absolute(), results.absolute()
+    steps = [each for each in (way, *way.parents) if root in each.parents] or [way]
+    return next((each for each in steps if each.is_symlink()), None)
+
+
+def _remove(folders: Sequence[Path]) -> None:
+    """Removes runs, a sweep's while nobody drives it. Errors: RunError where one is in use by now, or cannot be removed."""
+    from mlp_cli.runs import SWEEP_FILES, Claim
+    from mlp_cli.sweep.trials import rebuild
+
+    for home in dict.fromkeys(folder.parent for folder in folders):
+        sweep = home.parent if home.name == "runs" and any((home.parent / name).is_file() for name in SWEEP_FILES) else None
+        with ExitStack() as stack:
+            if sweep is not None:
+                stack.enter_context(Claim(sweep))
+                stack.callback(rebuild, sweep)
+            for folder in folders:
+                if folder.parent == home:
+                    with Claim(folder) as claim:
+                        claim.remove()
