@@ -32,7 +32,7 @@ from mlp_cli.errors import RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
 from mlp_cli.training.callbacks import METRICS
 
-RECORD, LOG = "run.json", "log.txt"
+RECORD, LOG, NOTE = "run.json", "log.txt", "note.json"
 FORMAT = 1
 """The format of run.json that this version reads; a record without a number has it."""
 SKIPPED = "report"
@@ -155,6 +155,17 @@ class Record(_Entry):
         return None if self.data is None else self.data.sha256
 
 
+class Note(_Entry):
+    """note.json: what a person wrote about a run. It is the user's: training again, with --force too, leaves it alone."""
+
+    text: str = ""
+    tags: list[str] = []
+
+    def __str__(self) -> str:
+        """`#keep #paper the one of figure 2`."""
+        return " ".join([*(f"#{tag}" for tag in self.tags), *([self.text] if self.text else [])])
+
+
 def run_id(name: str, config_hash: str) -> str:
     """The name of a run's folder: the config's name and the first 8 hex digits of its hash."""
     return f"{name}-{config_hash[:8]}"
@@ -188,6 +199,14 @@ def read_record(folder: Path) -> Record | None:
     except (ValueError, RecursionError) as error:
         reason = _reason(error) if isinstance(error, ValidationError) else error
         raise RunError(f"{path} is damaged: {reason}", "start the run afresh with --force") from error
+
+
+def read_note(folder: Path) -> Note:
+    """What a person wrote about a run; an empty note where there is none. Errors: RunError where note.json is damaged."""
+    try:
+        return Note.model_validate_json(_content(folder / NOTE) or b"{}")
+    except ValidationError as error:
+        raise RunError(f"{folder / NOTE} is damaged: {_reason(error)}", "mend it, or remove it") from error
 
 
 def _content(path: Path) -> bytes | None:
@@ -299,7 +318,8 @@ class Claim(AbstractContextManager["Claim"]):
                 rest = rest[os.write(self._log, rest) :]
 
     def clear(self) -> None:
-        """Empties the folder, but for the log.txt that carries the lock. run.json goes first: what is left is no finished run."""
+        """Empties the folder, but for the log.txt that carries the lock, and the user's note. run.json goes first: what is left is no
+        finished run."""
         with files.writing(self.folder):
             (self.folder / RECORD).unlink(missing_ok=True)
             files.sync_folder(self.folder)
@@ -310,13 +330,14 @@ class Claim(AbstractContextManager["Claim"]):
             ):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)
-                elif entry.name != LOG:
+                elif entry.name not in (LOG, NOTE):
                     os.unlink(entry)
 
     def remove(self) -> None:
         """Takes the folder away with all that is in it, and the claim's own log.txt last of all. No link in it is gone through."""
         self.clear()
         with files.writing(self.folder):
+            (self.folder / NOTE).unlink(missing_ok=True)
             self.path_log.unlink()
             self.folder.rmdir()
             files.sync_folder(self.folder.parent)

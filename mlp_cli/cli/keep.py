@@ -1,8 +1,9 @@
-"""`mlp rm`: commands that keep house among runs."""
+"""`mlp rm` and `mlp note`: keeping house among runs."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,9 @@ from mlp_cli.cli.options import (
     yes_option,
 )
 from mlp_cli.errors import RunError, UsageError
+
+_TAG = re.compile(r"[\w./:-]{1,50}")
+_LONGEST_NOTE = 2_000
 
 
 @click.command(epilog="Example: mlp rm --where 'status=failed' --dry-run")
@@ -105,3 +109,41 @@ def _remove(folders: Sequence[Path]) -> None:
                 if folder.parent == home:
                     with Claim(folder) as claim:
                         claim.remove()
+
+
+@click.command(epilog="Example: mlp note @last 'the one of figure 2' --tag paper")
+@click.argument("reference", metavar="RUN")
+@click.argument("text", required=False)
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Add a tag; may be given several times.")
+@click.option("--untag", "gone", multiple=True, metavar="TAG", help="Take a tag off.")
+@results_option
+@quiet_option
+@json_option
+@debug_option
+def note(
+    reference: str, text: str | None, tags: tuple[str, ...], gone: tuple[str, ...], results: Path, quiet: bool, as_json: bool
+) -> None:
+    """Write a note on a run, in place of the one before ('' for none), and tags; without any, show what is written.
+
+    A note is no part of what the run is: it changes no hash, and stays when the run goes on or is trained again. `mlp ls` and
+    `mlp report` show it, and choose by tags: --where tag=paper.
+    """
+    from mlp_cli import files
+    from mlp_cli.runs import NOTE, find_run, read_note
+    from mlp_cli.text import one_line
+
+    folder = find_run(reference, results)
+    written = read_note(folder)
+    if text is not None or tags or gone:
+        if wrong := [tag for tag in tags if not _TAG.fullmatch(tag)]:
+            raise UsageError(f"{one_line(wrong[0])!r} is no tag", "a tag is one word of letters, digits, and . _ / : -")
+        if text is not None and len(text) > _LONGEST_NOTE:
+            raise UsageError(f"the note has {len(text):,} characters", f"at most {_LONGEST_NOTE:,} are kept")
+        written.text = written.text if text is None else text
+        written.tags = [tag for tag in dict.fromkeys((*written.tags, *tags)) if tag not in gone]
+        files.refuse_link(folder)
+        files.write_text(folder / NOTE, files.strict_json(written.plain()) + "\n")
+    if as_json:
+        print_json({"folder": str(folder), "text": written.text, "tags": written.tags})
+    elif not quiet:
+        click.echo(printable(f"{folder}  {written}".rstrip()))

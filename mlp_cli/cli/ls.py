@@ -50,7 +50,8 @@ def _line(row: dict[str, Any]) -> str:
     score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
-    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'])}"
+    note = "".join(f"  #{tag}" for tag in row["tags"]) + (f"  {row['note']}" if row["note"] else "")
+    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'] + note)}"
 
 
 @click.command(epilog="Example: mlp diff @last @best:val_accuracy")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlp_cli.runs import Column, Record
+from mlp_cli.runs import Column, Note, Record
 
-RUN_COLUMNS = ("id", "name", "seed", "status")
+RUN_COLUMNS = ("id", "name", "seed", "status", "tag")
 """What --where can ask of a run besides the keys of its config."""
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
@@ -21,7 +21,7 @@ class Run:
     status: `running, completed, interrupted, failed, diverged, pruned`; a running one whose process is gone is interrupted.
     config: the flat config, dotted keys to plain values (a component's name stands under its own key: `optimizer`,
     `optimizer.beta_1`). epochs: the columns of metrics.csv by name, of equal lengths, None for an empty cell; {} where there is
-    no sound metrics.csv.
+    no sound metrics.csv. note: what a person wrote about it.
     """
 
     folder: Path
@@ -29,6 +29,7 @@ class Run:
     status: str
     config: dict[str, Any]
     epochs: dict[str, Column]
+    note: Note = field(default_factory=Note)
 
     @property
     def id(self) -> str:
@@ -55,6 +56,11 @@ class Run:
     def data(self) -> dict[str, Any]:
         """What run.json says of the data; {} where it says nothing."""
         return {} if self.record.data is None else self.record.data.plain()
+
+    @property
+    def tag(self) -> list[str]:
+        """The run's tags, any of which --where 'tag=…' may ask for."""
+        return self.note.tags
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -125,6 +131,11 @@ class Configuration:
     def difference(self) -> float | None:
         """Mean of the paired differences."""
         return None if self.paired is None else self.paired.mean
+
+    @property
+    def note(self) -> str:
+        """What a person wrote about its runs, each note once."""
+        return "; ".join(dict.fromkeys(text for run in self.runs if (text := str(run.note))))
 
     @property
     def count(self) -> str:

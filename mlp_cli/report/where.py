@@ -154,6 +154,8 @@ class _Parser:
 
         def equal(row: Row) -> bool:
             cell = row.get(column)
+            if column == "tag":
+                return wanted in (cell or ())
             if cell is None:
                 return wanted.lower() in _NOTHING
             held = _number(cell)

@@ -139,3 +139,76 @@ def test_ls_lists_the_runs_that_meet_a_condition(mlp: Mlp, results: Path) -> Non
     assert listed.count("\n") == 1 and "run2-" in listed
     assert mlp("ls", "--where", "seed=9") == Answer(0, "", "note: no run meets seed=9\n")
     assert mlp("ls", "--where", "sed=9").code == 2
+
+
+def test_a_note_and_tags_are_written_shown_and_taken_back(mlp: Mlp, results: Path) -> None:
+    (folder,) = results.glob("run0-*")
+    answer = mlp("note", "run0", "the one of figure 2", "--tag", "paper", "--tag", "keep")
+    assert answer == Answer(0, f"results/{folder.name}  #paper #keep the one of figure 2\n", "")
+    assert mlp("note", "run0").out == answer.out
+    assert mlp("note", "run0", "--tag", "paper", "--untag", "keep", "--quiet") == Answer(0, "", "")
+    found = json.loads(mlp("note", "run0", "--json").out)
+    assert found == {"folder": f"results/{folder.name}", "text": "the one of figure 2", "tags": ["paper"]}
+    line = next(line for line in mlp("ls").out.splitlines() if "run0-" in line)
+    assert line.endswith(f"{folder.name}  #paper  the one of figure 2")
+    (row,) = json.loads(mlp("ls", folder, "--json").out)["runs"]
+    assert row["note"] == "the one of figure 2" and row["tags"] == ["paper"]
+    assert mlp("note", "run0", "").out == f"results/{folder.name}  #paper\n"
+
+
+def test_a_note_is_no_part_of_the_run(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+    assert mlp("train", small_config, "--budget", "0.001s", "--no-plots").code == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert mlp("note", "@last", "mine").code == 0
+    assert mlp("train", small_config, "--no-plots").code == 0, "it goes on"
+    assert json.loads((folder / "run.json").read_text())["status"] == "completed" and runs.read_note(folder).text == "mine"
+    assert mlp("train", small_config, "--no-plots", "--force").code == 0
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [folder.name] and runs.read_note(folder).text == "mine"
+    assert mlp("rm", "@last", "--yes").code == 0 and not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tag", "two words"], "'two words' is no tag"),
+        (["--tag", ""], "'' is no tag"),
+        (["x" * 2001], "the note has 2,001 characters"),
+    ],
+)
+def test_what_no_note_is(mlp: Mlp, results: Path, words: list[str], message: str) -> None:
+    answer = mlp("note", "run0", *words)
+    assert answer.code == 2 and message in answer.err and not list(results.glob("*/note.json"))
+
+
+def test_a_note_is_not_written_through_a_link(mlp: Mlp, results: Path, tmp_path: Path) -> None:
+    outside = write_run(tmp_path / "elsewhere", seed=7, name="outside")
+    (results / "linked").symlink_to(outside)
+    assert mlp("note", "results/linked", "x").code == 1 and not (outside / "note.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"text": 3}', b"\xff", b'{"tags": "x"}'])
+def test_a_damaged_note_costs_the_note_alone(mlp: Mlp, results: Path, content: bytes) -> None:
+    (folder,) = results.glob("run0-*")
+    (folder / "note.json").write_bytes(content)
+    listed = mlp("ls")
+    assert listed.code == 0 and listed.out.count("completed") == 2
+    assert ("note.json: is damaged" in listed.out) == bool(content)
+    assert mlp("note", "run0").code == int(bool(content))
+
+
+def test_reports_show_notes_and_choose_by_tags(mlp: Mlp, results: Path) -> None:
+    assert "note " not in mlp("report").out
+    hostile = "<b>=1+1</b>"
+    assert mlp("note", "run0", hostile, "--tag", "paper").code == 0
+    assert mlp("note", "run2", "--tag", "later").code == 0
+    table = mlp("report")
+    assert "#paper <b>=1+1</b>; #later" in table.out
+    rows = {row["name"]: row for row in csv.DictReader((results / "report" / "runs.csv").read_text().splitlines())}
+    assert (rows["run0"]["tags"], rows["run0"]["note"]) == ("paper", hostile) and rows["run1"]["tags"] == ""
+    page = (results / "report" / "index.html").read_text()
+    assert hostile not in page and "#paper &lt;b&gt;=1+1&lt;/b&gt;" in page
+    assert json.loads(mlp("report", "--where", "tag=paper", "--json").out)["groups"][0]["configurations"][0]["n"] == 1
+    assert mlp("ls", "--where", "tag=later or tag=paper").out.count("\n") == 2
+    assert mlp("ls", "--where", "tag!=paper").out.count("\n") == 2
+    missing = mlp("report", "--where", "tag=keep")
+    assert missing.code == 2 and "tag is [], [later], [paper]" in missing.err
