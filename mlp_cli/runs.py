@@ -17,6 +17,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -366,6 +367,15 @@ def in_use(folder: Path) -> bool:
     except OSError:
         pass
     return False
+
+
+def check_locks(folder: Path) -> None:
+    """Tries whether a lock in a folder keeps others out. Errors: RunError where it does not, or nothing can be written there."""
+    with files.writing(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".locks-") as held, open(held.name, "rb") as other:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise RunError(f"locks in {folder} keep nobody out: two processes could write one run", "choose another file system")
 
 
 def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:

@@ -1,7 +1,8 @@
-"""`mlp data list | show | fetch`."""
+"""`mlp data list | show | fetch | clear`."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, load_one, notify, print_json, printable, quiet_option
+from mlp_cli.cli.options import (
+    agreed,
+    debug_option,
+    json_option,
+    load_one,
+    notify,
+    print_json,
+    printable,
+    quiet_option,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from mlp_cli.data.catalogue import Entry
@@ -201,3 +212,48 @@ def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_js
     elif not quiet:
         what = "is ready already" if already else f"taken from the {whole.source}"
         click.echo(f"{entry.name} {what}; ready in {place}")
+
+
+@data.command(epilog="Example: mlp data clear mnist")
+@click.argument("name", required=False)
+@yes_option
+@quiet_option
+@json_option
+@debug_option
+def clear(name: str | None, yes: bool, quiet: bool, as_json: bool) -> None:
+    """Remove the ready arrays of a set, or of all, from the cache, after a question; they are made again when next needed.
+
+    NAME is a known set, or the name of your own data. Your files, and those in MLP_DATA_DIR, are not touched.
+    """
+    from mlp_cli.data import cache, catalogue
+    from mlp_cli.errors import UsageError
+    from mlp_cli.files import size_of
+    from mlp_cli.registry import did_you_mean
+    from mlp_cli.text import counted, listed, megabytes
+
+    keys: dict[str, list[str]] = {}
+    for key in cache.ready_keys():
+        keys.setdefault(_set_of(key), []).append(key)
+    if name is not None and name not in (*keys, *catalogue.names()):
+        known = [*keys, *catalogue.names()]
+        raise UsageError(f"unknown dataset {name!r}{did_you_mean(name, known)}", f"ready: {listed(list(keys)) or 'none'}")
+    keys = {each: found for each, found in keys.items() if name in (None, each)}
+    sizes = {each: sum(size_of(cache.ready_folder(key)) for key in found) for each, found in keys.items()}
+    what = f"{counted(len(sizes), 'ready set')}, {megabytes(sum(sizes.values()))}"
+    if not (quiet or as_json):
+        lines = [f"{megabytes(size):>12}  {printable(each)}" for each, size in sizes.items()]
+        click.echo("\n".join([*lines, what if sizes else "nothing is ready"]))
+    go_on = bool(sizes) and agreed(f"Remove {what}?", yes)
+    for key in [key for found in keys.values() for key in found] if go_on else ():
+        cache.remove(key)
+    if as_json:
+        print_json({"sets": sizes, "removed": go_on})
+
+
+def _set_of(key: str) -> str:
+    """The name of the set that the cache keeps under a key: a known set's, or that of a file or folder of the user's."""
+    from mlp_cli.data.catalogue import ENTRIES
+
+    own = re.fullmatch(r"path-(.*?)-[0-9a-f]{16}.*", key)
+    subsets = {one.key: name for name, entry in ENTRIES.items() for one in entry.subsets}
+    return own[1] if own is not None else subsets.get(key, key)

@@ -14,6 +14,7 @@ import click
 from mlp_cli import __version__
 from mlp_cli.cli.bench import bench
 from mlp_cli.cli.data import data
+from mlp_cli.cli.doctor import doctor
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
 from mlp_cli.cli.keep import note, rm
 from mlp_cli.cli.ls import diff, ls
@@ -51,7 +52,7 @@ def cli() -> None:
     """
 
 
-for _command in (train, sweep, report, diff, ls, note, rerun, rm, init, validate, show, data, gradcheck, bench, schema):
+for _command in (train, sweep, report, diff, ls, note, rerun, rm, init, validate, show, data, gradcheck, bench, schema, doctor):
     cli.add_command(_command)
 
 

@@ -51,6 +51,21 @@ def ready_folder(key: str) -> Path:
     return cache_folder() / "ready" / key
 
 
+def ready_keys() -> list[str]:
+    """The keys of all ready sets: a known set's is its name, and that of its subset; `path-NAME-…` for one given by path."""
+    place = cache_folder() / "ready"
+    return sorted(name for name in os.listdir(place) if not name.startswith(".")) if place.is_dir() else []
+
+
+def remove(key: str) -> None:
+    """Takes a set's ready arrays away; a process that has mapped them keeps them. Errors: RunError where that is not allowed."""
+    folder = ready_folder(key)
+    gone = folder.with_name(f".{key}.{secrets.token_hex(4)}.tmp")
+    with files.writing(folder):
+        os.rename(folder, gone)  # nobody sees a part of it
+        shutil.rmtree(gone)
+
+
 def open_ready(key: str, origin: list[str]) -> RawSet | None:
     """The set under `key` with its arrays memory-mapped, if it is there, whole, and made from `origin`; else None.
 
