@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlp_cli import files
+from mlp_cli import files, packs
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
@@ -214,8 +214,10 @@ def _content(path: Path) -> bytes | None:
     """The bytes of a file, or None where there is none. Errors: RunError where it cannot be read."""
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        regular = files.is_file(path)  # in a pack
     except OSError as error:
         raise RunError(f"cannot read {path}: {cause_of(error)}") from error
     return files.read_bytes(path, _LARGEST, RunError) if regular else None
@@ -386,6 +388,9 @@ def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
+        if not os.path.isdir(path) and (packed := packs.find(path)):
+            yield from ((folder, None) for folder in packs.run_folders(*packed, RECORD, SKIPPED))
+            continue
         if not (os.path.isdir(path) or path.is_symlink()):
             wrong = "is no folder" if os.path.lexists(path) else "does not exist"
             raise UsageError(f"{path} {wrong}", "name a run, a sweep or a folder of results")
@@ -440,18 +445,41 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
     started or finished last. `@best:METRIC` is the completed run with the best validation or training metric. Errors: UsageError
     with the nearest name.
     """
+    inside = None
     try:
-        if reference and not reference.startswith("@") and (Path(reference) / RECORD).is_file():
-            return Path(reference)
+        if reference and not reference.startswith("@"):
+            if (Path(reference) / RECORD).is_file():
+                return Path(reference)
+            inside = packs.find(Path(reference))
     except PermissionError as error:
         raise RunError(f"cannot read {reference}: permission denied") from error
     except (OSError, ValueError):
         pass  # no path at all, such as a name that is too long
     known, hint = among, "name one of the {:,} runs of this report; @last and @best:val_accuracy are runs too"
+    if inside is not None:
+        return _in_pack(reference, *inside)
     if known is None:
-        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.isdir(results) else []
+        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.lexists(results) else []
         hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
     hint = hint.format(len(known)) if known else f"there are no runs in {results}; another folder is named with --results DIR"
+    return _named(reference, known, hint)
+
+
+def _in_pack(reference: str, pack: packs.Pack, name: str) -> Path:
+    """The run that a RUN means which leads into a pack: `best.zip` that has one run, `all.zip/NAME`, `all.zip/@best:val_accuracy`."""
+    known = packs.run_folders(pack, ".", RECORD, SKIPPED)
+    hint = f"{pack.path} has {len(known):,} runs: name one as {pack.path}/NAME, or take {pack.path}/@best:val_accuracy"
+    if Path(reference) in known:
+        return Path(reference)
+    if name != ".":
+        return _named(name.rpartition("/")[2], known, hint)
+    if len(known) == 1:
+        return known[0]
+    raise UsageError(f"{reference} is no single run", hint)
+
+
+def _named(reference: str, known: Sequence[Path], hint: str) -> Path:
+    """The run that a name, its beginning, `@last` or `@best:METRIC` means among those known. hint: where there is none."""
     if reference.startswith("@"):
         return _by_rank(reference, known, hint)
     exact = [path for path in known if path.name == reference]
@@ -484,7 +512,8 @@ def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
             if (record := read_record(folder)) is not None:
                 # The file's time decides where the record's are the same second.
                 stated = max(record.started or "", record.finished or "")
-                times[folder] = (stated, os.stat(folder / RECORD).st_mtime_ns)
+                path = folder / RECORD
+                times[folder] = (stated, path.stat().st_mtime_ns if path.exists() else 0)  # 0 in a pack
                 for name, value in record.metrics.items() if record.status == "completed" else ():
                     if value is not None and not name.startswith("test_"):
                         scores.setdefault(name, {})[folder] = value

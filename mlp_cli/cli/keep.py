@@ -1,4 +1,4 @@
-"""`mlp rm` and `mlp note`: keeping house among runs."""
+"""`mlp rm`, `mlp note` and `mlp pack`: keeping house among runs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _chosen(references: Sequence[str], where: str | None, results: Path) -> list
     from mlp_cli.report.where import choose
     from mlp_cli.runs import find_run, in_use
 
-    named = [find_run(reference, results) for reference in references]
+    named = [_on_disk(find_run(reference, results)) for reference in references]
     if where is not None:
         there = named or ([results] if os.path.isdir(results) else [])
         named = [run.folder for run in choose(collect(there, curves=False)[0], where)]
@@ -85,6 +85,15 @@ def _chosen(references: Sequence[str], where: str | None, results: Path) -> list
     if busy := [str(folder) for folder in chosen if in_use(folder)]:
         raise RunError(f"in use by another process: {', '.join(busy)}", "nothing is removed; stop it first, or leave it out")
     return list(chosen)
+
+
+def _on_disk(folder: Path) -> Path:
+    """The folder itself. Errors: UsageError where it lies in a pack."""
+    from mlp_cli import packs
+
+    if packs.find(folder) is not None:
+        raise UsageError(f"{folder} lies in a pack, which is never changed", "name the run's own folder")
+    return folder
 
 
 def _link_to(folder: Path, results: Path) -> Path | None:
@@ -141,9 +150,43 @@ def note(
             raise UsageError(f"the note has {len(text):,} characters", f"at most {_LONGEST_NOTE:,} are kept")
         written.text = written.text if text is None else text
         written.tags = [tag for tag in dict.fromkeys((*written.tags, *tags)) if tag not in gone]
-        files.refuse_link(folder)
+        files.refuse_link(_on_disk(folder))
         files.write_text(folder / NOTE, files.strict_json(written.plain()) + "\n")
     if as_json:
         print_json({"folder": str(folder), "text": written.text, "tags": written.tags})
     elif not quiet:
         click.echo(printable(f"{folder}  {written}".rstrip()))
+
+
+@click.command(epilog="Example: mlp pack @best:val_accuracy --out best.zip")
+@click.argument("reference", metavar="RUN|SWEEP")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: NAME.zip]")
+@results_option
+@quiet_option
+@json_option
+@debug_option
+def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: bool) -> None:
+    """Pack a run, or a sweep with all of its runs, into one zip file, which others read as if it were the folder.
+
+    `mlp report`, `ls`, `diff` and `rerun` take it, and a run in it is BEST.zip/NAME. Checkpoints and the report stay behind.
+    """
+    from mlp_cli import packs
+    from mlp_cli.runs import SWEEP_FILES, find_run, in_use, scan
+    from mlp_cli.text import counted, megabytes
+
+    sweeps = [each for each in (Path(reference), results / reference) if (each / SWEEP_FILES[0]).is_file()]
+    folder = _on_disk(sweeps[0] if sweeps else find_run(reference, results))
+    found = [run for run, reason in scan([folder]) if reason is None]
+    target = out or Path(f"{folder.resolve().name}.zip")
+    if not found:
+        raise UsageError(f"{folder} has no run to pack", "train it first")
+    if target.exists():
+        raise UsageError(f"{target} exists already", "name another file with --out FILE, or remove it first")
+    if any(map(in_use, (folder, *found))):
+        raise RunError(f"{folder} is in use by another process", "pack it once that has ended")
+    hashes = packs.write(folder, target)
+    size = target.stat().st_size
+    if as_json:
+        print_json({"pack": str(target), "folder": str(folder), "runs": len(found), "bytes": size, "sha256": hashes})
+    elif not quiet:
+        click.echo(printable(f"wrote {target}: {counted(len(found), 'run')}, {counted(len(hashes), 'file')}, {megabytes(size)}"))

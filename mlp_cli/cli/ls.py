@@ -29,7 +29,7 @@ def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool)
     """
     from mlp_cli.report.collect import list_runs
 
-    asked = list(paths) or ([results] if os.path.isdir(results) else [])
+    asked = list(paths) or ([results] if os.path.lexists(results) else [])
     rows, broken = list_runs(asked, where)
     if as_json:
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})

@@ -16,7 +16,7 @@ from mlp_cli.cli.bench import bench
 from mlp_cli.cli.data import data
 from mlp_cli.cli.doctor import doctor
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
-from mlp_cli.cli.keep import note, rm
+from mlp_cli.cli.keep import note, pack, rm
 from mlp_cli.cli.ls import diff, ls
 from mlp_cli.cli.options import printable
 from mlp_cli.cli.report import report
@@ -52,7 +52,25 @@ def cli() -> None:
     """
 
 
-for _command in (train, sweep, report, diff, ls, note, rerun, rm, init, validate, show, data, gradcheck, bench, schema, doctor):
+for _command in (
+    train,
+    sweep,
+    report,
+    diff,
+    ls,
+    note,
+    rerun,
+    pack,
+    rm,
+    init,
+    validate,
+    show,
+    data,
+    gradcheck,
+    bench,
+    schema,
+    doctor,
+):
     cli.add_command(_command)
 
 

@@ -94,7 +94,7 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
 
     Errors: DataError where the data has changed; RunError where the run is at work, or has no epoch yet; UsageError.
     """
-    from mlp_cli import experiment, runs
+    from mlp_cli import experiment, packs, runs
     from mlp_cli.build import check_data, load_data
     from mlp_cli.config import config_from_mapping
     from mlp_cli.report.diff import compare_runs
@@ -110,6 +110,12 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
     if strange := [text for text in overrides if text.partition("=")[0] not in PLACES]:
         raise UsageError(
             f"{strange[0]}: a run is trained again as it was", f"only where its data lies can be said: {', '.join(PLACES)}"
+        )
+    told = {text.partition("=")[0] for text in overrides}
+    places = [key for key in PLACES if isinstance(record.config["dataset"].get(key.partition(".")[2]), str) and key not in told]
+    if places and packs.find(folder) is not None:
+        raise UsageError(
+            f"{folder} comes in a pack, and no path is taken from one", f"say where its data lies here: {'=… '.join(places)}=…"
         )
     plan = experiment.Plan(config_from_mapping(record.config, overrides, str(folder)), scratch)
     dataset = load_data(plan.config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +50,7 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
         classes = dataset.task == "classification"
         names += ["weights"] * images + ["confusion"] * (classes and dataset.test is not None)
         names += ["classes", "regions"] * (classes and dataset.shape == (2,)) + ["fit", "residuals"] * (not classes)
-    return not all(os.path.isfile(folder / FOLDER / f"{name}.png") for name in names)
+    return not all(files.is_file(folder / FOLDER / f"{name}.png") for name in names)
 
 
 def draw(

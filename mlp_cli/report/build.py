@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_cli import files
+from mlp_cli import files, packs
 from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
@@ -108,7 +108,9 @@ _ENDS = {"lower": "low", "upper": "high"}
 
 
 def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Path:
-    """Where a report goes: into the one path asked for, else into the results."""
+    """Where a report goes: into the one path asked for, beside it where that is a pack, else into the results."""
+    if len(paths) == 1 and (inside := packs.find(paths[0])) is not None:
+        return inside[0].path.with_name(f"{inside[0].path.stem}_report")
     return (paths[0] if len(paths) == 1 else results) / "report"
 
 
