@@ -13,6 +13,7 @@ import click
 
 from mlp_cli import __version__
 from mlp_cli.cli.bench import bench
+from mlp_cli.cli.completion import VARIABLE, answer, completion
 from mlp_cli.cli.data import data
 from mlp_cli.cli.doctor import doctor
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
@@ -70,6 +71,7 @@ for _command in (
     bench,
     schema,
     doctor,
+    completion,
 ):
     cli.add_command(_command)
 
@@ -80,6 +82,8 @@ def run(arguments: list[str] | None = None) -> int:
         os.environ[variable] = "1"
     # OpenBLAS's threads else spin after each product and hold a core that another process may need.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
+    if VARIABLE in os.environ:
+        return answer(cli)
     words = sys.argv[1:] if arguments is None else arguments
     if sys.platform not in ("linux", "darwin"):
         return _fail("mlp runs on Linux and macOS only", "on Windows use the Windows Subsystem for Linux (WSL)", 1)
