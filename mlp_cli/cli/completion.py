@@ -18,46 +18,12 @@ import click
 from mlp_cli.cli.options import debug_option
 
 VARIABLE = "_MLP_COMPLETE"
-_SCRIPTS = {
-    "bash": """\
-_mlp() {
-    local word
-    COMPREPLY=()
-    while IFS= read -r word; do
-        COMPREPLY+=("$word")
-    done < <(_MLP_COMPLETE=bash _MLP_LINE="${COMP_LINE:0:COMP_POINT}" _MLP_BREAKS="$COMP_WORDBREAKS" "$1" 2>/dev/null)
-    [[ "${COMPREPLY[0]}" == *[=/:,] ]] && compopt -o nospace 2>/dev/null
-}
-complete -F _mlp mlp
-""",
-    "zsh": """\
-#compdef mlp
-_mlp() {
-    local -a found open
-    found=("${(@f)$(_MLP_COMPLETE=zsh _MLP_WORDS="${(pj:\\n:)${(@Q)words[1,CURRENT-1]}}" _MLP_WORD="${(Q)words[CURRENT]}" \\
-        "${(Q)words[1]}" 2>/dev/null)}")
-    open=(${(M)found:#*[=/:,]})
-    found=(${found:#*[=/:,]})
-    (( $#open )) && compadd -S '' -- $open
-    (( $#found )) && compadd -- $found
-}
-if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _mlp "$@"; else compdef _mlp mlp; fi
-""",
-    "fish": """\
-function __mlp_complete
-    set -l words (commandline -opc)
-    set -lx _MLP_COMPLETE fish
-    set -lx _MLP_WORDS (string join \\n -- $words | string collect)
-    set -lx _MLP_WORD (commandline -ct)
-    $words[1] 2>/dev/null
-end
-complete -c mlp -f -a '(__mlp_complete)'
-""",
-}
+SHELLS = ("bash", "zsh", "fish")
+"""Each has its script beside this file."""
 
 
 @click.command(epilog='Example: mlp completion bash, in ~/.bashrc as: eval "$(mlp completion bash)"')
-@click.argument("shell", type=click.Choice(list(_SCRIPTS)))
+@click.argument("shell", type=click.Choice(SHELLS))
 @debug_option
 def completion(shell: str) -> None:
     """Print the script that completes mlp's command line in a shell.
@@ -65,7 +31,7 @@ def completion(shell: str) -> None:
     bash and zsh evaluate it at their start: eval "$(mlp completion zsh)", in zsh after compinit. fish finds it in
     ~/.config/fish/completions/mlp.fish.
     """
-    click.echo(_SCRIPTS[shell], nl=False)
+    click.echo(Path(__file__).with_suffix(f".{shell}").read_text(encoding="utf-8"), nl=False)
 
 
 def answer(cli: click.Command) -> int:
@@ -157,8 +123,7 @@ def _runs(results: Path, sweeps: bool) -> Iterator[str]:
 def _schema() -> dict[str, Any]:
     from mlp_cli.config.resolved import SCHEMA_FILE
 
-    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    return schema
+    return dict(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
 def _settings(incomplete: str) -> Iterator[str]:

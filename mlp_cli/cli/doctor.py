@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,82 +28,76 @@ def doctor(results: Path, as_json: bool) -> int:
 
     Processors and memory are those that this process may use, in its container too. Exits with 1 where runs could not be kept.
     """
-    from mlp_cli.runs import check_locks
-
-    found = examine(results)
-    try:
-        check_locks(Path(found["results"]["checked"]))
-    except RunError as error:
-        found["results"] |= {"locks": False, "problem": str(error)}
+    found = list(examine(results))
     if as_json:
-        print_json(found)
+        print_json({name: values for name, values, _ in found})
     else:
-        click.echo("\n".join(f"{name:12}{printable(text)}" for name, text in _lines(found)))
-    return int(not found["results"]["locks"])
+        lines = [(name if number == 0 else "", text) for name, _, texts in found for number, text in enumerate(texts)]
+        click.echo("\n".join(f"{name:12}{printable(text)}" for name, text in lines))
+    return int(not found[-1][1]["locks"])
 
 
-def examine(results: Path) -> dict[str, Any]:
-    """What is found, as plain values. results: the folder, or the one that it would be made in, is `checked` for locks."""
+def examine(results: Path) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+    """What is found, part by part: its name, plain values, and lines for a person. The last part is where results go."""
     import shutil
 
     from mlp_cli import environment
     from mlp_cli.data.cache import cache_folder, ready_keys
     from mlp_cli.files import size_of
-    from mlp_cli.sweep.forecast import available_cores, available_memory, cgroup_memory
+    from mlp_cli.runs import check_locks
+    from mlp_cli.sweep.forecast import available_cores, available_memory
+    from mlp_cli.text import counted, megabytes
 
     known = environment.describe(1)
-    own = os.environ.get("MLP_DATA_DIR", "")
-    above = next(each for each in (results.absolute(), *results.absolute().parents) if each.is_dir())
-    return {
-        **{key: known[key] for key in ("version", "python", "numpy", "blas", "cpu", "platform")},
-        "executable": sys.executable,
-        "processors": {"machine": os.cpu_count(), "available": available_cores()},
-        "memory": {"machine": environment.total_memory(), "available": available_memory(), "container": cgroup_memory()},
-        "extras": _extras(),
-        "data": {"folder": own or None, "there": bool(own) and os.path.isdir(own), "bytes": size_of(Path(own)) if own else 0},
-        "cache": {"folder": str(cache_folder()), "sets": ready_keys(), "bytes": size_of(cache_folder())},
-        "results": {"folder": str(results), "checked": str(above), "free": shutil.disk_usage(above).free, "locks": True},
+    python = {"version": known["python"], "executable": sys.executable, "platform": known["platform"]}
+    yield "mlp", {"version": known["version"]}, [known["version"]]
+    yield "python", python, [f"{known['python']}, {sys.executable}, on {known['platform']}"]
+    numpy = {"version": known["numpy"], "blas": known["blas"], "threads": known["threads"]}
+    yield "numpy", numpy, [f"{known['numpy']}, {known['blas']}, one thread unless --threads says else"]
+    cores = {"available": available_cores(), "machine": os.cpu_count(), "cpu": known["cpu"]}
+    yield "processors", cores, [f"{cores['available']} of {cores['machine']} may be used, {known['cpu']}"]
+    memory = {"available": available_memory(), "machine": environment.total_memory()}
+    sizes = ["unknown" if size is None else megabytes(size) for size in memory.values()]
+    yield "memory", memory, [f"{sizes[0]} of {sizes[1]} may be used"]
+    extras = _extras()
+    yield "extras", extras, [_told(*each) for each in extras.items()] or ["unknown: mlp-cli is not installed as a package"]
+    own = os.environ.get("MLP_DATA_DIR") or None
+    data: dict[str, Any] = {
+        "folder": own,
+        "there": own is not None and os.path.isdir(own),
+        "bytes": size_of(Path(own)) if own else 0,
     }
+    there = megabytes(data["bytes"]) if data["there"] else "which is no folder"
+    yield "data", data, ["MLP_DATA_DIR is not set" if own is None else f"MLP_DATA_DIR is {own}, {there}"]
+    cache: dict[str, Any] = {"folder": str(cache_folder()), "sets": ready_keys(), "bytes": size_of(cache_folder())}
+    yield "cache", cache, [f"{cache['folder']}, {counted(len(cache['sets']), 'ready set')}, {megabytes(cache['bytes'])}"]
+    above = next(each for each in (results.absolute(), *results.absolute().parents) if each.is_dir())
+    free, problem = shutil.disk_usage(above).free, None
+    try:
+        check_locks(above)
+    except RunError as error:
+        problem = str(error)
+    home = {"folder": str(results), "checked": str(above), "free": free, "locks": problem is None, "problem": problem}
+    yield "results", home, [f"{results}, {megabytes(free)} free in {above}; {problem or 'locks work'}"]
 
 
 def _extras() -> dict[str, dict[str, str | None]]:
-    """The packages of each extra with their versions, None for one that is not installed."""
+    """The packages of each extra with their versions, None for one that is not installed; {} where mlp is no installed package."""
     from importlib.metadata import PackageNotFoundError, requires, version
 
     found: dict[str, dict[str, str | None]] = {}
-    try:
+    needed = list[str]()
+    with suppress(PackageNotFoundError):
         needed = requires("mlp-cli") or []
-    except PackageNotFoundError:  # run from a folder that nobody installed
-        needed = []
-    for text in needed:
-        each = re.match(r"([\w.-]+).*;.*extra == ['\"]([\w-]+)['\"]", text)
+    for each in (re.match(r"([\w.-]+).*;.*extra == ['\"]([\w-]+)['\"]", text) for text in needed):
         if each is not None and each[2] not in _NOT_OURS:
-            try:
-                installed = version(each[1])
-            except PackageNotFoundError:
-                installed = None
-            found.setdefault(each[2], {})[each[1]] = installed
+            packages = found.setdefault(each[2], {})
+            packages[each[1]] = None
+            with suppress(PackageNotFoundError):
+                packages[each[1]] = version(each[1])
     return found
 
 
-def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a person reads: a heading and a text a line."""
-    from mlp_cli.text import counted, megabytes
-
-    yield "mlp", f"{found['version']} on {found['platform']}"
-    yield "python", f"{found['python']}, {found['executable']}"
-    yield "numpy", f"{found['numpy']}, {found['blas']}; 1 thread a run unless --threads says else"
-    processors, memory = found["processors"], found["memory"]
-    yield "processors", f"{processors['available']} of {processors['machine']} may be used; {found['cpu']}"
-    sizes = [megabytes(size) if size is not None else "unknown" for size in (memory["available"], memory["machine"])]
-    within = "" if memory["container"] is None else f"; its container leaves {megabytes(memory['container'])}"
-    yield "memory", f"{sizes[0]} of {sizes[1]} free{within}"
-    for extra, packages in found["extras"].items():
-        told = ", ".join(f"{name} {version or 'is missing'}" for name, version in packages.items())
-        yield "extra", f"{extra}: {told}" + ("" if all(packages.values()) else f" (pip install 'mlp-cli[{extra}]')")
-    data, cache, results = found["data"], found["cache"], found["results"]
-    there = megabytes(data["bytes"]) if data["there"] else "which is no folder"
-    yield "data", f"MLP_DATA_DIR is {data['folder']}, {there}" if data["folder"] else "MLP_DATA_DIR is not set"
-    yield "cache", f"{cache['folder']}, {counted(len(cache['sets']), 'ready set')}, {megabytes(cache['bytes'])}"
-    locks = "locks work" if results["locks"] else results["problem"]
-    yield "results", f"{results['folder']}, {megabytes(results['free'])} free in {results['checked']}; {locks}"
+def _told(extra: str, packages: dict[str, str | None]) -> str:
+    versions = ", ".join(f"{name} {version or 'is missing'}" for name, version in packages.items())
+    return f"{extra}: {versions}" + ("" if all(packages.values()) else f" (pip install 'mlp-cli[{extra}]')")

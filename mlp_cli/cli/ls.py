@@ -75,7 +75,7 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
                 "runs": [str(found.first.folder), str(found.second.folder)],
                 "same": found.same,
                 **{name: {key: list(pair) for key, pair in pairs.items()} for name, pairs in found.sections.items()},
-                "curves": {"common_epochs": found.common, "first_epoch": found.first_epoch, "columns": found.columns},
+                "curves": {"common_epochs": found.common, "first_epoch": found.first_epoch, "columns": list(found.columns)},
             }
         )
     else:

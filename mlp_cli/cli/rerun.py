@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,26 +32,6 @@ ENDED = ("completed", "diverged")
 _LARGEST = 4 << 30  # bytes of model.npz
 
 
-@dataclass(frozen=True)
-class Check:
-    """A run (first) and the same trained again (second).
-
-    epochs: how many were compared. parted: what differs at the first epoch that does, by column: the values then and now.
-    others: what differs besides the common epochs, in words. environment: what may explain it, then and now.
-    """
-
-    found: Difference
-    epochs: int
-    parted: Mapping[str, tuple[Any, Any]]
-    others: Sequence[str]
-    environment: Mapping[str, tuple[Any, Any]]
-
-    @property
-    def identical(self) -> bool:
-        """Whether every epoch, score and weight is the same."""
-        return not self.parted and not self.others
-
-
 @click.command(epilog="Example: mlp rerun @last --check")
 @click.argument("reference", metavar="RUN")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
@@ -69,29 +48,22 @@ def rerun(reference: str, overrides: tuple[str, ...], check: bool, results: Path
     """
     from mlp_cli.runs import find_run
 
-    folder = find_run(reference, results)
     with tempfile.TemporaryDirectory(prefix="mlp-rerun-") as scratch:
-        made = train_again(folder, Path(scratch), overrides, on_terminal(as_json) and not quiet)
+        found, others = train_again(find_run(reference, results), Path(scratch), overrides, on_terminal(as_json) and not quiet)
+    identical = not found.columns and not others
     if as_json:
-        print_json(
-            {
-                "run": str(folder),
-                "identical": made.identical,
-                "epochs": made.epochs,
-                "first_epoch": made.found.first_epoch,
-                "columns": {name: list(pair) for name, pair in made.parted.items()},
-                "others": list(made.others),
-                "environment": {key: list(pair) for key, pair in made.environment.items()},
-            }
-        )
+        ended = {"run": str(found.first.folder), "identical": identical, "epochs": found.common}
+        parted = {"first_epoch": found.first_epoch, "columns": found.columns, "others": others}
+        print_json({**ended, **parted, "environment": found.sections["environment"]})
     elif not quiet:
-        click.echo("\n".join(map(printable, _lines(made))))
-    return int(check and not made.identical)
+        click.echo("\n".join(map(printable, _lines(found, others))))
+    return int(check and not identical)
 
 
-def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool) -> Check:
+def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool) -> tuple[Difference, list[str]]:
     """Trains the run in `folder` again below `scratch`, with the threads that it had. bar: draw one on stderr.
 
+    Gives what differs, and in words what does so besides the common epochs.
     Errors: DataError where the data has changed; RunError where the run is at work, or has no epoch yet; UsageError.
     """
     from mlp_cli import experiment, packs, runs
@@ -111,13 +83,14 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
         raise UsageError(
             f"{strange[0]}: a run is trained again as it was", f"only where its data lies can be said: {', '.join(PLACES)}"
         )
-    told = {text.partition("=")[0] for text in overrides}
-    places = [key for key in PLACES if isinstance(record.config["dataset"].get(key.partition(".")[2]), str) and key not in told]
-    if places and packs.find(folder) is not None:
-        raise UsageError(
-            f"{folder} comes in a pack, and no path is taken from one", f"say where its data lies here: {'=… '.join(places)}=…"
-        )
     plan = experiment.Plan(config_from_mapping(record.config, overrides, str(folder)), scratch)
+    places = {key: getattr(plan.config.dataset, key.partition(".")[2]) for key in PLACES}
+    told = [text.partition("=")[0] for text in overrides]
+    foreign = [f"{key}=…" for key, place in places.items() if isinstance(place, str) and key not in told]
+    if foreign and packs.find(folder) is not None:
+        raise UsageError(
+            f"{folder} comes in a pack, and no path is taken from one", f"say where its data lies: {' '.join(foreign)}"
+        )
     dataset = load_data(plan.config)
     check_data(folder, record.data_sha256, dataset, "put the old data back: a run on other data is another run")
     try:
@@ -136,21 +109,8 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
     found = compare_runs(folder, plan.folder)
     others = _others(found) if status in ENDED else []
     if plan.hash != record.config_hash and not overrides:
-        others.append(
-            f"this version of mlp takes the config for another one: its hash was {record.config_hash}, it is {plan.hash}"
-        )
-    return Check(found, found.common, _parted(found), others, found.sections["environment"])
-
-
-def _parted(found: Difference) -> dict[str, tuple[Any, Any]]:
-    """The values at the first epoch that differs, by column."""
-    from mlp_cli.runs import read_curves
-
-    if found.first_epoch is None:
-        return {}
-    then, now = read_curves(found.first.folder), read_curves(found.second.folder)
-    a, b = (curves["epoch"].index(found.first_epoch) for curves in (then, now))
-    return {name: (then[name][a], now[name][b]) for name in found.columns}
+        others.append(f"this version of mlp takes the config for another one: its hash was {record.config_hash}, now {plan.hash}")
+    return found, others
 
 
 def _others(found: Difference) -> list[str]:
@@ -175,23 +135,18 @@ def _weights(folder: Path) -> dict[str, tuple[Any, ...]]:
     return {name: (array.shape, array.dtype, array.tobytes()) for name, array in arrays.items() if name != "config"}
 
 
-def _lines(made: Check) -> list[str]:
+def _lines(found: Difference, others: Sequence[str]) -> list[str]:
     """What a person reads."""
     from mlp_cli.text import counted
 
-    epochs = counted(made.epochs, "epoch")
-    if made.identical:
+    epochs, environment = counted(found.common, "epoch"), found.sections["environment"]
+    if found.first_epoch is not None:
+        lines = [f"differs from epoch {found.first_epoch} on, of {epochs}: {', '.join(found.columns)}"]
+    elif others:
+        lines = [f"the same in all of {epochs}, and yet not identical"]
+    else:
         ended = {"completed": ", the final scores and the weights", "diverged": ", and diverged as before"}
-        return [f"identical: {epochs}{ended.get(made.found.first.status, '')}"]
-    lines = [f"the same in all of {epochs}, and yet not identical"]
-    if made.found.first_epoch is not None:
-        lines = [f"differs from epoch {made.found.first_epoch} on, of {epochs}: {', '.join(made.found.columns)}"]
-        lines += [f"  {name}: {then} then, {now} now" for name, (then, now) in made.parted.items()]
-    lines += [f"  {text}" for text in made.others]
-    if not made.environment:
-        return [*lines, "the environment is the same, as far as it is recorded"]
-    return [
-        *lines,
-        "the environment may explain it:",
-        *(f"  {key}: {a} then, {b} now" for key, (a, b) in made.environment.items()),
-    ]
+        return [f"identical: {epochs}{ended.get(found.first.status, '')}"]
+    lines += [f"  {name}: {a} then, {b} now" for name, (a, b) in found.columns.items()] + [f"  {text}" for text in others]
+    lines.append(f"the environment {'may explain it:' if environment else 'is the same, as far as it is recorded'}")
+    return lines + [f"  {key}: {a} then, {b} now" for key, (a, b) in environment.items()]

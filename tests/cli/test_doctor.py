@@ -25,8 +25,10 @@ def test_what_there_is(mlp: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     answer = mlp("doctor", "--json")
     found = json.loads(answer.out)
     assert answer.code == 0 and answer.err == ""
-    assert found["python"] == ".".join(map(str, sys.version_info[:3])) and found["executable"] == sys.executable
-    assert found["numpy"] == np.__version__ and found["blas"]
+    assert (
+        found["python"]["version"] == ".".join(map(str, sys.version_info[:3])) and found["python"]["executable"] == sys.executable
+    )
+    assert found["numpy"]["version"] == np.__version__ and found["numpy"]["blas"]
     assert 1 <= found["processors"]["available"] <= found["processors"]["machine"] == os.cpu_count()
     if sys.platform == "linux":
         assert 0 < found["memory"]["available"] <= found["memory"]["machine"]
