@@ -37,16 +37,7 @@ def describe(threads: int) -> dict[str, Any]:
 
 def available_memory() -> int | None:
     """Bytes of memory that a process could still get, or None where the system does not say."""
-    return _memory("MemAvailable")
-
-
-def total_memory() -> int | None:
-    """Bytes of memory that the machine has, or None where the system does not say."""
-    return _memory("MemTotal")
-
-
-def _memory(key: str) -> int | None:
-    kibibytes = (_kernel_says("meminfo", key) or "").removesuffix(" kB")
+    kibibytes = (_kernel_says("meminfo", "MemAvailable") or "").removesuffix(" kB")
     return int(kibibytes) * 1024 if kibibytes.isdecimal() else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -17,9 +16,9 @@ from mlp_cli.cli.options import (
     json_option,
     load_one,
     notify,
+    output_options,
     print_json,
     printable,
-    quiet_option,
     yes_option,
 )
 
@@ -78,9 +77,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", help="For a table: the column to predict.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Picture to write.  [default: NAME.png]")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def show(name: str, subset: str | None, target: str | None, out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
@@ -193,9 +190,7 @@ def _draw(dataset: Dataset, path: Path) -> None:
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--from", "folder", type=click.Path(path_type=Path), help="Take the files from this folder and nowhere else.")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_json: bool) -> None:
     """Get a set from the first source that has it, check its content and make it ready in the cache."""
     from mlp_cli.data import sources
@@ -217,9 +212,7 @@ def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_js
 @data.command(epilog="Example: mlp data clear mnist")
 @click.argument("name", required=False)
 @yes_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def clear(name: str | None, yes: bool, quiet: bool, as_json: bool) -> None:
     """Remove the ready arrays of a set, or of all, from the cache, after a question; they are made again when next needed.
 
@@ -231,29 +224,19 @@ def clear(name: str | None, yes: bool, quiet: bool, as_json: bool) -> None:
     from mlp_cli.registry import did_you_mean
     from mlp_cli.text import counted, listed, megabytes
 
-    keys: dict[str, list[str]] = {}
-    for key in cache.ready_keys():
-        keys.setdefault(_set_of(key), []).append(key)
-    if name is not None and name not in (*keys, *catalogue.names()):
-        known = [*keys, *catalogue.names()]
-        raise UsageError(f"unknown dataset {name!r}{did_you_mean(name, known)}", f"ready: {listed(list(keys)) or 'none'}")
-    keys = {each: found for each, found in keys.items() if name in (None, each)}
-    sizes = {each: sum(size_of(cache.ready_folder(key)) for key in found) for each, found in keys.items()}
+    ready = cache.ready_sets()
+    if name is not None and name not in (*ready, *catalogue.names()):
+        known = [*ready, *catalogue.names()]
+        raise UsageError(f"unknown dataset {name!r}{did_you_mean(name, known)}", f"ready: {listed(list(ready)) or 'none'}")
+    chosen = {each: keys for each, keys in ready.items() if name in (None, each)}
+    sizes = {each: sum(size_of(cache.ready_folder(key)) for key in keys) for each, keys in chosen.items()}
     what = f"{counted(len(sizes), 'ready set')}, {megabytes(sum(sizes.values()))}"
     if not (quiet or as_json):
         lines = [f"{megabytes(size):>12}  {printable(each)}" for each, size in sizes.items()]
         click.echo("\n".join([*lines, what if sizes else "nothing is ready"]))
     go_on = bool(sizes) and agreed(f"Remove {what}?", yes)
-    for key in [key for found in keys.values() for key in found] if go_on else ():
-        cache.remove(key)
+    for keys in chosen.values() if go_on else ():
+        for key in keys:
+            cache.remove(key)
     if as_json:
         print_json({"sets": sizes, "removed": go_on})
-
-
-def _set_of(key: str) -> str:
-    """The name of the set that the cache keeps under a key: a known set's, or that of a file or folder of the user's."""
-    from mlp_cli.data.catalogue import ENTRIES
-
-    own = re.fullmatch(r"path-(.*?)-[0-9a-f]{16}.*", key)
-    subsets = {one.key: name for name, entry in ENTRIES.items() for one in entry.subsets}
-    return own[1] if own is not None else subsets.get(key, key)

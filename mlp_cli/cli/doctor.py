@@ -42,7 +42,7 @@ def examine(results: Path) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
     import shutil
 
     from mlp_cli import environment
-    from mlp_cli.data.cache import cache_folder, ready_keys
+    from mlp_cli.data.cache import cache_folder, ready_sets
     from mlp_cli.files import size_of
     from mlp_cli.runs import check_locks
     from mlp_cli.sweep.forecast import available_cores, available_memory
@@ -56,9 +56,9 @@ def examine(results: Path) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
     yield "numpy", numpy, [f"{known['numpy']}, {known['blas']}, one thread unless --threads says else"]
     cores = {"available": available_cores(), "machine": os.cpu_count(), "cpu": known["cpu"]}
     yield "processors", cores, [f"{cores['available']} of {cores['machine']} may be used, {known['cpu']}"]
-    memory = {"available": available_memory(), "machine": environment.total_memory()}
-    sizes = ["unknown" if size is None else megabytes(size) for size in memory.values()]
-    yield "memory", memory, [f"{sizes[0]} of {sizes[1]} may be used"]
+    left, whole = available_memory(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    told = f"{'unknown' if left is None else megabytes(left)} of {megabytes(whole)} may be used"
+    yield "memory", {"available": left, "machine": whole}, [told]
     extras = _extras()
     yield "extras", extras, [_told(*each) for each in extras.items()] or ["unknown: mlp-cli is not installed as a package"]
     own = os.environ.get("MLP_DATA_DIR") or None
@@ -69,7 +69,7 @@ def examine(results: Path) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
     }
     there = megabytes(data["bytes"]) if data["there"] else "which is no folder"
     yield "data", data, ["MLP_DATA_DIR is not set" if own is None else f"MLP_DATA_DIR is {own}, {there}"]
-    cache: dict[str, Any] = {"folder": str(cache_folder()), "sets": ready_keys(), "bytes": size_of(cache_folder())}
+    cache: dict[str, Any] = {"folder": str(cache_folder()), "sets": list(ready_sets()), "bytes": size_of(cache_folder())}
     yield "cache", cache, [f"{cache['folder']}, {counted(len(cache['sets']), 'ready set')}, {megabytes(cache['bytes'])}"]
     above = next(each for each in (results.absolute(), *results.absolute().parents) if each.is_dir())
     free, problem = shutil.disk_usage(above).free, None

@@ -10,17 +10,7 @@ from pathlib import Path
 
 import click
 
-from mlp_cli.cli.options import (
-    agreed,
-    debug_option,
-    json_option,
-    notify,
-    print_json,
-    printable,
-    quiet_option,
-    results_option,
-    yes_option,
-)
+from mlp_cli.cli.options import agreed, notify, output_options, print_json, printable, results_option, yes_option
 from mlp_cli.errors import RunError, UsageError
 
 _TAG = re.compile(r"[\w./:-]{1,50}")
@@ -33,9 +23,7 @@ _LONGEST_NOTE = 2_000
 @results_option
 @click.option("--dry-run", is_flag=True, help="Say what would be removed.")
 @yes_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def rm(
     references: tuple[str, ...], where: str | None, results: Path, dry_run: bool, yes: bool, quiet: bool, as_json: bool
 ) -> None:
@@ -64,7 +52,7 @@ def rm(
 
 
 def _chosen(references: Sequence[str], where: str | None, results: Path) -> list[Path]:
-    """The runs' folders, each once. Errors: UsageError for one that a link leads to; RunError for one that is in use."""
+    """The runs' folders, each once. Errors: RunError for one that a link leads to, or that is in use."""
     from mlp_cli.report.collect import collect
     from mlp_cli.report.where import choose
     from mlp_cli.runs import find_run, in_use
@@ -73,18 +61,14 @@ def _chosen(references: Sequence[str], where: str | None, results: Path) -> list
     if where is not None:
         there = named or ([results] if os.path.isdir(results) else [])
         named = [run.folder for run in choose(collect(there, curves=False)[0], where)]
-    chosen = dict[Path, None]()
     for folder in named:
         if link := _link_to(folder, results):
-            told = f"{folder} is reached through a symbolic link, {link}"
-            if references:
-                raise UsageError(f"{told}: nothing is removed through one", f"name the run's own folder: {folder.resolve()}")
-            notify(f"{told}, and stays")
-        else:
-            chosen[folder.resolve() if folder.name in ("", "..") else folder] = None
-    if busy := [str(folder) for folder in chosen if in_use(folder)]:
-        raise RunError(f"in use by another process: {', '.join(busy)}", "nothing is removed; stop it first, or leave it out")
-    return list(chosen)
+            raise RunError(
+                f"{folder} is reached through a symbolic link, {link}: nothing is removed", f"leave it out: id!={folder.name}"
+            )
+        if in_use(folder):
+            raise RunError(f"{folder} is in use by another process: nothing is removed", "stop it first, or leave it out")
+    return list(dict.fromkeys(folder if folder.name not in ("", "..") else folder.resolve() for folder in named))
 
 
 def _on_disk(folder: Path) -> Path:
@@ -108,16 +92,15 @@ def _remove(folders: Sequence[Path]) -> None:
     from mlp_cli.runs import SWEEP_FILES, Claim
     from mlp_cli.sweep.trials import rebuild
 
-    for home in dict.fromkeys(folder.parent for folder in folders):
-        sweep = home.parent if home.name == "runs" and any((home.parent / name).is_file() for name in SWEEP_FILES) else None
-        with ExitStack() as stack:
-            if sweep is not None:
-                stack.enter_context(Claim(sweep))
-                stack.callback(rebuild, sweep)
-            for folder in folders:
-                if folder.parent == home:
-                    with Claim(folder) as claim:
-                        claim.remove()
+    homes = dict.fromkeys(folder.parent.parent for folder in folders if folder.parent.name == "runs")
+    with ExitStack() as stack:
+        for home in homes:
+            if any((home / name).is_file() for name in SWEEP_FILES):
+                stack.enter_context(Claim(home))
+                stack.callback(rebuild, home)
+        for folder in folders:
+            with Claim(folder) as claim:
+                claim.remove()
 
 
 @click.command(epilog="Example: mlp note @last 'the one of figure 2' --tag paper")
@@ -126,9 +109,7 @@ def _remove(folders: Sequence[Path]) -> None:
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Add a tag; may be given several times.")
 @click.option("--untag", "gone", multiple=True, metavar="TAG", help="Take a tag off.")
 @results_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def note(
     reference: str, text: str | None, tags: tuple[str, ...], gone: tuple[str, ...], results: Path, quiet: bool, as_json: bool
 ) -> None:
@@ -162,9 +143,7 @@ def note(
 @click.argument("reference", metavar="RUN|SWEEP")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: NAME.zip]")
 @results_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: bool) -> None:
     """Pack a run, or a sweep with all of its runs, into one zip file, which others read as if it were the folder.
 

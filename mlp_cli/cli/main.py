@@ -54,24 +54,8 @@ def cli() -> None:
 
 
 for _command in (
-    train,
-    sweep,
-    report,
-    diff,
-    ls,
-    note,
-    rerun,
-    pack,
-    rm,
-    init,
-    validate,
-    show,
-    data,
-    gradcheck,
-    bench,
-    schema,
-    doctor,
-    completion,
+    *(train, sweep, report, diff, ls, note, rerun, pack, rm, init, validate, show, data),
+    *(gradcheck, bench, schema, doctor, completion),
 ):
     cli.add_command(_command)
 

@@ -39,6 +39,11 @@ config_argument = click.argument("config", type=click.Path(path_type=Path))
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
+def output_options(command: Command) -> Command:
+    """--quiet, --json and --debug, of a command that has a result."""
+    return quiet_option(json_option(debug_option(command)))
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

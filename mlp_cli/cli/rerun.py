@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import (
-    debug_option,
-    json_option,
-    notify,
-    on_terminal,
-    print_json,
-    printable,
-    quiet_option,
-    results_option,
-)
+from mlp_cli.cli.options import notify, on_terminal, output_options, print_json, printable, results_option
 from mlp_cli.errors import Diverged, Interrupted, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +28,7 @@ _LARGEST = 4 << 30  # bytes of model.npz
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--check", is_flag=True, help="Exit with 1 unless the two are identical.")
 @results_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def rerun(reference: str, overrides: tuple[str, ...], check: bool, results: Path, quiet: bool, as_json: bool) -> int:
     """Train a run again in a scratch folder and compare: identical, or the first epoch and columns that differ.
 

@@ -51,10 +51,13 @@ def ready_folder(key: str) -> Path:
     return cache_folder() / "ready" / key
 
 
-def ready_keys() -> list[str]:
-    """The keys of all ready sets: a known set's is its name, and that of its subset; `path-NAME-…` for one given by path."""
-    place = cache_folder() / "ready"
-    return sorted(name for name in os.listdir(place) if not name.startswith(".")) if place.is_dir() else []
+def ready_sets() -> dict[str, list[str]]:
+    """The keys of all ready arrays by the name of their set, which has several where it has subsets, or files of one name."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((cache_folder() / "ready").glob("[!.]*/meta.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.setdefault(str(json.loads(path.read_bytes())["name"]), []).append(path.parent.name)
+    return found
 
 
 def remove(key: str) -> None:

@@ -32,7 +32,8 @@ def test_what_there_is(mlp: Mlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert 1 <= found["processors"]["available"] <= found["processors"]["machine"] == os.cpu_count()
     if sys.platform == "linux":
         assert 0 < found["memory"]["available"] <= found["memory"]["machine"]
-        assert found["memory"]["machine"] == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        total = next(line.split()[1] for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+        assert found["memory"]["machine"] == int(total) * 1024
     assert found["data"] == {"folder": str(tmp_path / "sets"), "there": True, "bytes": 3_000_000}
     assert found["cache"] == {"folder": str(own_cache / "mlp-cli"), "sets": [], "bytes": 0}
     results = found["results"]
@@ -73,20 +74,22 @@ def test_a_file_system_without_locks(mlp: Mlp, monkeypatch: pytest.MonkeyPatch) 
 def test_data_clear(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     assert mlp("data", "clear", "--yes") == Answer(0, "nothing is ready\n", "")
     assert mlp("train", small_config, "epochs=0", "--no-plots").code == 0
-    (key,) = cache.ready_keys()
+    assert list(cache.ready_sets()) == ["shapes"]
     raw = cache.cache_folder() / "mnist"
     raw.mkdir()
     for known in ("mnist", "emnist-letters"):
+        meta = json.dumps({"name": known.partition("-")[0]}).encode()
         cache.ready_folder(known).mkdir()
-        (cache.ready_folder(known) / "train_x.npy").write_bytes(bytes(2_000_000))
+        (cache.ready_folder(known) / "meta.json").write_bytes(meta)
+        (cache.ready_folder(known) / "train_x.npy").write_bytes(bytes(2_000_000 - len(meta)))
     answer = mlp("data", "clear", "shapes")
-    assert answer.code == 2 and "this is no terminal" in answer.err and key in cache.ready_keys()
-    assert mlp("data", "clear", "shapes", "--yes").code == 0 and cache.ready_keys() == ["emnist-letters", "mnist"]
+    assert answer.code == 2 and "this is no terminal" in answer.err and "shapes" in cache.ready_sets()
+    assert mlp("data", "clear", "shapes", "--yes").code == 0 and list(cache.ready_sets()) == ["emnist", "mnist"]
     assert (tmp_path / "shapes").is_dir() and mlp("train", small_config, "seed=1", "epochs=0", "--no-plots").code == 0
     answer = mlp("data", "clear", "mnist", "--yes")
     assert answer.out.splitlines() == ["      2.0 MB  mnist", "1 ready set, 2.0 MB"] and raw.is_dir()
     assert mlp("data", "clear", "mnist", "--yes").out == "nothing is ready\n"
     assert mlp("data", "clear", "mnits", "--yes").code == 2 and "did you mean mnist?" in mlp("data", "clear", "mnits").err
     found = json.loads(mlp("data", "clear", "emnist", "--json", "--yes").out)
-    assert found == {"sets": {"emnist": 2_000_000}, "removed": True} and cache.ready_keys() == [key]
-    assert mlp("data", "clear", "--yes", "--quiet") == Answer(0, "", "") and not cache.ready_keys()
+    assert found == {"sets": {"emnist": 2_000_000}, "removed": True} and list(cache.ready_sets()) == ["shapes"]
+    assert mlp("data", "clear", "--yes", "--quiet") == Answer(0, "", "") and not cache.ready_sets()
