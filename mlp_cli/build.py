@@ -18,6 +18,7 @@ from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.batches import Batches
+from mlp_cli.data.cache import cache_folder
 from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.load import load
 from mlp_cli.data.own import Own, Read
@@ -25,17 +26,22 @@ from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.gradcheck import Check, check_gradients
+from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
-from mlp_cli.nn.network import build_network
+from mlp_cli.nn.network import Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
-from mlp_cli.nn.soft import SoftTargets
+from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
+from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed, one_line
+from mlp_cli.training.diagnostics import ROWS as LOOKED_AT
+from mlp_cli.training.diagnostics import Diagnostics
 from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
 GRADCHECK_ROWS = 16
+_TASKS = {"classification": "one class a row", "multi_label": "several labels a row", "regression": "a quantity"}
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
@@ -58,7 +64,7 @@ def load_data(config: Config) -> Dataset:
         options={key: value for key in GENERATED if (value := getattr(wanted, key)) is not None},
         classes=wanted.classes,
         own=Own(**{name: value for name, value in own.items() if value is not None}),
-        task="regression" if losses[config.loss.name].task == "regression" else None,
+        task=None if (task := losses[config.loss.name].task) == "classification" else task,
     )
 
 
@@ -77,9 +83,10 @@ def check(config: Config, dataset: Dataset) -> None:
     task = losses[config.loss.name].task
     if task != dataset.task:
         fitting = [name for name in losses if losses[name].task == dataset.task]
-        raise UsageError(
-            f"loss: {config.loss.name} is for {task}, and {dataset.name} is a {dataset.task} set", f"set loss: {fitting[0]}"
-        )
+        hint = f"set loss: {fitting[0]}"
+        if task == "multi_label":
+            hint += ", or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"
+        raise UsageError(f"loss: {config.loss.name} is for {_TASKS[task]}, and {dataset.name} has {_TASKS[dataset.task]}", hint)
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
     if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
@@ -127,10 +134,15 @@ def check_rows(config: Config, rows: int) -> None:
 
 
 def class_weights(config: Config, dataset: Dataset) -> NDArray:
-    """(K,) weights of the classes. balanced: rows / (classes · rows of the class), of the training part."""
+    """(K,) weights of the classes, of labels those of the rows that have one.
+
+    balanced, of the training part: rows / (classes · rows of the class); of a label the rows without it / the rows with it.
+    """
     if isinstance(config.class_weight, dict):
         return np.array([config.class_weight.get(name, 1.0) for name in dataset.classes])
     counts = dataset.class_counts()["training"]
+    if dataset.task == "multi_label":
+        return np.maximum(len(dataset.train) - counts, 1) / np.maximum(counts, 1)
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
@@ -143,39 +155,40 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     if config.features is not None:
         transform = config.features.build().fit(dataset.train, transform, config.dtype)
     optimizer = config.optimizer.build()
-    network = build_network(
-        transform.width or dataset.train.x.shape[1],
-        config.hidden_sizes,
-        losses[config.loss.name].outputs or dataset.outputs,
-        [part.build() for part in config.activation],
-        dropout=list(config.dropout),
-        input_dropout=config.input_dropout,
-        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
-        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
-        gaussian_noise=config.gaussian_noise,
-        dtype=dtype,
-    )
+    inputs, outputs = transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs
+    network = _network(config, inputs, outputs)
     network.initialize(config.initializer.build(), config.seed)
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
     clips = {"clip_norm": config.clip_norm, "clip_value": config.clip_value}
-    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips)
+    batch_size = None if config.batch_size == "full" else int(config.batch_size)
+    train, validation, targets = dataset.train, dataset.validation, UNSCALED
+    steps = config.epochs * -(-len(train) // (batch_size or len(train)))
+    kernel = NUMPY
+    if pays(steps * network.theta.size) and config.engine != "scalar":
+        kernel = find(optimizer, dtype, cache_folder() / "kernels")
+    updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
-    if config.label_smoothing or weights is not None or (config.mixup and dataset.task == "classification"):
-        soft = SoftTargets(loss, len(dataset.classes), config.label_smoothing, weights)
+    if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):
+        kind = SoftLabels if dataset.task == "multi_label" else SoftTargets
+        soft = kind(loss, len(dataset.classes), config.label_smoothing, weights)
     if config.engine == "scalar":
         network, loss, updater = scalar_parts(network, loss, optimizer, config.weight_decay, config.l1)
     best = Best()
     if (stopping := config.early_stopping) is not None:
         monitor = "val_loss" if stopping.monitor == "val_loss" else "val_score"
         best = Best(monitor, stopping.min_delta, stopping.patience, stopping.start_epoch, stopping.target)
-    batch_size = None if config.batch_size == "full" else int(config.batch_size)
-    train, validation, targets = dataset.train, dataset.validation, UNSCALED
     if dataset.task == "regression":
         targets = fit_targets(config.dataset.target_scale, dataset, losses[config.loss.name].degree)
         if isinstance(loss, Huber):
             loss.delta /= targets.scale  # it is given in the unit of the targets
         train, validation = targets.scaled(train), targets.scaled(validation) if validation else None
+    diagnostics = None
+    if config.diagnostics:
+        # Training never shuffles for an epoch 0.
+        rows = stream(config.seed, Purpose.SHUFFLE).permutation(train.index)[:LOOKED_AT]
+        batches = Batches(Part(train.x, train.y, rows), transform, None, dtype)
+        diagnostics = Diagnostics(_network(config, inputs, outputs, noise=False), soft or loss, *next(iter(batches)))
     return Trainer(
         network,
         loss,
@@ -194,6 +207,23 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         mixup=config.mixup,
         max_norm=config.max_norm,
         ema=config.ema,
+        diagnostics=diagnostics,
+    )
+
+
+def _network(config: Config, inputs: int, outputs: int, *, noise: bool = True) -> Network:
+    """The config's network, its weights not set yet. noise: with its layers of dropout and noise."""
+    return build_network(
+        inputs,
+        config.hidden_sizes,
+        outputs,
+        [part.build() for part in config.activation],
+        dropout=[rate * noise for rate in config.dropout],
+        input_dropout=config.input_dropout * noise,
+        batch_norm=dict(config.batch_norm) if config.batch_norm else None,
+        layer_norm=dict(config.layer_norm) if config.layer_norm else None,
+        gaussian_noise=config.gaussian_noise * noise,
+        dtype=np.dtype(config.dtype),
     )
 
 

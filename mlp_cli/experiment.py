@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from mlp_cli import environment, files, runs
 from mlp_cli.build import build, check, check_data, choose_threads, load_data
 from mlp_cli.config import Config
+from mlp_cli.config.resolved import config_hash
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
 from mlp_cli.model import NAME, write_model
+from mlp_cli.nn.metrics import MacroF1
 from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
@@ -65,6 +68,7 @@ def run(
     command: str | None = None,
     until: int | None = None,
     budget: float | None = None,
+    alone: bool = True,
     on_error: Callable[[runs.Record], None] = lambda record: None,
 ) -> Outcome:
     """Finishes a run: reports a completed or diverged one, goes on with one that was interrupted or ran out of its time, starts a new
@@ -75,6 +79,7 @@ def run(
     describe: takes, before anything else is done, what the run is given, in one line.
     until: pause after this epoch as `pruned`; the same call without it goes on.
     budget: seconds after which training ends in good order, as `interrupted`, once its epoch is done.
+    alone: False for a sweep's member. It keeps no checkpoint once it is completed, and goes on from no shorter run.
     on_error: takes the record of a run that an error or a signal ended, before the error goes on.
     Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
     """
@@ -112,7 +117,7 @@ def run(
             check_data(folder, record.data_sha256, data)
         lost = missing_files(folder) if completed else []
         if done and not lost:
-            checkpoint.remove(folder)
+            checkpoint.remove(folder, keep_last=alone and completed)
             if isinstance(data, DataError):
                 log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
             elif plots and completed and figures_missing(folder, data):
@@ -128,7 +133,8 @@ def run(
             record.command = command
             claim.log(f"data  {data.summary()}")
             try:
-                Attempt(plan, claim, data, record, log_and_notify).finish(threads, plots, callbacks, until, budget)
+                attempt = Attempt(plan, claim, data, record, log_and_notify, keep_last=alone, extend=alone and not force)
+                attempt.finish(threads, plots, callbacks, until, budget)
             except BaseException:
                 if record.status != "running":
                     on_error(record)
@@ -147,6 +153,20 @@ def new_record(plan: Plan) -> runs.Record:
     return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields) | known | begun)
 
 
+def shorter_runs(plan: Plan) -> list[Path]:
+    """The folders of the completed runs beside a run that differ from it in fewer `epochs` alone, the longest first; those that
+    have kept their last checkpoint."""
+    found, epochs = [], plan.config.epochs
+    for path in plan.folder.parent.glob(f"*/{checkpoint.CURRENT}"):
+        record = runs.read_quietly(path.parent)
+        fewer = record.config.get("epochs") if record is not None and record.status == "completed" else None
+        if record is not None and isinstance(fewer, int) and 0 < fewer < epochs:
+            with suppress(ValueError):  # a config of another version
+                if config_hash(record.config | {"epochs": epochs}) == plan.hash:
+                    found.append((fewer, path.parent))
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
 def missing_files(folder: Path) -> list[str]:
     """Which of a completed run's files are not there, or empty: it is then trained again."""
     missing = list(FILES)
@@ -162,10 +182,22 @@ class Attempt(Callback):
     """One try at a run, in its claimed folder. As a callback it keeps the run's files, epoch by epoch.
 
     record: what run.json says, changed in place. notify: takes what is said to the user and to log.txt.
+    keep_last: keep the last checkpoint of the completed run. extend: begin where a shorter run beside this one has ended.
     """
 
-    def __init__(self, plan: Plan, claim: runs.Claim, dataset: Dataset, record: runs.Record, notify: Notify) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        claim: runs.Claim,
+        dataset: Dataset,
+        record: runs.Record,
+        notify: Notify,
+        *,
+        keep_last: bool = True,
+        extend: bool = True,
+    ) -> None:
         self.plan, self.claim, self.dataset, self.record, self.notify = plan, claim, dataset, record, notify
+        self.keep_last, self.extend = keep_last, extend
         self.config, self.folder, self.score = plan.config, plan.folder, SCORE_NAMES[dataset.task]
         record.status, record.error, record.divergence = "running", None, None
         record.finished = record.seconds = record.best_epoch = None
@@ -194,6 +226,7 @@ class Attempt(Callback):
                     notices = ["epochs were trained here before, but there is no checkpoint to go on from: starting over"]
         for text in notices:
             self.notify(text)
+        self.extend = self.extend and found is None and not notices
         if found is not None:
             check_data(self.folder, found.head["data_sha256"], self.dataset)
         with stop_on_signals() as stop:
@@ -219,15 +252,19 @@ class Attempt(Callback):
             except BaseException as error:
                 self._fail(error)
                 raise
-        checkpoint.remove(self.folder)
+        checkpoint.remove(self.folder, keep_last=self.keep_last)
         if plots:
             draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer, self.notify)
 
     def _begin(self, threads: int, found: checkpoint.Checkpoint | None) -> None:
-        """Goes back to the checkpoint, if there is one, and writes run.json, config.yaml and the tables as they are then."""
+        """Goes back to the checkpoint, if there is one, else perhaps to a shorter run's, and writes run.json, config.yaml and the
+        tables as they are then."""
         record, dataset, trainer = self.record, self.dataset, self.trainer
         now = environment.describe(threads)
-        record.environment = runs.Environment.model_validate(now)
+        kernel = trainer.updater.kernel
+        record.environment = runs.Environment.model_validate(now | {"kernels": kernel.name})
+        if kernel.notice:
+            self.notify(kernel.notice)
         record.parameters = int(trainer.network.theta.size)
         record.data = runs.Data(
             name=dataset.name,
@@ -239,12 +276,19 @@ class Attempt(Callback):
             inputs=dataset.train.x.shape[1],
             scale=dataset.scale,
             notices=list(dataset.notices),
-            largest_class={
-                "train" if part == "training" else part: counts.max() / counts.sum()
-                for part, counts in dataset.class_counts().items()
-            }
+            largest_class={"train" if part == "training" else part: share for part, share in dataset.largest_class().items()}
             or None,
         )
+        if dataset.task == "multi_label":
+            rates = dataset.class_counts()["training"] / len(dataset.train)
+            record.data.positive_rates = dict(zip(dataset.classes, rates.tolist(), strict=True))
+        self.identity: dict[str, Any] = {
+            "run": self.plan.id,
+            "config_hash": self.plan.hash,
+            "data_sha256": dataset.sha256,
+            "environment": {key: now[key] for key in ("version", "numpy", "blas", "cpu", "threads")},
+        }
+        begun = self._extend() if self.extend else None
         if found is not None:
             before = found.head["environment"].items()
             if changed := [f"{key} {old} → {now.get(key)}" for key, old in before if now.get(key) != old]:
@@ -254,6 +298,8 @@ class Attempt(Callback):
                 )
             checkpoint.restore(trainer, found)
             self.notify(f"going on after epoch {found.epoch} of {self.config.epochs}")
+        else:
+            record.continued_from = begun
         record.epochs = trainer.state.epoch
         size = self.config.batch_size
         if size != "full" and int(size) > len(dataset.train):
@@ -261,14 +307,34 @@ class Attempt(Callback):
         if trainer.targets.log:
             self.notify("target_scale: log: losses are those of the logarithm; R², RMSE and MAE are those of the quantity itself")
         self.claim.write_record(record)
+        if begun is not None:  # before the tables: what they say, a checkpoint knows
+            checkpoint.save(self.folder, trainer, self.identity)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
-        self.tables = TablesWriter(self.folder, self.score, trainer.state.history, len(dataset.train))
-        self.identity = {
-            "run": self.plan.id,
-            "config_hash": self.plan.hash,
-            "data_sha256": dataset.sha256,
-            "environment": {key: now[key] for key in ("version", "numpy", "blas", "threads")},
-        }
+        self.tables = TablesWriter(self.folder, self.score, trainer.state.history, len(dataset.train), trainer.diagnostics)
+
+    def _extend(self) -> str | None:
+        """Puts the trainer where the longest shorter run has ended from which the same bytes follow as of a whole run; returns that
+        run's id. None where there is none; the user hears why the longest one will not do."""
+        now, refused = self.identity["environment"], list[str]()
+        for folder in shorter_runs(self.plan):
+            try:
+                found = checkpoint.read(folder / checkpoint.CURRENT)
+                before = found.head["environment"]
+                differs = [f"{key} {before.get(key)} → {value}" for key, value in now.items() if before.get(key) != value]
+                if found.head["data_sha256"] != self.dataset.sha256:
+                    differs.append("its data was other data")
+                if self.trainer.schedule.uses_length:
+                    differs = [f"schedule: {self.config.schedule.name} depends on the number of epochs from the first step on"]
+                if not differs:
+                    checkpoint.restore(self.trainer, found)
+                    self.notify(f"going on from {folder.name}, after epoch {found.epoch}")
+                    return folder.name
+            except RunError as error:
+                differs = [error.message]
+            refused.append(f"starting afresh, and not from {folder.name}: {', '.join(differs)}")
+        if refused:
+            self.notify(refused[0])
+        return None
 
     def on_epoch(self, row: Row) -> None:
         """Keeps what the epoch gave. The log comes first: it tells whether the folder is still ours."""
@@ -298,6 +364,8 @@ class Attempt(Callback):
             return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=bool(further))
 
         further = [each.build() for each in self.config.metrics]
+        if dataset.task == "multi_label":
+            further.insert(0, MacroF1())
         if trainer.validation and (further or dataset.task == "regression"):
             found = scores_of(trainer.validation, "validation").further(further, dataset.classes)
             metrics |= {f"val_{name}": value for name, value in found.items()}

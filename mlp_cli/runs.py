@@ -31,7 +31,7 @@ from mlp_cli import files, packs
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
-from mlp_cli.training.callbacks import METRICS
+from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS
 
 RECORD, LOG, NOTE = "run.json", "log.txt", "note.json"
 FORMAT = 1
@@ -85,7 +85,8 @@ class Data(_Entry):
     """What a run was given: the set, the SHA-256 of its arrays, the rows of each part, and how they enter the network.
 
     largest_class: the share of the rows of `train`, `validation` and `test` that are of the part's largest class, which is the
-    accuracy of always naming it; None for a quantity.
+    accuracy of always naming it; of labels that of giving each its more frequent value; None for a quantity. positive_rates: by
+    label, the share of the training rows that have it; only of labels.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Data(_Entry):
     scale: str | None = None
     notices: list[str] | None = None
     largest_class: dict[str, Number] | None = None
+    positive_rates: dict[str, Number] | None = None
 
 
 class Environment(_Entry):
@@ -108,6 +110,7 @@ class Environment(_Entry):
     numpy: str | None = None
     blas: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    kernels: str | None = None
     cpu: str | None = None
     platform: str | None = None
     git: str | None = None
@@ -117,6 +120,7 @@ class Record(_Entry):
     """run.json. Times are UTC in ISO 8601; seconds: of training, validation and the test. best_epoch: see `Best`.
 
     metrics: the final scores by name (`val_accuracy`), None where the run has none; {} until it is completed.
+    continued_from: the id of the shorter run whose epochs this one did not train again.
     """
 
     id: str | None = None
@@ -136,6 +140,7 @@ class Record(_Entry):
     data: Data | None = None
     environment: Environment | None = None
     command: str | None = None
+    continued_from: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Record:
@@ -275,6 +280,21 @@ def read_curves(folder: Path) -> dict[str, Column]:
     except (ValueError, csv.Error) as error:
         raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error
     return {name: [line[k] if math.isfinite(line[k]) else None for line in cells] for k, name in enumerate(header)}
+
+
+def read_diagnostics(folder: Path) -> dict[str, dict[str, Column]]:
+    """The columns of diagnostics.csv by layer, first to last, `epoch` and the measures; {} where there is no such file. A cell is
+    None where it is empty. Errors: RunError where the file is damaged."""
+    path, found = folder / DIAGNOSTICS, dict[str, dict[str, Column]]()
+    text = (_content(path) or b"").decode("utf-8", "replace")
+    try:
+        for line in csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])):
+            columns = found.setdefault(line["layer"], {})
+            for name in ("epoch", *MEASURES):
+                columns.setdefault(name, []).append(float(line[name]) if line[name] else None)
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunError(f"{path} is damaged: {error}", "train the run again with --force") from error
+    return found
 
 
 class Claim(AbstractContextManager["Claim"]):

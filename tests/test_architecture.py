@@ -32,7 +32,9 @@ CORE = {
 }
 ONLY_IN = {
     "click": "cli",
+    "numba": "nn",
     "torch": "bench",
+    "jax": "bench",
     "sklearn": "bench",
     "joblib": "bench",
     "PIL": "data",

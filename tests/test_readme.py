@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from mlp_cli.config import config_from_mapping, load_config
+from mlp_cli.nn.losses import losses
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +23,11 @@ def test_configs(block: str) -> None:
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_commands(words: list[str]) -> None:
     load_config(ROOT / words[0], [word for word in words[1:] if not word.startswith("-")])
+
+
+def test_every_loss_is_told_of() -> None:
+    rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `")]
+    assert set(losses) <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 def test_files_that_are_named_exist() -> None:

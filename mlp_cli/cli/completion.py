@@ -35,7 +35,7 @@ def completion(shell: str) -> None:
 
 
 def answer(cli: click.Command) -> int:
-    """Prints what the current word of the command line in the environment may become."""
+    """Prints what the current word of the command line in the environment may become; `cli` then serves for nothing else."""
     from click.shell_completion import ShellComplete, split_arg_string
 
     line, breaks = os.environ.get("_MLP_LINE"), os.environ.get("_MLP_BREAKS", "")

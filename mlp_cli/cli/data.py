@@ -75,19 +75,19 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 @data.command(epilog="Example: mlp data show fashion_mnist")
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
-@click.option("--target", help="For a table: the column to predict.")
+@click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Picture to write.  [default: NAME.png]")
 @output_options
-def show(name: str, subset: str | None, target: str | None, out: Path | None, quiet: bool, as_json: bool) -> None:
+def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
     NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it.
     Of a table without --target the columns are told, and nothing is drawn.
     """
-    if target is None and _is_own_table(name):
+    if not target and _is_own_table(name):
         _show_columns(Path(name), quiet, as_json)
         return
-    dataset = _load(name, subset, target)
+    dataset = _load(name, subset, target[0] if len(target) == 1 else target or None)
     for text in dataset.notices:
         notify(text)
     written = out or Path(f"{dataset.name}.png")
@@ -104,7 +104,10 @@ def show(name: str, subset: str | None, target: str | None, out: Path | None, qu
         click.echo(printable(f"data  {dataset.summary()}"))
         _echo_columns(dataset.columns)
         if counts:
-            click.echo(f"{'class':{max(width, 5)}}" + "".join(f"{part:>12}" for part in counts))
+            click.echo(
+                f"{'label' if dataset.task == 'multi_label' else 'class':{max(width, 5)}}"
+                + "".join(f"{part:>12}" for part in counts)
+            )
         for index, label in enumerate(dataset.classes):
             click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>12,}" for values in counts.values()))
         click.echo(f"wrote {written}")
@@ -148,7 +151,7 @@ def _told(column: Column) -> str:
     return what + (f"; {column.missing:,} missing" if column.missing else "")
 
 
-def _load(name: str, subset: str | None, target: str | None) -> Dataset:
+def _load(name: str, subset: str | None, target: str | tuple[str, ...] | None) -> Dataset:
     """The set that `show` is asked for. A config's is split as it says; any other is left whole."""
     from mlp_cli.build import load_data
     from mlp_cli.data.catalogue import names
@@ -174,13 +177,16 @@ def _draw(dataset: Dataset, path: Path) -> None:
     x, y = dataset.train.x, np.asarray(dataset.train.y)
     if not dataset.classes:
         figure = histogram(y[rows], dataset.target or "target", dataset.name)
-    elif dataset.shape == (2,):
+    elif dataset.shape == (2,) and dataset.task == "classification":
         drawn = rows[np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(np.intp)]
         detail = ", ".join(f"{int(values.sum()):,} {part} rows" for part, values in counts.items())
         figure = plane(x[drawn], y[drawn], dataset.classes, dataset.feature_names(), dataset.name, detail)
     else:
-        first = np.concatenate([rows[np.flatnonzero(y[rows] == label)[:_EXAMPLES]] for label in range(len(dataset.classes))])
-        figure = sheet(x[first], y[first], dataset.classes, dataset.shape, counts, dataset.name)
+        has = y[rows] == 1 if y.ndim == 2 else y[rows, None] == np.arange(len(dataset.classes))
+        first = [rows[np.flatnonzero(each)[:_EXAMPLES]] for each in has.T]
+        labels = np.repeat(np.arange(len(first)), [len(each) for each in first])
+        totals = {part: len(each) for part, each in dataset.parts().items()} if y.ndim == 2 else None
+        figure = sheet(x[np.concatenate(first)], labels, dataset.classes, dataset.shape, counts, dataset.name, totals)
     if lost := missing([dataset.name, dataset.target or "", *dataset.classes, *dataset.feature_names()]):
         notify(lost)
     save(figure, path)

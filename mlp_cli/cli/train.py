@@ -124,6 +124,8 @@ def _summary(outcome: Outcome) -> str:
         if (loss := metrics.get(f"{part}_loss")) is not None:
             value = score_text(score, metrics.get(f"{part}_{score}"))
             errors = {name.upper(): metrics.get(f"{part}_{name}") for name in ("rmse", "mae")}
+            if record.config.get("loss", {}).get("name") == "multi_label":
+                errors["macro F1"] = metrics.get(f"{part}_macro_f1")
             said = [f"{name} {error:.5g}" for name, error in errors.items() if error is not None]
             name = "R²" if score == "r2" else score
             lines.append("   ".join([f"{label + ' ' + name:20}{value:>10}", f"loss {loss_text(loss)}", *said]))

@@ -121,7 +121,9 @@ class Dataset(Options):
     data_seed: DataSeed | None = None
     labels: Annotated[FilePath | None, Doc("The .npy file of labels that belongs to a .npy file of inputs.")] = None
     test_path: Annotated[FilePath | None, Doc("The test part, where it is a file or folder of its own.")] = None
-    target: Annotated[Text | None, Doc("The column of a table to predict.")] = None
+    target: Annotated[
+        Text | Two | None, Doc("The column of a table to predict; a list names columns of 0 and 1, which are labels.")
+    ] = None
     drop: Annotated[Texts | None, Doc("Columns of a table to leave out.")] = None
     categorical: Annotated[Texts | None, Doc("Columns of numbers that are categories; columns of text always are.")] = None
     target_scale: Annotated[

@@ -75,7 +75,7 @@ Score = Annotated[
 
 _NOT_SCALAR: tuple[str, ...] = (
     *("dropout", "input_dropout", "batch_norm", "layer_norm", "gaussian_noise", "max_norm", "clip_norm", "clip_value"),
-    *("label_smoothing", "class_weight", "mixup", "ema"),
+    *("label_smoothing", "class_weight", "mixup", "ema", "diagnostics"),
 )
 _SCALAR = {"activation": list(scalar.ACTIVATIONS), "optimizer": list(scalar.OPTIMIZERS), "loss": list(scalar.LOSSES)}
 """What the scalar engine does not have, and all that it has of the components."""
@@ -122,14 +122,19 @@ class Config(Options):
     max_norm: Annotated[Amount, Doc("Largest norm of the weights that lead into a unit; 0 is off.")] = 0.0
     clip_norm: Annotated[Amount, Doc("Largest norm of a step's whole gradient; 0 is off.")] = 0.0
     clip_value: Annotated[Amount, Doc("Largest size of each entry of a step's gradient; 0 is off.")] = 0.0
-    label_smoothing: Annotated[PartOf1, Doc("Share of the target that all classes get alike; 0 is off.")] = 0.0
-    class_weight: Annotated[ClassWeights, Doc("Weights of classes: balanced, or a mapping of class names to numbers.")] = None
+    label_smoothing: Annotated[
+        PartOf1, Doc("Share of the target that all classes, or yes and no of a label, get alike; 0 is off.")
+    ] = 0.0
+    class_weight: Annotated[
+        ClassWeights, Doc("Weights of classes, or of the rows with a label: balanced, or numbers by name.")
+    ] = None
     mixup: Annotated[Amount, Doc("Alpha of the Beta distribution by which pairs of rows are mixed; 0 is off.")] = 0.0
     ema: Annotated[PartOf1, Doc("Share of the averaged weights that stays at each step, such as 0.999; 0 is off.")] = 0.0
     early_stopping: Annotated[
         EarlyStopping | None, Switch(EarlyStopping), Doc("Stops when validation gets no better: true, or a mapping.")
     ] = None
     metrics: Annotated[Metrics, Doc("Scores besides the accuracy, of the evaluated epoch.")] = ()
+    diagnostics: Annotated[bool, Doc("Looks into each layer as an epoch ends: diagnostics.csv and a figure.")] = False
     dtype: Annotated[Literal["float32", "float64"], Doc("The type of all numbers in the network.")] = "float32"
     engine: Annotated[Literal["numpy", "scalar"], Doc("What computes; scalar is plain Python, to compare with.")] = "numpy"
     checkpoint_every: Annotated[Count, Doc("Epochs from one checkpoint to the next.")] = 1
@@ -144,16 +149,22 @@ class Config(Options):
         before = info.data
         blind = "dataset" in before and before["dataset"].validation == 0
         given = before["dataset"].model_fields_set if info.field_name == "loss" and "dataset" in before else ()
-        if "target_scale" in given and losses[value.name].task == "classification":
+        if "target_scale" in given and losses[value.name].task != "regression":
             mismatch = f"{value.name} takes classes, and dataset.target_scale is for a quantity"
             raise wrong(f"{mismatch}; remove it, or write loss: mse")
+        if given and isinstance(before["dataset"].target, tuple) and losses[value.name].task != "multi_label":
+            told = f"{value.name} takes one target, and dataset.target names {len(before['dataset'].target)}"
+            raise wrong(f"{told}, which are labels; write multi_label")
         if info.field_name == "layer_norm" and value is not None and before.get("batch_norm") is not None:
             raise wrong("does not go with batch_norm, which normalises the same numbers; remove one")
-        of_classes = "loss" not in before or losses[before["loss"].name].task == "classification"
-        if info.field_name in ("label_smoothing", "class_weight", "metrics") and value and not of_classes:
+        task = losses[before["loss"].name].task if "loss" in before else "classification"
+        if info.field_name in ("label_smoothing", "class_weight", "metrics") and value and task == "regression":
             raise wrong(f"is for classes, and loss: {before['loss'].name} is for a quantity; remove {info.field_name}")
+        for each in value if info.field_name == "metrics" and task == "multi_label" else ():
+            if not known_metrics[each.name].labels:
+                raise wrong(f"{each.name} is for one class a row, and loss: multi_label is for several labels; remove it")
         if isinstance(value, EarlyStopping) and "loss" in before:
-            score = {"classification": "val_accuracy", "regression": "val_r2"}[losses[before["loss"].name].task]
+            score = "val_r2" if task == "regression" else "val_accuracy"
             if value.target is not None and value.monitor == "val_accuracy" and not 0 < value.target <= 1:
                 raise wrong(f"target: {value.target:g} is no accuracy; write {value.target / 100:g} or {value.target:g}%")
             if value.monitor not in ("val_loss", score):
@@ -180,7 +191,7 @@ class Config(Options):
         """The config as plain values of JSON, every default filled in."""
         values = plain(self)
         kept = {key: value for key, value in values["dataset"].items() if value is not None or key in Dataset.always_written}
-        if losses[self.loss.name].task == "classification":
+        if losses[self.loss.name].task != "regression":
             del kept["target_scale"]
         return values | {"dataset": kept}
 

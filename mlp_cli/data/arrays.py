@@ -85,23 +85,28 @@ def choose(keys: Iterable[str], where: str) -> tuple[dict[str, str], tuple[str, 
     return roles, tuple(notices)
 
 
-def assemble(found: Found, where: str) -> RawSet:
+def assemble(found: Found, where: str, task: Task | None = None) -> RawSet:
     """The set that a reader found, as rows and targets; a validation part goes to the end of the training rows.
 
     Bytes stay uint8. Other whole numbers and truth values become float32 (up to 16 bits) or float64, floats stay float32 or float64.
-    Labels become int64 where they are whole numbers, else float64; one-hot ones become numbers.
+    Labels become int64 where they are whole numbers, else float64; one-hot ones become numbers, unless `task` is multi_label. Columns
+    of labels, any number of which a row may have, stay (N, K), as uint8; they are called by `found.labels`, else label_0, label_1, …
     Errors: DataError where arrays are no rows of numbers, or do not fit each other.
     """
     x, y, shapes = {}, {}, {}
+    labels = _are_labels([array for role, array in found.arrays.items() if role.endswith("_y")], task)
     for part in (part for part in PARTS if f"{part}_x" in found.arrays):
         x[part] = _rows(*_numbers(found.arrays[f"{part}_x"], _MOST_DIMENSIONS, f"{where}: the {part} part's inputs"))
-        y[part] = _targets(*_numbers(found.arrays[f"{part}_y"], 2, f"{where}: the {part} part's labels"))
+        y[part] = _targets(*_numbers(found.arrays[f"{part}_y"], 2, f"{where}: the {part} part's labels"), labels)
         shapes[part] = found.arrays[f"{part}_x"].shape[1:] or (1,)
         if len(x[part]) != len(y[part]):
             raise DataError(f"{where}: the {part} part has {len(x[part]):,} rows of inputs, but {len(y[part]):,} labels")
         if shapes[part] != shapes["train"] or (x[part].dtype == np.uint8) != (x["train"].dtype == np.uint8):
             mine, other = (f"{x[one].dtype} {shapes[one]} in the {one} part" for one in (part, "train"))
             raise DataError(f"{where}: rows are {mine}, {other}")
+        if y[part].shape[1:] != y["train"].shape[1:]:
+            mine, other = (f"{y[one].shape[1]} columns of labels in the {one} part" for one in (part, "train"))
+            raise DataError(f"{where}: there are {mine}, {other}")
     for arrays in (x, y):
         dtype = np.result_type(*arrays.values())
         arrays.update({part: array.astype(dtype, copy=False) for part, array in arrays.items()})
@@ -113,9 +118,10 @@ def assemble(found: Found, where: str) -> RawSet:
         test_x=x.get("test"),
         test_y=y.get("test"),
         shape=shapes["train"],
-        classes=found.classes,
+        task="multi_label" if labels else "classification",
+        classes=_label_names(found.labels, y["train"].shape[1], where) if labels else found.classes,
         official_validation=validation or None,
-        notices=found.notices,
+        notices=(*found.notices, "the array classes is passed over") if found.labels and not labels else found.notices,
     )
 
 
@@ -140,11 +146,33 @@ def _rows(array: Array, where: str) -> Array:
     return rows
 
 
-def _targets(array: Array, where: str) -> Array:
+def _are_labels(targets: Sequence[Array], task: Task | None) -> bool:
+    """Whether columns are labels, any number of which a row may have: where that is asked for, or a row has not exactly one."""
+    several = all(array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "buif" for array in targets)
+    return several and (task == "multi_label" or any((array.sum(axis=1) != 1).any() for array in targets))
+
+
+def _label_names(names: Sequence[str], count: int, where: str) -> tuple[str, ...]:
+    """Errors: DataError where names are no names of so many labels."""
+    if names and (len(names) != count or len(set(names)) < count or not all(names)):
+        raise DataError(
+            f"{where}: classes has {listed(names, 10)}, and the labels have {count} columns, each with a name of its own"
+        )
+    return tuple(names) or tuple(f"label_{column}" for column in range(count))
+
+
+def _targets(array: Array, where: str, labels: bool = False) -> Array:
     if not np.isfinite(array).all() or (array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max):
         raise DataError(f"{where}: hold values that are not finite, or too large")
     if array.ndim == 2 and array.shape[1] > 1:
-        if not ((array == 0) | (array == 1)).all() or not (array.sum(axis=1) == 1).all():
+        wrong = (array != 0) & (array != 1)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            told = f"{array[row, column]:g} in row {row:,}, column {column} (counted from 0)"
+            raise DataError(f"{where}: hold {told}; columns are read of 0 and 1, one for each class or label")
+        if labels:
+            return array.astype(np.uint8)
+        if not (array.sum(axis=1) == 1).all():
             raise DataError(f"{where}: have the shape {array.shape} and are not one-hot, with a single 1 in each row")
         return array.argmax(axis=1)
     return array.reshape(-1).astype(np.float64 if array.dtype.kind == "f" else np.int64)
@@ -251,13 +279,18 @@ def _parse_npy(stream: Stream) -> Array:
 
 @reads("npz", ".npz", ".npz")
 def read_npz(path: Path) -> Found:
-    """The set in a .npz file; arrays whose key means nothing are left unread. Errors: DataError."""
+    """The set in a .npz file; arrays whose key means nothing are left unread, `classes` names labels. Errors: DataError."""
     # Another file in the archive is no array, and no key either.
     keys = [member.member.removesuffix(".npy") for member in members(path) if member.member.endswith(".npy")]
     roles, notices = choose(keys, str(path))
     role_of = {f"{key}.npy": role for role, key in roles.items()}
     arrays = {role_of[member.member]: _parse_npy(member) for member in members(path) if member.member in role_of}
-    return Found(arrays, notices=notices)
+    labels: list[str] = []
+    if "classes" in keys and arrays["train_y"].ndim == 2:
+        (names,) = (_parse_npy(member) for member in members(path) if member.member == "classes.npy")
+        labels = [printable(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)) for name in names.flat]
+        notices = choose([key for key in keys if key != "classes"], str(path))[1]
+    return Found(arrays, notices=notices, labels=tuple(labels))
 
 
 @reads("mat", ".mat (MATLAB)", ".mat")

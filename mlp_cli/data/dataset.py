@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlp_cli.data.tables import Table
 
 Array = NDArray[Any]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multi_label", "regression"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,10 @@ class RawSet:
     """A set before it is split: what a reader found, and, once it has a name, all that is known of it.
 
     train_x, test_x: (N, D), C order, uint8 for images, else float32 or float64; perhaps read-only memory maps. test_x may be None.
-    train_y, test_y: (N,) int64 class numbers 0 … K − 1, or float64 targets (regression). A reader gives labels as the file has them.
+    train_y, test_y: (N,) int64 class numbers 0 … K − 1, (N, K) uint8 labels of 0 and 1, or float64 targets (regression). A reader
+    gives labels as the file has them.
     shape: of one row before it was flattened, so that its product is D: (height, width) for an image, (D,) for a table.
-    classes: K names, in the order of the class numbers; empty for regression, and where a reader found no names.
+    classes: K names, in the order of the class numbers or the labels; empty for regression, and where a reader found no names.
     groups, order: (N,) of the training rows, where a config asks for a split by them: int64 numbers of groups, whose rows stay in one
     part; int64 or float64 sort keys of time.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
@@ -62,7 +63,7 @@ class Part:
     """Some rows of a set: those that train, validate or test.
 
     x: (N, D) uint8, float32 or float64, all rows of the array that the part draws from; shared between parts, never written to.
-    y: (N,) int64 class numbers, or float64 targets.
+    y: (N,) int64 class numbers, (N, K) uint8 labels, or float64 targets.
     index: (n,) intp, ascending: the rows of x and y that belong to the part.
     """
 
@@ -92,7 +93,8 @@ class Dataset:
     scale: the scaling that fits, a name in `transforms.SCALES`. divides: whether `unit` and `256` divide the values.
     columns: those of a table's training file that are inputs. encoding: how they became the D inputs, fitted on the training rows;
     None for other sets.
-    target: the name of the column that is predicted; None for sets that are no tables.
+    target: the name of the column that is predicted; None for sets that are no tables, and for several.
+    drawn: whether rows of several labels were drawn from all alike, since there are no classes to draw each in its share.
     """
 
     name: str
@@ -110,11 +112,12 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     encoding: TableEncoding | None = None
     target: str | None = None
+    drawn: bool = False
 
     @property
     def outputs(self) -> int:
-        """What a network needs to predict: K values for K classes, or one for each quantity (regression)."""
-        if self.task == "classification":
+        """What a network needs to predict: K values for K classes or labels, or one for each quantity (regression)."""
+        if self.task != "regression":
             return len(self.classes)
         return 1 if self.train.y.ndim == 1 else self.train.y.shape[1]
 
@@ -130,17 +133,38 @@ class Dataset:
         return {name: part for name, part in named.items() if part is not None}
 
     def class_counts(self) -> dict[str, NDArray[np.int64]]:
-        """Rows per class, (K,) int64, by part; none for regression."""
+        """Rows per class, or rows that have the label, (K,) int64, by part; none for regression."""
         parts = {} if self.task == "regression" else self.parts()
+        if self.task == "multi_label":
+            return {name: part.y[part.index].sum(axis=0, dtype=np.int64) for name, part in parts.items()}
         return {name: np.bincount(part.y[part.index], minlength=len(self.classes)) for name, part in parts.items()}
+
+    def largest_class(self) -> dict[str, float]:
+        """The accuracy of always naming a part's largest class, of giving each label its more frequent value; none for regression."""
+        shares = {}
+        for name, counts in self.class_counts().items():
+            rows = len(self.parts()[name])
+            most = np.maximum(counts, rows - counts).mean() if self.task == "multi_label" else counts.max()
+            shares[name] = float(most / rows)
+        return shares
+
+    def _told(self) -> str:
+        """What is predicted, in words."""
+        if self.task == "regression":
+            return f"a quantity, {one_line(self.target or 'the target')}"
+        names = [one_line(name, 20) for name in self.classes]
+        if self.task == "classification":
+            return f"{len(self.classes)} classes: {listed(names, 5)}"
+        rates = self.class_counts()["training"] / len(self.train)
+        shares = [f"{name} {100 * rate:.1f} %" for name, rate in zip(names, rates.tolist(), strict=True)]
+        drawn = " (rows drawn at random, not by label)" if self.drawn else ""
+        return f"{len(names)} labels{drawn}; training rows that have them: {listed(shares, 5)}"
 
     def summary(self) -> str:
         """What a run is given, in one line: `48 training, 10 test rows; 2 classes: cat, dog; 784 inputs, scaled to 0–1`."""
         rows = ", ".join(f"{len(part):,} {name}" for name, part in self.parts().items())
-        names = listed([one_line(name, 20) for name in self.classes], 5)
-        what = f"{len(self.classes)} classes: {names}" if self.classes else f"a quantity, {one_line(self.target or 'the target')}"
         scaled = _SCALED[self.scale] if self.divides or self.scale not in ("unit", "256") else "within 0–1 as they are"
-        return f"{rows} rows; {what}; {counted(self.train.x.shape[1], 'input')}, {scaled}"
+        return f"{rows} rows; {self._told()}; {counted(self.train.x.shape[1], 'input')}, {scaled}"
 
 
 _SCALED = {

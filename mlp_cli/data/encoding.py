@@ -154,7 +154,8 @@ def refuse_missing(table: Table, names: Sequence[str]) -> None:
 
 
 class Target(NamedTuple):
-    """What is to be predicted. classes: K names for y (N,) int64 from 0 to K − 1; empty for regression with y (N,) float64."""
+    """What is to be predicted. classes: K names for y (N,) int64 from 0 to K − 1, or for labels y (N, K) uint8 of 0 and 1; empty for
+    regression with y (N,) float64."""
 
     task: Task
     classes: tuple[str, ...]
@@ -165,13 +166,15 @@ class Target(NamedTuple):
 def read_target(table: Table, task: Task | None = None, classes: Sequence[str] | None = None) -> Target:
     """The table's target as class numbers or quantities.
 
-    task: regression where the loss asks for it. Else texts and whole numbers are classes, whatever type they are stored in, and
-    other numbers are quantities. classes: the names from training, for a table of test rows; else the different values, numbers in
-    their order, texts in theirs. Errors: DataError for a missing value, which is never filled, for one class only, too many or
-    unknown ones, and for a quantity that is no number or not finite.
+    task: regression where the loss asks for it. Several targets are labels, columns of 0 and 1. Else texts and whole numbers are
+    classes, whatever type they are stored in, and other numbers are quantities. classes: the names from training, for a table of test
+    rows; else the different values, numbers in their order, texts in theirs. Errors: DataError for a missing value, which is never
+    filled, for one class only, too many or unknown ones, and for a quantity that is no number or not finite.
     """
-    name = str(table.own.target)
-    refuse_missing(table, [name])
+    refuse_missing(table, table.own.targets)
+    if len(table.own.targets) > 1:
+        return Target("multi_label", table.own.targets, np.column_stack([_label(table, name) for name in table.own.targets]))
+    (name,) = table.own.targets
     if task == "regression":
         return Target(task, (), decide(table, name, "numbers")[0].to_numpy())
     texts = table.frame[name].cat.remove_unused_categories()
@@ -189,6 +192,16 @@ def read_target(table: Table, task: Task | None = None, classes: Sequence[str] |
         raise table.error(reason, f"known: {listed(known, 20)}")
     told = check_classes(f"{table.path}: target {name}", known, np.bincount(y), numbers) if classes is None else ()
     return Target("classification", tuple(known), y, (*filter(None, [notice]), *told))
+
+
+def _label(table: Table, name: str) -> Array:
+    """A column of labels, (N,) uint8. Errors: DataError for anything but 0 and 1."""
+    column = decide(table, name, "numbers")[0]
+    wrong = ~column.isin([0, 1])
+    if wrong.any():
+        told = f"target {name} has {column[wrong].iloc[0]:g} {table.where(wrong)}"
+        raise table.error(f"{told}; several targets are labels, each a column of 0 and 1")
+    return column.to_numpy(np.uint8)
 
 
 def _class(text: str, table: Table) -> str:

@@ -17,12 +17,14 @@ class Found(NamedTuple):
     """What a reader found. `arrays.assemble` makes a set of it.
 
     arrays: by role (train_x, train_y, and perhaps validation_x, validation_y, test_x, test_y), as the file has them: inputs with one
-    row a sample, labels as numbers or one-hot. classes: their names, where the format has names. notices: what a user should know.
+    row a sample, labels as numbers or one-hot, or several a row as columns of 0 and 1. classes: their names, where the format has
+    names. notices: what a user should know. labels: the names of such columns, where the file has them.
     """
 
     arrays: dict[str, Array]
     classes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class Format(NamedTuple):

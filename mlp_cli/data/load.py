@@ -49,7 +49,8 @@ def load(
     part; None for the set's own number. scale: a name in `SCALES`; None for what suits the set. limit: train on so many (or such a
     share) of the training rows that are left, each class in its share; None for all. subset, options: of a known set.
     classes: keep the rows of these alone, in this order; None for all. own: further options of a set given by path.
-    task: regression where the loss asks for it: whole numbers are then quantities. progress: whether downloads draw a bar on stderr.
+    task: regression or multi_label where the loss asks for it: whole numbers are then quantities, columns labels.
+    progress: whether downloads draw a bar on stderr.
     Arrays are shared by the parts and may be read-only memory maps.
     Errors: DataError (missing, corrupt), UsageError (unknown name, numbers that do not fit, a part that stays empty).
     """
@@ -86,9 +87,13 @@ def load(
         divides=divides,
         columns=() if table is None else tuple(map(table.column, table.features)),
         encoding=encoding,
-        target=own.target,
+        target=own.target if isinstance(own.target, str) else None,
+        drawn=whole.task == "multi_label"
+        and split == "stratified"
+        and own.validation_path is None
+        and len(train) < len(whole.train_y),
     )
-    return replace(dataset, notices=(*whole.notices, *notices, *scaling, *_lone_classes(dataset)))
+    return replace(dataset, notices=(*whole.notices, *notices, *scaling, *_lone_classes(dataset), *_odd_labels(dataset)))
 
 
 def _split(
@@ -119,8 +124,9 @@ def _test(whole: RawSet, rows: Index) -> Part | None:
 
 def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
     """The set with the rows of these classes alone, copied. Errors: DataError for one that it lacks, and for a quantity."""
-    if not whole.classes:
-        raise DataError(f"classes: {whole.name} has none, its target is a quantity", "remove classes")
+    if whole.task != "classification":
+        has = "has none, its target is a quantity" if whole.task == "regression" else "has labels, several a row"
+        raise DataError(f"classes: {whole.name} {has}", "remove classes")
     for lacking in (text for text in classes if text not in whole.classes):
         raise DataError(f"classes: {whole.name} has no class {lacking}", f"its classes: {listed(whole.classes, 20)}")
     number = np.full(len(whole.classes), -1, dtype=np.int64)
@@ -143,11 +149,26 @@ def _lone_classes(dataset: Dataset) -> list[str]:
     counts = dataset.class_counts()
     parts = sum((found > 0).astype(int) for found in counts.values())
     lone = {part: np.flatnonzero((parts == 1) & (found > 0)) for part, found in counts.items() if len(counts) > 1}
+    words = ("class", "classes") if dataset.task == "classification" else ("label", "labels")
     return [
-        f"{counted(len(labels), 'class', 'classes')} with rows in the {part} part alone: {listed(names, 5)}"
+        f"{counted(len(labels), *words)} with rows in the {part} part alone: {listed(names, 5)}"
         for part, labels in lone.items()
         if (names := [dataset.classes[label] for label in labels])
     ]
+
+
+def _odd_labels(dataset: Dataset) -> list[str]:
+    """Notices of labels that all training rows have, or none, and of rows that have exactly one label each."""
+    if dataset.task != "multi_label":
+        return []
+    counts, rows = dataset.class_counts()["training"], len(dataset.train)
+    found = []
+    for words, wanted in (("no training row has", 0), ("every training row has", rows)):
+        if names := [name for name, count in zip(dataset.classes, counts, strict=True) if count == wanted]:
+            found.append(f"{words} {listed(names, 5)}: there is nothing to learn of {'it' if len(names) == 1 else 'them'}")
+    if (dataset.train.y[dataset.train.index].sum(axis=1) == 1).all():
+        found.append("each training row has exactly one label; if that is the rule, loss: cross_entropy takes them for classes")
+    return found
 
 
 @lru_cache(maxsize=100)

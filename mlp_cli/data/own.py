@@ -17,6 +17,7 @@ from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
 from mlp_cli.data.streams import reading, some
 from mlp_cli.errors import DataError, cause_of
+from mlp_cli.text import listed
 
 _STAMPED = 64
 _RULES = "rules 2"
@@ -57,13 +58,18 @@ class Own:
     labels: str | None = None
     test_path: str | None = None
     validation_path: str | None = None
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     missing: str = "error"
     groups: str | None = None
     order: str | None = None
     read: Read = PLAIN
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict: none, one, or several, which are labels."""
+        return () if self.target is None else (self.target,) if isinstance(self.target, str) else self.target
 
 
 def is_table(path: str | Path) -> bool:
@@ -90,8 +96,8 @@ def resolved(path: str | Path) -> Path:
 def load_own(path: str | Path, own: Own, task: Task | None) -> RawSet:
     """The whole set, which is no table, from the cache where that has it (see `cache.cached`).
 
-    task: regression where the config's loss asks for it; else labels decide. A validation part of its own path comes last in the
-    training rows, and `official_validation` counts it. Errors: DataError, UsageError.
+    task: regression or multi_label where the config's loss asks for it; else labels decide. A validation part of its own path comes
+    last in the training rows, and `official_validation` counts it. Errors: DataError, UsageError.
     """
     main = resolved(path)
     others = {name: resolved(given) for name in ("labels", "test_path", "validation_path") if (given := getattr(own, name))}
@@ -106,8 +112,8 @@ def load_own(path: str | Path, own: Own, task: Task | None) -> RawSet:
         found = _read(main, others.get("labels"))
         for role in ("test", "validation"):
             if f"{role}_path" in others:
-                found = _with_part(found, role, _read(others[f"{role}_path"], None), main)
-        raw = assemble(found, str(main))
+                found = _with_part(found, role, _read(others[f"{role}_path"], None), main, task)
+        raw = assemble(found, str(main), task)
         # Names that are the numbers themselves may be quantities as well.
         if not raw.classes or (task == "regression" and raw.classes == tuple(map(str, range(len(raw.classes))))):
             raw = with_classes(raw, task, str(main))
@@ -155,7 +161,7 @@ def _read(path: Path, labels: Path | None) -> Found:
     return Found({"train_x": read_npy(path), "train_y": read_npy(labels)})
 
 
-def _with_part(found: Found, role: str, more: Found, where: Path) -> Found:
+def _with_part(found: Found, role: str, more: Found, where: Path, task: Task | None) -> Found:
     """What was found, with the training part of another file as its test or validation part; classes are matched by their names."""
     key = "test_path" if role == "test" else "validation"
     if f"{role}_x" in found.arrays:
@@ -163,8 +169,13 @@ def _with_part(found: Found, role: str, more: Found, where: Path) -> Found:
         raise DataError(f"{where}: has a {role} part of its own", hint)
     if others := [part for part in ("validation", "test") if f"{part}_x" in more.arrays]:
         raise DataError(f"the file under {key} has a {others[0]} part as well", f"give {key} one part alone, as x and y")
-    part = assemble(more, f"the file under {key}")
+    part = assemble(more, f"the file under {key}", task)
     y, names, notices = part.train_y, list(part.classes), (*found.notices, *more.notices)
+    if part.task == "multi_label":
+        if more.labels not in ((), found.labels):
+            told = f"the {role} part has the labels {listed(names, 10)}, and {where} has {listed(found.labels, 10) or 'no names'}"
+            raise DataError(told, "name them alike in both, in the same order")
+        return Found(found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}, found.classes, notices, found.labels)
     if found.classes or names:
         number = {name: at for at, name in enumerate(found.classes)} or {name: int(name) for name in names if name.isdecimal()}
         if not names:

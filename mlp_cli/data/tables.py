@@ -97,7 +97,7 @@ class Table:
 
     def sha256(self) -> str:
         """SHA-256 over names, values, target, groups and order, 64 hex digits; the same whatever the format of the file."""
-        columns = (*self.features, *filter(None, (self.own.target, self.own.groups, self.own.order)))
+        columns = (*self.features, *self.own.targets, *filter(None, (self.own.groups, self.own.order)))
         names = json.dumps([(name, self.texts(name)) for name in columns])
         arrays = {f"column {number}": self.values(name).astype(np.float64) for number, name in enumerate(columns)}
         return arrays_sha256(arrays | {"names": np.frombuffer(names.encode(), dtype=np.uint8)})
@@ -119,8 +119,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
     kinds = {}
     for each in like.features if like is not None else ():
         kinds[each.name] = "numbers" if each.categories is None else "texts"
-    special = [name for name in (own.target, own.groups, own.order) if name is not None]
-    asked = {"": kinds, "target": [own.target], "categorical": own.categorical}
+    special = [*own.targets, *(name for name in (own.groups, own.order) if name is not None)]
+    asked = {"": kinds, "target": own.targets, "categorical": own.categorical}
     columns = f"columns: {listed(file.names)}"
     for key, names in (asked | {"drop": own.drop, "groups": [own.groups], "order": [own.order]}).items():
         for name in (name for name in names if name is not None):
@@ -130,7 +130,7 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
                 hint = "; if this is no header: read: {header: none}" if headless else blanks
                 said = f"{key}: no" if key else "no"
                 raise DataError(f"{path}: {said} column {name}{did_you_mean(name, file.names)}", columns + hint)
-            if name == own.target and key not in asked:
+            if name in own.targets and key not in asked:
                 raise DataError(f"{path}: column {name} is the target and is in {key} as well", f"take it out of {key}")
     features = list(kinds or (name for name in file.names if name not in special and name not in own.drop))
     if unnamed := [name for name in features if name in file.unnamed and not kinds]:
@@ -186,7 +186,7 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
             rows = column.isin(bad)
             text = column[rows].iloc[0]
             ways = [f"for a missing value read: {{na_values: [{quoted(text)}]}}", "" if kind else f"categorical: [{name}]"]
-            ways.append("" if kind or name == table.own.target else f"drop: [{name}]")
+            ways.append("" if kind or name in table.own.targets else f"drop: [{name}]")
             hint = way or "; ".join(filter(None, ["mend it", *ways]))
             raise table.error(f"column {name} holds {quoted(text)} {table.where(rows)}, which is not a number", hint)
         column = pandas.Series(np.array([*numbers, np.nan])[column.cat.codes], column.index)

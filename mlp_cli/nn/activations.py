@@ -7,6 +7,7 @@ A member has
   `backward(z, a, grad, scratch) -> None`: multiplies grad by f'(z) in place; a is what `forward` wrote.
   `parameters`: the names of what it learns, an array (H,) each; `bind` gives it those arrays, and `backward` assigns their
       gradients.
+  `steepest`: about its largest slope, by which a small one is told.
 All arrays are (B, H) of one dtype, float32 or float64; `scratch` holds nothing between calls. No member overflows or warns for
 |z| up to 1e4. On a small batch a call of NumPy costs as much as its work, so each takes as few passes as it can.
 """
@@ -36,6 +37,7 @@ class Activation:
 
     uses_input: ClassVar[bool] = False
     parameters: ClassVar[tuple[str, ...]] = ()
+    steepest: ClassVar[float] = 1.0
 
     def bind(self, *arrays: Array) -> None:
         """Gives a member with parameters their arrays and those of their gradients, (H,) each."""
@@ -91,6 +93,8 @@ class Sigmoid(Activation):
     Computed as (1 + tanh(z / 2)) / 2, which cannot overflow and takes half the time of a guarded exponential. Its error is
     absolute (half a unit in the last place of 1): far in the negative tail, below z = -17 in float32, it is 0.
     """
+
+    steepest: ClassVar[float] = 0.25
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         logistic(z, out)
@@ -202,6 +206,7 @@ class Selu(Elu):
     """
 
     scale = 1.0507009873554805
+    steepest: ClassVar[float] = 1.7581
 
     def __init__(self) -> None:
         super().__init__(alpha=1.6732632423543772)
@@ -345,6 +350,7 @@ class HardSigmoid(Relu6):
     """relu6(z + 3) / 6, straight lines in place of the sigmoid (Howard et al., 2019). Keras 2 had 0.2 z + 0.5."""
 
     highest = 1.0
+    steepest: ClassVar[float] = 1 / 6
 
     def forward(self, z: Array, out: Array, scratch: Scratch) -> None:
         np.add(z, 3.0, out=out)

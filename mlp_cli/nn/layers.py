@@ -199,6 +199,12 @@ class ActivationLayer(Layer):
         self.function.backward(self._x, self.output, grad, self._scratch)
         return grad
 
+    def slopes(self) -> Array:
+        """The function's slopes at the last batch, a new array (B, H). It spoils the gradients of the function's own parameters."""
+        slopes = np.ones_like(self.output)
+        self.function.backward(self._x, self.output, slopes, self._scratch)
+        return slopes
+
 
 class Dropout(Layer):
     """Sets each input to zero with probability `rate` in training and scales the rest up (Srivastava et al., 2014).

@@ -1,7 +1,7 @@
 """Losses: from the network's outputs and the targets to a number per sample and a gradient.
 
 A member has
-  `task`: "classification" (integer targets) or "regression".
+  `task`: "classification" (class numbers), "multi_label" (K labels of 0 and 1) or "regression".
   `unit`: what its mean is, in words, for an axis.
   `outputs`: K, where the loss and not the data decides it; else None.
   `degree`: of a regression loss; that of residuals c times as large is c**degree times as large. 0 for others.
@@ -26,7 +26,7 @@ from mlp_cli.nn.buffers import Array, aligned, aligned_full
 from mlp_cli.registry import Positive, Registry
 
 Reduction = Literal["mean", "sum"]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multi_label", "regression"]
 
 
 class Loss:
@@ -104,31 +104,51 @@ class CrossEntropy(Loss):
         return self._grad
 
 
-@losses.register
-class BinaryCrossEntropy(Loss):
-    """Cross-entropy of two classes with one output: z is the logit of class 1; targets (B,) are 0 and 1.
+class Binary(Loss):
+    """The base of the losses of yes and no: a sample's loss is the mean over its K outputs of the cross-entropy of each.
 
-    The loss is max(z, 0) − z·y + log(1 + exp(−|z|)), which cannot overflow, as in PyTorch's BCEWithLogitsLoss.
+    With z the logit of 1 and y the target, that is max(z, 0) − z·y + log(1 + exp(−|z|)), which cannot overflow. Targets are (B, K),
+    or (B,) if K is 1, of 0 and 1 or of what lies between. Errors: ValueError for targets whose shape does not fit the outputs.
     """
-
-    task: ClassVar[Task] = "classification"
-    outputs: ClassVar[int | None] = 1
 
     def forward(self, outputs: Array, targets: Array) -> float:
         if outputs.shape != self._shape or outputs.dtype != self._dtype:
             self._resize(outputs)
-        logits, squares, per_sample = outputs[:, 0], self._squares[0], self.per_sample
-        softplus(logits, per_sample, squares)
-        np.multiply(logits, targets, out=self._picked, casting="same_kind")
-        np.subtract(per_sample, self._picked, out=per_sample)
-        values = self._values[0]  # the gradient, sigmoid(z) − y
-        logistic(logits, values)
-        np.subtract(values, targets, out=values, casting="same_kind")
-        return float(np.dot(per_sample, self._row_ones))
+        logits, wanted = outputs.T, targets.reshape(outputs.shape).T
+        values, squares = self._values, self._squares
+        softplus(logits, squares, values)
+        np.multiply(logits, wanted, out=values, casting="same_kind")
+        np.subtract(squares, values, out=squares)
+        np.dot(self._ones, squares, out=self.per_sample)
+        np.multiply(self.per_sample, 1.0 / outputs.shape[1], out=self.per_sample)
+        logistic(logits, values)  # of the gradient, sigmoid(z) − y
+        np.subtract(values, wanted, out=values, casting="same_kind")
+        return float(np.dot(self.per_sample, self._row_ones))
 
     def backward(self) -> Array:
-        np.multiply(self._values, 1.0 / self._rows if self.reduction == "mean" else 1.0, out=self._values)
+        scale = 1.0 / self._rows if self.reduction == "mean" else 1.0
+        np.multiply(self._values, scale / self._shape[1], out=self._values)
         return self._grad
+
+
+@losses.register
+class BinaryCrossEntropy(Binary):
+    """Cross-entropy of two classes with one output: z is the logit of class 1; targets (B,) are 0 and 1."""
+
+    task: ClassVar[Task] = "classification"
+    outputs: ClassVar[int | None] = 1
+
+
+@losses.register
+class MultiLabel(Binary):
+    """Binary cross-entropy of each of K labels, any number of which a row may have, averaged over the labels; targets (B, K).
+
+    Keras's BinaryCrossentropy(from_logits=True) is the same; from probabilities it cuts them off at 1e-7. So is PyTorch's
+    BCEWithLogitsLoss with the reduction mean; with sum it adds over the labels too, where here they are always averaged.
+    """
+
+    task: ClassVar[Task] = "multi_label"
+    unit: ClassVar[str] = "binary cross-entropy, nats per label"
 
 
 class Distance(Loss):

@@ -1,9 +1,9 @@
-"""Counts and probabilities from a classifier's logits, for whole parts as well as batches. N rows, K classes."""
+"""Counts, probabilities and scores from a classifier's logits, for whole parts as well as batches. N rows, K classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from typing_extensions import Doc
@@ -13,7 +13,12 @@ from mlp_cli.registry import Count, Registry
 
 
 def count_correct(logits: Array, targets: Array) -> int:
-    """How many rows of logits (N, K) are largest at their target (N,); of equal ones the first counts, as in `argmax`."""
+    """How many rows of logits (N, K) are largest at their target (N,); of equal ones the first counts, as in `argmax`.
+
+    Of labels, targets (N, K) of 0 and 1, how many are right: one is given where its logit is above 0, its probability above a half.
+    """
+    if targets.ndim == 2:
+        return int(np.count_nonzero((logits > 0) == targets))
     return int(np.count_nonzero(of_classes(logits).argmax(axis=1) == targets))
 
 
@@ -42,11 +47,33 @@ def softmax(logits: Array) -> Array:
     return shifted
 
 
+def counts_by_class(logits: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """Of each class or label, (K,): the rows that are rightly predicted as it, that are predicted as it, and that are of it."""
+    if targets.ndim == 2:
+        named, there = logits > 0, targets == 1
+        return (named & there).sum(axis=0), named.sum(axis=0), there.sum(axis=0)
+    cells = confusion_matrix(targets, logits.argmax(axis=1), logits.shape[1])
+    return np.diag(cells), cells.sum(axis=0), cells.sum(axis=1)
+
+
+def _one_class_a_row(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """Logits (N, K) and targets (N,) as they are; of labels N·K rows of two classes, no and yes."""
+    return (logits, targets) if targets.ndim == 1 else (of_classes(logits.reshape(-1, 1)), targets.reshape(-1))
+
+
 class Metric:
-    """The base of the scores of a classifier that a config may ask for besides the accuracy. N rows, K classes."""
+    """The base of the scores of a classifier that a config may ask for besides the accuracy. N rows, K classes.
+
+    labels: whether it is there for K labels too, any number of which a row may have.
+    """
+
+    labels: ClassVar[bool] = True
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        """Values by name, from logits (N, K), targets (N,) and the classes' names (K,); None for what is not defined."""
+        """Values by name, from logits (N, K), targets (N,) and the classes' names (K,); None for what is not defined.
+
+        Of labels the targets are (N, K) of 0 and 1.
+        """
         raise NotImplementedError
 
 
@@ -56,6 +83,8 @@ metrics: Registry[type[Metric]] = Registry("metric")
 @metrics.register
 class TopK(Metric):
     """Share of the rows whose class is among the k with the largest outputs, as `top_5_accuracy`; equal outputs count for the row."""
+
+    labels: ClassVar[bool] = False
 
     def __init__(self, k: Annotated[Count, Doc("How many of the largest outputs count.")] = 5) -> None:
         self.k = k
@@ -70,9 +99,8 @@ class MacroF1(Metric):
     """Mean over the classes of F1 = 2·TP / (2·TP + FP + FN), 0 for a class that is neither there nor predicted."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        cells = confusion_matrix(targets, logits.argmax(axis=1), len(classes))
-        total = cells.sum(axis=0) + cells.sum(axis=1)
-        return {"macro_f1": float((2 * np.diag(cells) / np.maximum(total, 1)).mean())}
+        right, named, there = counts_by_class(logits, targets)
+        return {"macro_f1": float((2 * right / np.maximum(named + there, 1)).mean())}
 
 
 @metrics.register
@@ -80,8 +108,8 @@ class Precision(Metric):
     """For each class, the share of the rows predicted as it that are of it, as `precision_<class>`; nothing where none was predicted."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        cells = confusion_matrix(targets, logits.argmax(axis=1), len(classes))
-        return _by_class("precision", np.diag(cells), cells.sum(axis=0), classes)
+        right, named, _ = counts_by_class(logits, targets)
+        return _by_class("precision", right, named, classes)
 
 
 @metrics.register
@@ -89,8 +117,8 @@ class Recall(Metric):
     """For each class, the share of its rows that are predicted as it, as `recall_<class>`; nothing where it has no row."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
-        cells = confusion_matrix(targets, logits.argmax(axis=1), len(classes))
-        return _by_class("recall", np.diag(cells), cells.sum(axis=1), classes)
+        right, _, there = counts_by_class(logits, targets)
+        return _by_class("recall", right, there, classes)
 
 
 def _by_class(name: str, parts: Array, wholes: Array, classes: Sequence[str]) -> dict[str, float | None]:
@@ -100,9 +128,10 @@ def _by_class(name: str, parts: Array, wholes: Array, classes: Sequence[str]) ->
 
 @metrics.register
 class BrierScore(Metric):
-    """Mean over the rows of the squared distance of the probabilities from the one-hot target, 0 to 2 (Brier, 1950)."""
+    """Mean over the rows (and labels) of the squared distance of the probabilities from the one-hot target, 0 to 2 (Brier, 1950)."""
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        logits, targets = _one_class_a_row(logits, targets)
         errors = softmax(logits.astype(np.float64))
         errors[np.arange(len(targets)), targets] -= 1.0
         return {"brier_score": float(np.square(errors).sum(axis=1).mean())}
@@ -116,6 +145,7 @@ class CalibrationError(Metric):
         self.bins = bins
 
     def __call__(self, logits: Array, targets: Array, classes: Sequence[str]) -> dict[str, float | None]:
+        logits, targets = _one_class_a_row(logits, targets)
         probabilities = softmax(logits.astype(np.float64))
         confidence, right = probabilities.max(axis=1), logits.argmax(axis=1) == targets
         # Bins are closed above, as in the paper.

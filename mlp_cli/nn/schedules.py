@@ -10,7 +10,7 @@ epoch begins.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar
 
 from typing_extensions import Doc
 
@@ -23,19 +23,24 @@ Warmup = Annotated[float, Range(ge=0, le=MOST), Doc("Epochs in which the rate fi
 """The warm-up of Goyal et al. (2017, section 2.2); what a schedule says of epochs counts from its end."""
 
 
-class Schedule(Protocol):
-    """What a registered schedule offers; see the module's docstring."""
+class Schedule:
+    """The base of all schedules; see the module's docstring.
 
+    uses_length: whether the shape depends on `epochs`, so that a longer run differs from a shorter one from the first step on.
+    """
+
+    uses_length: ClassVar[bool] = False
     warmup_epochs: float
 
-    def shape(self, epoch: float, epochs: float) -> float: ...
+    def shape(self, epoch: float, epochs: float) -> float:
+        raise NotImplementedError
 
 
 schedules: Registry[type[Schedule]] = Registry("schedule")
 
 
 @schedules.register
-class Constant:
+class Constant(Schedule):
     """The learning rate as it is."""
 
     def __init__(self, warmup_epochs: Warmup = 0) -> None:
@@ -46,7 +51,7 @@ class Constant:
 
 
 @schedules.register
-class Step:
+class Step(Schedule):
     """Multiplied by a factor every so many epochs: factor^⌊epoch / every⌋, PyTorch's StepLR."""
 
     def __init__(
@@ -64,7 +69,7 @@ class Step:
 
 
 @schedules.register
-class Exponential:
+class Exponential(Schedule):
     """Falls smoothly, by the same factor every epoch: factor^epoch, Keras's ExponentialDecay.
 
     PyTorch's ExponentialLR takes the same values, but holds each for a whole epoch.
@@ -83,11 +88,13 @@ class Exponential:
 
 
 @schedules.register
-class Cosine:
+class Cosine(Schedule):
     """Half a cosine from 1 to `final` over the run: final + (1 − final)·(1 + cos(π·epoch/epochs)) / 2.
 
     (Loshchilov and Hutter, 2017, eq. 5, without restarts.) The cosine takes the epochs that the warm-up leaves.
     """
+
+    uses_length: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -103,8 +110,10 @@ class Cosine:
 
 
 @schedules.register
-class Polynomial:
+class Polynomial(Schedule):
     """A power of the way that is left, from 1 to `final`: final + (1 − final)·(1 − epoch/epochs)^power; a straight line for power 1."""
+
+    uses_length: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -121,7 +130,7 @@ class Polynomial:
 
 
 @schedules.register
-class InverseSquareRoot:
+class InverseSquareRoot(Schedule):
     """√(timescale / (timescale + epoch)): it falls for ever, whatever the length of the run.
 
     With as many epochs of warm-up as timescale it is the schedule of Vaswani et al. (2017, eq. 3).
@@ -140,11 +149,13 @@ class InverseSquareRoot:
 
 
 @schedules.register
-class OneCycle:
+class OneCycle(Schedule):
     """Up and down once: half a cosine from first to 1 in the first part of the run, half a cosine down to final in the rest.
 
     (Smith and Topin, 2019; the form of PyTorch's OneCycleLR, whose defaults these are.) The momentum stays as it is.
     """
+
+    uses_length: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -165,7 +176,7 @@ class OneCycle:
 
 
 @schedules.register
-class Cyclic:
+class Cyclic(Schedule):
     """Up from lowest to 1 and down again in straight lines, every `period` epochs (Smith, 2017, policy triangular)."""
 
     def __init__(
@@ -183,7 +194,7 @@ class Cyclic:
 
 
 @schedules.register
-class WarmRestarts:
+class WarmRestarts(Schedule):
     """Half a cosine from 1 to final, again and again, each `factor` times as long (Loshchilov and Hutter, 2017, eq. 5)."""
 
     def __init__(
@@ -206,7 +217,7 @@ class WarmRestarts:
 
 
 @schedules.register
-class ReduceOnPlateau:
+class ReduceOnPlateau(Schedule):
     """The rate as it is, multiplied by a factor whenever the validation loss has not improved for a while, as Keras's callback does.
 
     What it remembers, a `Plateau`, belongs to the run's state. It looks at the training loss where nothing is validated.

@@ -1,4 +1,4 @@
-"""What softens a classifier's targets in training: label smoothing, class weights and mixup. They act on gradients alone."""
+"""What softens the targets of classes and labels in training: label smoothing, class weights and mixup. They act on gradients alone."""
 
 from __future__ import annotations
 
@@ -48,6 +48,31 @@ class SoftTargets:
             if self._partners is not None:
                 weights = self._share * weights + (1 - self._share) * self._weights[self._partners]
             np.multiply(grad, weights[:, None].astype(grad.dtype), out=grad)
+        return grad
+
+
+class SoftLabels(SoftTargets):
+    """The same for labels: targets, partners (B, K) of 0 and 1, and weights (K,) of the rows that have the label.
+
+    smoothing: ε of (1−ε) · y + ε/2, as in Keras's BinaryCrossentropy. A label's term is −w·q·log p − (1−q)·log(1−p) with q the softened
+    target: w is the pos_weight of PyTorch's BCEWithLogitsLoss.
+    """
+
+    def backward(self) -> Array:
+        """The gradient of the outputs (B, K)."""
+        grad = self._loss.backward()
+        scale = 1.0 / grad.size if self._loss.reduction == "mean" else 1.0 / grad.shape[1]
+        wanted = np.asarray(self._targets, grad.dtype)
+        if self._partners is not None:
+            wanted = (self._share * wanted + (1 - self._share) * self._partners).astype(grad.dtype)
+        wanted = (1 - self._smoothing) * wanted + self._smoothing / 2
+        # grad holds p − y; what follows turns it into p − q.
+        np.add(grad, scale * (self._targets - wanted), out=grad)
+        if self._weights is not None:
+            # The gradient of the weighted term is p · (1 + (w−1)·q) − w·q.
+            more = (self._weights - 1).astype(grad.dtype)
+            np.multiply(grad, 1 + more * wanted, out=grad)
+            np.add(grad, scale * more * wanted * (wanted - 1), out=grad)
         return grad
 
 

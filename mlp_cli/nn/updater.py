@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_cli.nn.buffers import Array, aligned, aligned_full
+from mlp_cli.nn.kernels import NUMPY, Kernel
 from mlp_cli.nn.optimizers import Optimizer, Slots
 
 BLOCK = 32_768
@@ -28,6 +29,7 @@ class Updater:
     l1: λ·sign(θ) is added to the gradient, for every optimizer.
     clip_value: each entry of the loss's gradient is cut at ± this. clip_norm: after that, the whole gradient is scaled down to this
         norm where it is longer (Pascanu, Mikolov and Bengio, 2013). Both act before decay and l1 are added, as in PyTorch; 0 is off.
+    kernel: stands for the optimizer's rule, with the same bytes; see `nn/kernels.py`.
 
     `slots`: (P,) arrays by the optimizer's names, zero at first; copy into them to restore a checkpoint. With theta and the step
     number, they are all the state there is.
@@ -43,13 +45,16 @@ class Updater:
         l1: float = 0.0,
         clip_norm: float = 0.0,
         clip_value: float = 0.0,
+        kernel: Kernel = NUMPY,
     ) -> None:
         self._grad, self._clip_norm, self._clip_value = grad, clip_norm, clip_value
         self._optimizer, self._weight_decay, self._l1 = optimizer, weight_decay, l1
+        self.kernel, self._penalised = kernel, weight_decay != 0 or l1 != 0
         self.slots: dict[str, Array] = {name: aligned_full(theta.size, 0.0, theta.dtype) for name in optimizer.slots}
 
-        # Blocks have equal length and share working memory.
-        pieces, arrays = max(1, round(theta.size / BLOCK)), optimizer.scratch_arrays
+        # Blocks have equal length and share working memory. What is done in one pass needs no blocks.
+        passes = kernel.rule is None or self._penalised
+        pieces, arrays = max(1, round(theta.size / BLOCK)) if passes else 1, optimizer.scratch_arrays
         length = -(-theta.size // (pieces * 64)) * 64  # a multiple of 64 keeps every block on a cache line
         working, mask = aligned(arrays * length, theta.dtype).reshape(arrays, length), np.empty(length, np.bool_)
         self._blocks = []
@@ -79,15 +84,17 @@ class Updater:
         """
         optimizer, coefficients = self._optimizer, self._coefficients
         decay = self._weight_decay * (learning_rate if optimizer.decoupled_weight_decay else 1.0)
-        penalised = self._weight_decay != 0 or self._l1 != 0
         with np.errstate(all="ignore"):
             if self._clip_norm or self._clip_value:
                 self._clip()
             self._numbers[:] = (*optimizer.coefficients(learning_rate, step), decay, self._l1)
             for block in self._blocks:
-                if penalised and block.weights is not None:
+                if self._penalised and block.weights is not None:
                     self._penalise(*block.weights)
-                optimizer.update(block.theta, block.grad, block.slots, block.working, coefficients)
+                if self.kernel.rule is not None:
+                    self.kernel.rule(block.theta, block.grad, *block.slots.values(), self._numbers)
+                else:
+                    optimizer.update(block.theta, block.grad, block.slots, block.working, coefficients)
                 if step % FLUSH_EVERY == 0:
                     for slot in block.slots.values():
                         np.abs(slot, out=block.scratch)

@@ -31,10 +31,12 @@ def sheet(
     shape: Sequence[int],
     counts: Mapping[str, ArrayLike],
     title: str = "",
+    rows: Mapping[str, int] | None = None,
 ) -> Figure:
     """The first examples of each class and the class distribution; the distribution alone where the inputs are no images.
 
     images: (N, D); labels: (N,) from 0 to K − 1. counts: part → (K,) number of its examples of each class; at most three parts.
+    rows: part → its rows, where the classes are labels, of which a row may have several; None where each row is of one class.
     Up to 20 classes have a row each, eight images beside a bar; of more, the first 100 have one image with their number of examples.
     """
     many, totals = len(classes), {part: np.asarray(values, dtype=np.int64) for part, values in counts.items()}
@@ -44,7 +46,9 @@ def sheet(
     pictures = mosaic.as_images(np.asarray(images[np.concatenate(chosen)]), shape) if most else None
     amount = f"{'up to ' if least < most else ''}{most} examples" if most > 1 else "example"
     seen = "" if pictures is None else f" the first {amount} of {'each' if many <= _SHEET else f'{_SHEET} of them'};"
-    detail = f"{counted(many, 'class', 'classes')};{seen} " + ", ".join(f"{each.sum():,} {part}" for part, each in totals.items())
+    sizes = rows or {part: each.sum() for part, each in totals.items()}
+    kinds = ("class", "classes") if rows is None else ("label", "labels")
+    detail = f"{counted(many, *kinds)};{seen} " + ", ".join(f"{size:,} {part}" for part, size in sizes.items())
     with style.context():
         if pictures is not None and many > NAMED:
             names = class_labels(classes, many, 0.6, style.SMALL)

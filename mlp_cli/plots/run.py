@@ -17,11 +17,13 @@ from mlp_cli.data.dataset import Dataset, Part
 from mlp_cli.data.features import Projection
 from mlp_cli.errors import Notify, RunError
 from mlp_cli.model import load_weights
-from mlp_cli.nn.metrics import confusion_matrix, of_classes, softmax
+from mlp_cli.nn.metrics import confusion_matrix, counts_by_class, of_classes, softmax
 from mlp_cli.plots import data as data_plots
+from mlp_cli.plots import diagnostics as inside
 from mlp_cli.plots import mosaic, style
 from mlp_cli.plots.text import class_labels, fit, missing, width
 from mlp_cli.text import counted
+from mlp_cli.training.callbacks import DIAGNOSTICS
 from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.trainer import Trainer
 
@@ -36,6 +38,7 @@ UNITS = 64  # hidden units shown
 POINTS = 3000  # predictions of a quantity shown
 _DEMANDS_LOG = 50.0  # ratio of the largest to the smallest loss from which the axis is logarithmic
 _LARGEST = 1e100  # what a loss on its way to infinity is drawn as, lest the axis limits overflow
+_LABELS = 100  # labels shown
 _SMALLEST = 5.5  # points: a smaller count or label is left out
 
 
@@ -44,12 +47,13 @@ def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
 
     dataset: the run's; without it only those are looked for that every run has. One without errors has no errors.png.
     """
-    names = ["accuracy", "loss"]
+    names = ["accuracy", "loss"] + ["diagnostics"] * files.is_file(folder / DIAGNOSTICS)
     if dataset is not None:
         images = mosaic.as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
-        classes = dataset.task == "classification"
+        classes, quantity = dataset.task == "classification", dataset.task == "regression"
         names += ["weights"] * images + ["confusion"] * (classes and dataset.test is not None)
-        names += ["classes", "regions"] * (classes and dataset.shape == (2,)) + ["fit", "residuals"] * (not classes)
+        names += ["labels"] * (not classes and not quantity)
+        names += ["classes", "regions"] * (classes and dataset.shape == (2,)) + ["fit", "residuals"] * quantity
     return not all(files.is_file(folder / FOLDER / f"{name}.png") for name in names)
 
 
@@ -90,7 +94,10 @@ def draw(
     release(dataset.train.x)
     if lost := missing([record.name, dataset.name, dataset.target or "", *dataset.classes, *dataset.feature_names()]):
         notify(lost)
+    layers = runs.read_diagnostics(folder)
     with style.context():
+        if layers:
+            style.save(inside.diagnostics(layers, record.name or ""), target / "diagnostics.png")
         for name, figure in _figures(record, dataset, trainer, columns, score):
             if figure is not None:
                 style.save(figure, target / f"{name}.png")
@@ -116,12 +123,14 @@ def _figures(
         predicted = trainer.targets.restored(outputs).reshape(-1)
         for kind in ("fit", "residuals"):
             yield kind, quantity(kind, true.reshape(-1), predicted, dataset.target or "value", name, title)
+    elif dataset.task == "multi_label":
+        yield "labels", labels(*counts_by_class(outputs, true), classes, f"{len(true):,} {name} rows", title)
     elif dataset.test is not None:
         guess = outputs.argmax(axis=1)
         sure = softmax(outputs)[np.arange(len(guess)), guess]
         yield "confusion", confusion(confusion_matrix(true, guess, len(classes)), classes, title)
         yield "errors", errors(part, guess, sure, classes, dataset.shape, title)
-    if classes and dataset.shape == (2,):
+    if dataset.task == "classification" and dataset.shape == (2,):
         points, counts = part.x[part.index], dataset.class_counts()
         yield "classes", data_plots.sheet(points[:1], true[:1], classes, (2,), counts, f"{dataset.name}: classes")
 
@@ -284,6 +293,36 @@ def confusion(matrix: ArrayLike, classes: Sequence[object], title: str = "") -> 
         bar = style.color_bar(axes, image, "share of the true class (%)")
         bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
         return style.finish(axes, title, size=(side, side))
+
+
+def labels(
+    right: NDArray[Any], named: NDArray[Any], there: NDArray[Any], names: Sequence[object], rows: str, title: str = ""
+) -> Figure:
+    """Precision and recall of each of K labels, in percent, and how many rows have it; of more than 100 labels the first ones.
+
+    right, named, there: (K,) rows that are rightly given the label, that are given it, and that have it; a share of none is left out.
+    rows: which rows these are, in words.
+    """
+    many = min(len(names), _LABELS)
+    step = 34.0 if many <= data_plots.NAMED else 680 / many
+    middles = (np.arange(many) + 0.5) * step
+    with np.errstate(all="ignore"):
+        shares = {"precision": 100 * right[:many] / named[:many], "recall": 100 * right[:many] / there[:many]}
+    with style.context():
+        axes = style.new_axes(720, round(step * many) + 130)
+        axes.hlines(middles, *shares.values(), color=style.PALE, linewidth=2.0, zorder=1)
+        for (kind, values), look in zip(shares.items(), style.LINES, strict=False):
+            axes.plot(values, middles, look.marker, color=look.color, markerfacecolor=look.face, label=kind, clip_on=False)
+        shown = range(0, many, -(-many // data_plots.NAMED))
+        texts = class_labels(names[:many], many, 1.2, style.TICK)
+        axes.set_yticks(middles[shown], [texts[k] for k in shown])
+        for k in shown:
+            axes.text(1.02, middles[k], f"{there[k]:,}", size=style.SMALL, va="center", transform=axes.get_yaxis_transform())
+        axes.set(xlim=(0, 100), ylim=(many * step, 0), xlabel="%")
+        axes.grid(axis="x")
+        style.legend_above(axes)
+        of = f"the first {many} of {len(names):,} labels" if many < len(names) else counted(many, "label")
+        return style.finish(axes, title, f"{of}; {rows}, on the right those that have the label")
 
 
 def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "") -> Figure | None:

@@ -90,13 +90,18 @@ def context() -> Iterator[None]:
 
 
 def new_axes(width: int, height: int) -> Axes:
-    """The axes of a new figure of so many pixels on an Agg canvas, unknown to pyplot. `finish` lays it out. Needs `context`."""
+    """The axes of a new figure of so many pixels, see `new_figure`. `finish` lays it out."""
+    return new_figure(width, height).subplots()
+
+
+def new_figure(width: int, height: int) -> Figure:
+    """An empty figure of so many pixels on an Agg canvas, unknown to pyplot. Needs `context`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure((width / DPI, height / DPI), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure.subplots()
+    return figure
 
 
 def finish(axes: Axes, title: str, detail: str = "", size: tuple[int, int] | None = None) -> Figure:

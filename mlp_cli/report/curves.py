@@ -1,20 +1,26 @@
-"""Learning curves of a group: score and loss over epochs with a band over seeds, and training beside validation."""
+"""Learning curves of a group: score and loss over epochs with a band over seeds, training beside validation, and what the layers
+do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp_cli.errors import RunError
 from mlp_cli.plots import style
+from mlp_cli.plots.diagnostics import LOGARITHMIC, PANELS, SHARES
 from mlp_cli.report.drawing import Panel, axis_label, line_options, new_panel, short_names
 from mlp_cli.report.model import Configuration, Group, Run
-from mlp_cli.report.scales import epoch_scale, metric_scale
+from mlp_cli.report.scales import epoch_scale, metric_scale, number_scale
 from mlp_cli.report.wording import ceiling, first_upper, floor, metric_label, scaled
+from mlp_cli.runs import read_diagnostics
 from mlp_cli.text import counted, metric_name
+from mlp_cli.training.callbacks import MEASURES
 
 Array = NDArray[np.float64]
 
@@ -144,10 +150,47 @@ def _axes(panel: Panel, group: Group, column: str, bands: Sequence[Band], *, bar
     panel.axes.set_xlabel("epoch")
 
 
-def repeats(counts: list[int]) -> str:
-    """What a band is, in words: `30 repeats, mean and standard deviation`."""
+def inside(group: Group) -> Iterator[Panel]:
+    """What the layers do at the last epoch, measure by measure: a line for each of the first configurations that have diagnostics,
+    over its layers; the mean over its runs."""
+    found = [(each, layers) for each in group.configurations if (layers := _last_epochs(each)) is not None][: len(style.LINES)]
+    names = short_names(group, [each for each, _ in found])
+    for measure, heading in PANELS.items():
+        share = measure in SHARES
+        values = [(100.0 if share else 1.0) * layers[:, :, MEASURES.index(measure)].mean(axis=0) for _, layers in found]
+        known = [float(value) for each in values for value in each if np.isfinite(value)]
+        if not known:
+            continue
+        panel, lines = new_panel(f"layers-{measure}", first_upper(f"{heading} by layer")), list[Any]()
+        for (each, _), column, look in zip(found, values, style.LINES, strict=False):
+            (line,) = panel.axes.plot(np.arange(1, len(column) + 1), column, **line_options(look))
+            panel.hint(line, [each.label])
+            lines.append(line)
+        scale = number_scale([0.0, 100.0] if share else known, log=measure in LOGARITHMIC)
+        scale.apply(panel.axes.yaxis)
+        panel.axes.set_ylabel(axis_label(heading + scale.remark))
+        epoch_scale(1, max(map(len, values))).apply(panel.axes.xaxis)
+        panel.axes.set_xlabel("layer, from the first")
+        note = f"At the last epoch, on one batch of training rows: {repeats([len(layers) for _, layers in found], spread=False)}."
+        yield panel.finish(note, group.data.get("name"), list(zip(lines, names, strict=True)) if len(lines) > 1 else ())
+
+
+def _last_epochs(configuration: Configuration) -> Array | None:
+    """(N, L, 6) `MEASURES` of each layer at the last epoch of the N completed runs with diagnostics; None where there is none."""
+    found = []
+    for run in (*configuration.completed, *configuration.copies):
+        if run.status == "completed" and run.config.get("diagnostics"):
+            with suppress(RunError):  # the run itself is sound
+                if layers := read_diagnostics(run.folder):
+                    found.append([[columns[name][-1] for name in MEASURES] for columns in layers.values()])
+    sound = [each for each in found if len(each) == len(found[0])]
+    return np.array(sound, np.float64) if sound else None
+
+
+def repeats(counts: list[int], *, spread: bool = True) -> str:
+    """What a band is, in words: `30 repeats, mean and standard deviation`. spread: whether the latter is shown."""
     least, most = min(counts), max(counts)
     if most == 1:
         return "one run each" if len(counts) > 1 else "one run"
     number = str(most) if least == most else f"{least} to {most}"
-    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean and standard deviation"
+    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean{' and standard deviation' if spread else ''}"

@@ -18,7 +18,7 @@ from mlp_cli.choosing import higher_is_better
 from mlp_cli.config.resolved import show
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit
-from mlp_cli.report.curves import learning_curves
+from mlp_cli.report.curves import inside, learning_curves
 from mlp_cli.report.drawing import HEAT, WIDE, Panel, for_page, line_options, new_panel, short_names, short_settings, svg, wrapped
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.scales import Scale, is_number, metric_scale, number_scale, ordered, setting_scale
@@ -333,6 +333,7 @@ def comparison(group: Group) -> Iterator[Panel]:
 
 SECTIONS: Mapping[str, Sequence[Callable[[Group], Iterator[Panel]]]] = {
     "Learning curves": (learning_curves,),
+    "Inside the layers": (inside,),
     "What the settings do": (comparison, against_keys, heat_map, importance, against_time, parallel),
 }
 """The figures of a group, by the heading on the page that they stand under."""

@@ -17,10 +17,10 @@ from mlp_cli.report.statistics import summarize
 from mlp_cli.report.wording import cut
 
 SCORES = {"classification": "accuracy", "regression": "r2"}
-MONITORS = {"classification": "val_accuracy", "regression": "val_loss"}
+MONITORS = {"classification": "val_accuracy", "multi_label": "val_accuracy", "regression": "val_loss"}
 _MOST_LABEL = 160
 _SEED = re.compile(r"[_-]?seed-\d+$")
-_NO_DIFFERENCE = ("seed", *ROWS_KEYS)
+_NO_DIFFERENCE = ("seed", "diagnostics", *ROWS_KEYS)
 _ORDER = {"completed": 0, "running": 1, "interrupted": 2, "pruned": 5}
 
 
@@ -58,11 +58,11 @@ def make_groups(runs: Iterable[Run]) -> list[Group]:
 
 
 def task_of(run: Run) -> str | None:
-    """`classification` or `regression`, by the scores that a run has; None where it has none yet."""
+    """`classification`, `multi_label` or `regression`, by the scores that a run has; None where it has none yet."""
     for names in (run.record.metrics, run.epochs):
         for task, score in SCORES.items():
             if any(name.endswith(f"_{score}") for name in names):
-                return task
+                return "multi_label" if run.data.get("positive_rates") else task
     return None
 
 
@@ -101,7 +101,9 @@ def _group(key: Key, runs: Sequence[Run]) -> Group:
     configurations = [_configuration(text + repr(key), members, keys) for text, members in by_identity.items()]
     seed = key.split_seed and f", split_seed {key.split_seed}"
     classes = key.classes and f", classes {key.classes}".replace('"', "")
-    words = cut(f"{key.split}{seed}{classes}", _MOST_LABEL)
+    # Rows of labels are drawn from all alike.
+    split = "at random" if (key.task, key.split) == ("multi_label", "stratified") else key.split
+    words = cut(f"{split}{seed}{classes}", _MOST_LABEL)
     name = cut(data.get("name"), _MOST_LABEL)
     title = f"{name}, {key.validation:,} validation rows ({words})" if key.sha256 else f"{name}, data unknown"
     group = Group(title, dict(data), words, key.validation, key.task, _monitor(key.task, runs), keys, configurations)

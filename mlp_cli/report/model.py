@@ -171,7 +171,7 @@ class Group:
     """Configurations that can be compared: equal data, split, validation part and task.
 
     title: for people. data: name, sha256, train, validation, test, as far as known. split: in words. validation: rows of the
-    validation part. task: `classification` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
+    validation part. task: `classification`, `multi_label` or `regression`. monitor: the metric that chooses (`val_accuracy`, `val_loss`).
     keys: config keys that differ, in the config's order. data_keys: keys of the data set that differ between groups, and this one's
     values. configurations: sorted, best first. sentence: the verdict in words.
     margin: the difference that does not matter, in the monitor's unit; None without one. smallest: the configuration with the fewest

@@ -19,10 +19,12 @@ WINNERS = Path("report", "best")
 
 FIGURES = {
     "confusion.png": "Confusion matrix, test set",
+    "labels.png": "Precision and recall of the labels",
     "weights.png": "First-layer weights",
     "errors.png": "Worst errors, test set",
     "fit.png": "Predicted against true values",
     "residuals.png": "Residuals",
+    "diagnostics.png": "Inside the layers",
 }
 LARGEST = 600 << 10  # bytes of one image
 ALL = 1100 << 10  # bytes of all images of a page

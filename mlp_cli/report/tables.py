@@ -77,7 +77,8 @@ def columns(group: Group, names: Iterable[str]) -> list[Column]:
         unit = ", ".join([*(["%"] if is_percent(name) else []), *(spread if name in group.metrics else [])])
         part = {"val": "validation"}.get(name.partition("_")[0], name.partition("_")[0])
         share = (group.data.get("largest_class") or {}).get(part) if name.endswith("accuracy") else None
-        unit += "" if share is None else f"; largest class {100 * share:.1f}"
+        named = "most frequent values" if group.data.get("positive_rates") else "largest class"
+        unit += "" if share is None else f"; {named} {100 * share:.1f}"
         found.append(_COLUMNS.get(name) or Column(name, metric_name(name), unit))
     return found
 
@@ -194,10 +195,14 @@ def overview(report: Report) -> list[Texts]:
 
 
 def largest_class(group: Group) -> str:
-    """What always naming the largest class would score, in a sentence; nothing for a quantity, or where it is not known."""
+    """What always naming the largest class would score, or giving each label its more frequent value, in a sentence; nothing for a
+    quantity, or where it is not known."""
     shares = group.data.get("largest_class") or {}
     parts = [f"{100 * shares[part]:.1f} % of the {part} rows" for part in ("validation", "test") if part in shares]
-    return f"The largest class is {' and '.join(parts)}." if parts else ""
+    said = (
+        "Giving each label its more frequent value is right for" if group.data.get("positive_rates") else "The largest class is"
+    )
+    return f"{said} {' and '.join(parts)}." if parts else ""
 
 
 def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:

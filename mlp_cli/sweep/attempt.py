@@ -46,7 +46,13 @@ def train(task: Task, asked: Callable[[], bool]) -> TaskResult:
     """Trains one member in this process, see `run_task`. Errors: whatever `experiment.run` raises, Stopped where that was asked
     for; RunError for a config that means another run."""
     done = experiment.run(
-        _plan(task), threads=task.threads, plots=False, callbacks=[_StopWhen(asked)], command=task.command, until=task.until
+        _plan(task),
+        threads=task.threads,
+        plots=False,
+        callbacks=[_StopWhen(asked)],
+        command=task.command,
+        until=task.until,
+        alone=False,
     )
     return TaskResult(task.run_id, done.record.status, done.record.error)
 

@@ -145,6 +145,8 @@ def restore(trainer: Trainer, found: Checkpoint) -> None:
     trainer.best_weights = {name: value.copy() for name, value in trainer.weights().items()} if keeps else {}
     epochs = list(range(1, min(found.epoch, trainer.epochs) + 1)) or [0]
     targets = _arrays(trainer) | {"history": np.zeros((len(epochs), 7))}
+    if trainer.diagnostics is not None:
+        targets["diagnostics"] = np.zeros((len(epochs), *targets["diagnostics"].shape[1:]))
     if (
         _form(found.arrays) != _form(targets)
         or found.arrays["history"][:, 0].tolist() != epochs
@@ -161,13 +163,16 @@ def restore(trainer: Trainer, found: Checkpoint) -> None:
         array[...] = found.arrays[name]
     state.best, state.epoch, state.step = best, found.epoch, found.head["step"]
     state.history = [_row(line, trainer.validation is not None) for line in targets["history"].tolist()]
+    if trainer.diagnostics is not None:
+        trainer.diagnostics.history = list(targets["diagnostics"])
     trainer.current_rate = state.history[-1].learning_rate
 
 
-def remove(folder: Path) -> None:
-    """Removes both files, the older one first: a completed run needs none."""
+def remove(folder: Path, *, keep_last: bool = False) -> None:
+    """Removes both files, the older one first: a completed run needs none. keep_last: only the older one, since a longer run may
+    begin with the last epoch."""
     with files.writing(folder):
-        for name in (PREVIOUS, CURRENT):
+        for name in (PREVIOUS,) if keep_last else (PREVIOUS, CURRENT):
             (folder / name).unlink(missing_ok=True)
 
 
@@ -179,6 +184,7 @@ def _arrays(trainer: Trainer) -> dict[str, NDArray]:
         **{f"state.{name}": value for name, value in trainer.network.state.items()},
         **{f"best.{name}": value for name, value in trainer.best_weights.items()},
         **{name: value for name, value in (("averaged", trainer.averaged), ("plateau", trainer.plateau)) if value is not None},
+        **({} if trainer.diagnostics is None else {"diagnostics": trainer.diagnostics.array()}),
         "history": np.array([astuple(row) for row in trainer.state.history], np.float64).reshape(-1, 7),  # None becomes NaN
     }
 

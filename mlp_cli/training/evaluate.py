@@ -15,20 +15,22 @@ from mlp_cli.nn.network import Network
 ROWS = 500
 """Rows at a time when a part is evaluated: large enough for fast products, small enough for the caches."""
 
-SCORE_NAMES = {"classification": "accuracy", "regression": "r2"}
+SCORE_NAMES = {"classification": "accuracy", "multi_label": "accuracy", "regression": "r2"}
 """What the score of a task is called in files and tables."""
 
 
 class Scores:
     """Sums of losses and of what the scores need, over the batches of an epoch; sums are float64.
 
-    task: `classification` (the score is the accuracy) or `regression` (R² over all outputs). targets: how targets were scaled;
-    scores are those of the quantity in its own unit. keep: keep all outputs and targets, for `further`.
+    task: `classification` (the score is the accuracy), `multi_label` (the mean of the labels' accuracies) or `regression` (R² over all
+    outputs). targets: how targets were scaled; scores are those of the quantity in its own unit. keep: keep all outputs and targets,
+    for `further`.
     """
 
     def __init__(self, task: str, targets: TargetScale = UNSCALED, keep: bool = False) -> None:
         self._kept: list[tuple[NDArray, NDArray]] | None = [] if keep else None
-        self.classification = task == "classification"
+        self.regression = task == "regression"
+        self._labels = 1
         self.targets = targets
         self.rows = 0
         self.loss_sum = 0.0
@@ -43,8 +45,9 @@ class Scores:
         if self._kept is not None:
             self._kept.append((of_classes(outputs).copy(), targets.copy()))
         self.loss_sum += loss_sum
-        if self.classification:
+        if not self.regression:
             self.correct += count_correct(outputs, targets)
+            self._labels = 1 if targets.ndim == 1 else targets.shape[1]
         else:
             wanted = self.targets.restored(targets.reshape(outputs.shape))
             residual = wanted - self.targets.restored(outputs)
@@ -61,8 +64,8 @@ class Scores:
     @property
     def score(self) -> float:
         """Accuracy (0 … 1), or R² (1 is perfect, 0 the mean; NaN where all targets of each output are equal)."""
-        if self.classification:
-            return self.correct / self.rows
+        if not self.regression:
+            return self.correct / self.rows / self._labels
         variation = float(np.sum(self._squares - np.square(self._sums) / self.rows))
         return 1.0 - self._residual / variation if variation > 0 else float("nan")
 
@@ -70,11 +73,11 @@ class Scores:
         """Of a quantity, over all outputs and in its own unit: `rmse`, the root of the mean squared error, and `mae`, the mean
         absolute error."""
         count = self.rows * np.size(self._sums)
-        return {} if self.classification else {"rmse": (self._residual / count) ** 0.5, "mae": self._deviation / count}
+        return {} if not self.regression else {"rmse": (self._residual / count) ** 0.5, "mae": self._deviation / count}
 
     def further(self, metrics: Sequence[Metric], classes: Sequence[str]) -> dict[str, float | None]:
         """What a config asks for besides, of a classifier, from the outputs that were kept; `errors` of a quantity."""
-        if not self.classification or not self._kept:
+        if self.regression or not self._kept:
             return {**self.errors()}
         outputs, targets = (np.concatenate(each) for each in zip(*self._kept, strict=True))
         return {name: value for metric in metrics for name, value in metric(outputs, targets, classes).items()}

@@ -21,6 +21,7 @@ from mlp_cli.nn.soft import SoftTargets
 from mlp_cli.nn.updater import Updater
 from mlp_cli.rng import Purpose, stream
 from mlp_cli.training.callbacks import Callback
+from mlp_cli.training.diagnostics import Diagnostics
 from mlp_cli.training.evaluate import Scores, evaluate
 from mlp_cli.training.state import Row, TrainingState
 from mlp_cli.training.stop import StopRequest
@@ -34,6 +35,7 @@ class Trainer:
     keep_best: keep a copy of the weights of the best epoch, for `evaluate: best`. soft: the loss whose gradient trains, where targets
     are softened. mixup: alpha of the Beta distribution by which pairs of rows are mixed. max_norm: of the weights into a unit.
     ema: share of the averaged weights that stays at each step; they are then what is evaluated. 0 is off.
+    diagnostics: looks at the weights in training as each epoch ends; None does not.
     """
 
     network: Network
@@ -54,6 +56,7 @@ class Trainer:
     mixup: float = 0.0
     max_norm: float = 0.0
     ema: float = 0.0
+    diagnostics: Diagnostics | None = None
 
     def __post_init__(self) -> None:
         self.best_weights: dict[str, NDArray] = {}
@@ -110,6 +113,8 @@ class Trainer:
         if state.best.update(row) and self.keep_best:
             with self._evaluated_weights():
                 self.best_weights = {name: value.copy() for name, value in self.weights().items()}
+        if self.diagnostics is not None:
+            self.diagnostics.observe(self.network)
         for callback in callbacks:
             callback.on_epoch(row)
 
@@ -151,24 +156,29 @@ class Trainer:
         return batch_loss
 
     def _mixed(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, tuple[Any, ...]]:
-        """Each row mixed with another of its batch, all with one share (Zhang et al., 2018): a quantity's targets too; of classes the
-        partners' and the share, which is at least a half, as `SoftTargets.forward` takes them."""
+        """Each row mixed with another of its batch, all with one share (Zhang et al., 2018): a quantity's targets too; of classes
+        and labels the partners' and the share, which is at least a half, as `SoftTargets.forward` takes them."""
         share = float(self._mixer.beta(self.mixup, self.mixup))
         share, order = max(share, 1 - share), self._mixer.permutation(len(x))
         x = (share * x + (1 - share) * x[order]).astype(x.dtype, copy=False)
-        if self.task == "classification":
+        if self.task != "regression":
             return x, y, (y[order], share)
         return x, share * y + (1 - share) * y[order], ()
 
     def _epoch(self, epoch: int, step_hooks: Sequence[Callable[[int, float], None]], stop: StopRequest) -> Row:
         started = time.perf_counter()
-        scores = Scores(self.task, self.targets)
+        scores, middle = Scores(self.task, self.targets), (self._steps + 1) // 2
         self.network.start_epoch(self.seed, epoch)
         if self.mixup:
             self._mixer = stream(self.seed, Purpose.MIXUP, epoch)
         self.train.shuffle(stream(self.seed, Purpose.SHUFFLE, epoch))
         for number, (x, y) in enumerate(self.train, 1):
+            inside = self.diagnostics if number == middle else None
+            if inside is not None:
+                inside.before_step(self.network)
             batch_loss = self.step(x, y, scores)
+            if inside is not None:
+                inside.after_step(self.network)
             if not math.isfinite(batch_loss):
                 raise self._diverged(f"the training loss became {batch_loss}", epoch, number)
             for hook in step_hooks:

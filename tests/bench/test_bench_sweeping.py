@@ -89,10 +89,12 @@ def test_the_command_tells_ratios(mlp: Mlp, small: sweeping.Task, monkeypatch: p
     times = {"1 worker": [3.0, 8.0], "2 workers": [2.0, 4.0], "driver's share": [0.01, 0.03]}
     peers = {"8 runs, mlp sweep": [1.0, 2.0], "8 runs, GridSearchCV": [4.0, 10.0]}
     monkeypatch.setattr(sweeping, "measure", lambda rounds, with_peers: times | (peers if with_peers else {}))
-    (entry,) = json.loads(mlp("bench", "--rounds", "0", "--json").out)
+    entry, machine = json.loads(mlp("bench", "--rounds", "0", "--whole-rounds", "0", "--json").out)
+    (share,) = machine["ratios"].values()
+    assert 0 <= share <= 1
     assert entry["seconds"] == {"1 worker": 5.5, "2 workers": 3.0}
     assert entry["ratios"] == {"rate of 2 workers / 1 worker": 1.75, "driver's share of processor time": 0.02}
-    assert "rate of 2 workers / 1 worker 1.750" in mlp("bench", "--rounds", "0").out
+    assert "rate of 2 workers / 1 worker 1.75" in mlp("bench", "--rounds", "0", "--whole-rounds", "0").out
 
 
 def test_without_mnist_no_sweep_is_timed(mlp: Mlp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +104,5 @@ def test_without_mnist_no_sweep_is_timed(mlp: Mlp, monkeypatch: pytest.MonkeyPat
         raise DataError("mnist is not here")
 
     monkeypatch.setattr(sweeping.Task, "data", gone)
-    answer = mlp("bench", "--rounds", "0", "--json")
-    assert answer.code == 0 and json.loads(answer.out) == [] and "need MNIST: mnist is not here" in answer.err
+    answer = mlp("bench", "--rounds", "0", "--whole-rounds", "0", "--json")
+    assert answer.code == 0 and len(json.loads(answer.out)) == 1 and "need MNIST: mnist is not here" in answer.err

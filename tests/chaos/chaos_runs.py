@@ -40,6 +40,23 @@ OPTIMIZERS = {
 }
 """One config for each optimizer: noise or running statistics, a schedule and early stopping are on, and shuffling always is."""
 
+STATES = {
+    "ema": "optimizer: nadam\nlearning_rate: 5e-3\nema: 0.95\ndropout: 0.1\n",
+    "plateau": "optimizer: radam\nlearning_rate: 0.01\nschedule: {name: reduce_on_plateau, patience: 1, factor: 0.5}\n",
+    "prelu": "optimizer: adamax\nlearning_rate: 5e-3\nactivation: prelu\ninitializer: orthogonal\n",
+    "layer_norm": "optimizer: lion\nlearning_rate: 5e-4\nlayer_norm: true\n",
+    "mixup": "optimizer: adagrad\nlearning_rate: 0.02\nmixup: 0.4\nlabel_smoothing: 0.1\nclass_weight: balanced\n",
+    "gaussian_noise": "optimizer: adadelta\nlearning_rate: 1.0\ngaussian_noise: 0.2\ninput_dropout: 0.1\n",
+    "max_norm": "optimizer: {name: adam, amsgrad: true}\nlearning_rate: 5e-3\nmax_norm: 1\nclip_norm: 0.5\nclip_value: 0.1\n",
+    "adamw": "optimizer: {name: adamw, amsgrad: true}\nlearning_rate: 5e-3\nschedule: warm_restarts\n",
+    "nesterov": "optimizer: nesterov\nlearning_rate: 2e-3\nschedule: one_cycle\n",
+    "centered": "optimizer: {name: rmsprop, centered: true, momentum: 0.5}\nlearning_rate: 2e-3\nschedule: cyclic\n",
+}
+"""One config for each further state that a run has between two steps, and for the slots of each further optimizer."""
+
+TOGETHER = "".join(STATES[name] for name in ("plateau", "prelu", "layer_norm", "mixup", "gaussian_noise", "max_norm", "ema"))
+"""All of these states in one run."""
+
 SHORT = "epochs: 2\nearly_stopping: null\nbatch_size: 64\n"
 """Added to a config: a run of two epochs."""
 
@@ -151,7 +168,7 @@ class Site:
         assert end.code == 0, end.err
         folder = self.folder(results)
         left = {entry.name for entry in folder.iterdir()}
-        assert left == {"run.json", "config.yaml", "metrics.csv", "timings.csv", "model.npz", "log.txt"}
+        assert left == {"run.json", "config.yaml", "metrics.csv", "timings.csv", "model.npz", "checkpoint.npz", "log.txt"}
         found = digest(folder)
         shutil.rmtree(self.root / results)
         return found

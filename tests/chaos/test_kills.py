@@ -1,5 +1,6 @@
 """Proof 1: a run that is killed at any moment, and again, ends with the bytes of an undisturbed one."""
 
+import json
 import os
 import random
 import shutil
@@ -8,7 +9,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from chaos_runs import COMMON, OPTIMIZERS, Site, ended
+import yaml
+from chaos_runs import COMMON, OPTIMIZERS, STATES, TOGETHER, Site, digest, ended
+
+from mlp_cli.nn.optimizers import optimizers
+
+CONFIGS = {**OPTIMIZERS, **STATES, "together": TOGETHER}
 
 
 def kill(site: Site, config: str, results: str, file: str, delay: float) -> bool:
@@ -20,38 +26,56 @@ def kill(site: Site, config: str, results: str, file: str, delay: float) -> bool
     return ended(process).code == -signal.SIGKILL
 
 
-def killed_and_finished(site: Site, config: str, results: str, seed: str) -> tuple[str, int]:
-    """H of a run that was killed once, at a random moment after its folder was there; and the epochs that it had done by then.
+def killed_and_finished(site: Site, config: str, results: str, seed: str, file: str) -> tuple[str, int]:
+    """H of a run that was killed once, at a random moment after a file was there; and the epochs that it had done by then.
 
     It ends in a fresh process.
     """
-    generator = random.Random(seed)
+    generator, longest = random.Random(seed), site.seconds[config]
     for attempt in range(20):
-        place = f"{results}-{attempt}"
-        if kill(site, config, place, "log.txt", generator.uniform(0, site.seconds[config])):
+        place, delay = f"{results}-{attempt}", generator.uniform(0, longest)
+        if kill(site, config, place, file, delay):
             done = site.log(place).count(" epoch ")
             return site.finish(config, place), done
+        longest = delay  # by then it was over: the calm run was timed while the machine had other work
     raise AssertionError("every run ended before it could be killed")
 
 
-def check_kills(site: Site, cases: list[tuple[str, int]]) -> list[int]:
-    """Kills runs of optimizers, each with its number, a few at a time; gives the epochs that each had done."""
+def check_kills(site: Site, cases: list[tuple[str, int]], file: str = "log.txt") -> list[int]:
+    """Kills runs of `CONFIGS`, each with its number, a few at a time, from a file on; gives the epochs that each had done."""
 
     def one(case: tuple[str, int]) -> int:
         name, number = case
         config = f"{name}.yaml"
-        found, done = killed_and_finished(site, config, f"{name}-{number}", f"{name} {number}")
+        found, done = killed_and_finished(site, config, f"{name}-{number}", f"{name} {number}", file)
         assert found == site.undisturbed(config), (case, done)
         return done
 
-    for name in OPTIMIZERS:
-        site.undisturbed(site.config(name, COMMON, OPTIMIZERS[name]))
+    for name in dict(cases):
+        site.undisturbed(site.config(name, COMMON, CONFIGS[name]))
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         return list(pool.map(one, cases))
 
 
 def test_killed_once(site: Site) -> None:
     check_kills(site, [(name, 0) for name in OPTIMIZERS])
+
+
+def test_killed_with_every_state_at_once(site: Site) -> None:
+    assert all(check_kills(site, [("together", number) for number in range(3)], "checkpoint.npz"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*STATES, "together"])
+def test_every_state_killed_at_fifteen_moments(site: Site, name: str) -> None:
+    done = check_kills(site, [(name, number) for number in range(15)])
+    print(f"15 kills, {name}: epochs done by then {sorted(done)}")
+    assert len(set(done)) >= 4
+
+
+def test_every_optimizer_is_killed() -> None:
+    given = [yaml.safe_load(text)["optimizer"] for text in CONFIGS.values()]
+    assert {each if isinstance(each, str) else each["name"] for each in given} == set(optimizers)
 
 
 @pytest.mark.slow
@@ -101,3 +125,25 @@ def survived(site: Site, config: str, results: str, kills: int, longest: float) 
             assert end.code == 0, end
             return False
     return True
+
+
+@pytest.mark.slow
+def test_a_longer_run_is_killed_at_twenty_moments(site: Site) -> None:
+    """One that goes on from a completed shorter one; each is killed twice."""
+    generator = random.Random(17)
+    keys = "optimizer: adam\ndropout: 0.2\nbatch_norm: true\nema: 0.9\nearly_stopping: null\nevaluate: best\n"
+    short, long = (site.config(f"of-{epochs}", COMMON, keys, f"epochs: {epochs}\n") for epochs in (5, 20))
+    calm = site.undisturbed(long)
+    assert site.train(short, "begun").code == 0
+    killed = []
+    for number in range(20):
+        shutil.copytree(site.root / "begun", site.root / f"kill-{number}")
+        for _ in range(2):
+            process = site.start(site.command(long, f"kill-{number}"))
+            time.sleep(generator.uniform(0.2, 0.4 + 0.7 * site.seconds[long]))
+            process.kill()
+            killed.append(ended(process).code == -signal.SIGKILL)
+        assert site.train(long, f"kill-{number}").code == 0
+        (folder,) = [path.parent for path in site.root.glob(f"kill-{number}/*/run.json") if '"epochs": 20' in path.read_text()]
+        assert digest(folder) == calm and json.loads((folder / "run.json").read_text())["continued_from"]
+    assert sum(killed) >= 15

@@ -176,14 +176,3 @@ def test_data_list_show_fetch(mlp: Mlp, idx_set: Path, tmp_path: Path) -> None:
 def test_fetch_from_a_folder_without_the_set(mlp: Mlp, idx_set: Path) -> None:
     answer = mlp("data", "fetch", "mnist", "--from", "shapes")
     assert answer.code == 3 and "shapes" in answer.err and "Traceback" not in answer.err
-
-
-def test_bench_compares_with_the_matmul_floor(mlp: Mlp, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlp_cli.bench import timing
-
-    monkeypatch.setattr(timing, "ROWS", 128)
-    monkeypatch.setattr(timing, "CASES", (((20, 8, 4), 64), ((20, 8, 6, 4), 128)))
-    entries = json.loads(mlp("bench", "--rounds", "1", "--sweep-rounds", "0", "--json").out)
-    assert {entry["case"] for entry in entries} >= {"20-8-4, batch 64, 1 thread", "20-8-6-4, batch 128, 1 thread"}
-    for entry in entries:
-        assert entry["microseconds"]["mlp, adam"] > 0 and entry["ratios"]["Adam / matmuls"] > 0

@@ -1,5 +1,6 @@
 """Completion: the words for each place of a command line, and the real shells, where they are installed, asked as a person would."""
 
+import copy
 import os
 import pty
 import re
@@ -15,7 +16,7 @@ import pytest
 from fake_runs import write_run
 from small_sets import Answer
 
-from mlp_cli.cli.main import run
+from mlp_cli.cli import main
 
 Mlp = Callable[..., Answer]
 
@@ -45,9 +46,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str) -> list[str]:
     """What the last word of a line may become, in zsh or fish."""
     *before, last = line.split(" ")
+    monkeypatch.setattr(main, "cli", copy.deepcopy(main.cli))
     for name, value in {"_MLP_COMPLETE": "fish", "_MLP_WORDS": "\n".join(before), "_MLP_WORD": last}.items():
         monkeypatch.setenv(name, value)
-    assert run([]) == 0
+    assert main.run([]) == 0
     return capsys.readouterr().out.splitlines()
 
 

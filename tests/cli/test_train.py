@@ -58,7 +58,8 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
     assert folder.name.startswith("small-") and len(folder.name) == len("small-") + 8
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     plots = {f"plots/{name}.png" for name in ("loss", "accuracy", "confusion", "weights", "errors")}
-    assert files == {"config.yaml", "run.json", "metrics.csv", "timings.csv", "model.npz", "log.txt"} | plots
+    plain = {"config.yaml", "run.json", "metrics.csv", "timings.csv", "model.npz", "checkpoint.npz", "log.txt"}
+    assert files == plain | plots
 
     rows = rows_of(folder)
     assert list(rows[0]) == ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate"]
@@ -70,13 +71,13 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
     record = record_of(folder)
     assert list(record) == [
         "id", "name", "status", "error", "divergence", "config_hash", "config", "started", "finished", "seconds", "epochs", "best_epoch",
-        "parameters", "metrics", "data", "environment", "command",
+        "parameters", "metrics", "data", "environment", "command", "continued_from",
     ]  # fmt: skip
     assert (record["status"], record["id"], record["epochs"], record["error"]) == ("completed", folder.name, 3, None)
     assert record["config_hash"][:8] == folder.name[-8:] and len(record["config_hash"]) == 64
     assert record["parameters"] == 36 * 16 + 16 + 16 * 4 + 4
     assert record["data"].items() >= {"name": "shapes", "train": 500, "validation": 100, "test": 120}.items()
-    assert set(record["environment"]) == {"version", "python", "numpy", "blas", "threads", "cpu", "platform", "git"}
+    assert set(record["environment"]) == {"version", "python", "numpy", "blas", "threads", "kernels", "cpu", "platform", "git"}
     parts = ("train", "val", "test")
     assert set(record["metrics"]) == {f"{part}_{kind}" for part in parts for kind in ("loss", "accuracy")}
     assert record["metrics"]["val_loss"] == float(rows[-1]["val_loss"])
@@ -236,8 +237,7 @@ def test_a_record_without_a_key(mlp: Mlp, small_config: Path, tmp_path: Path, ke
     path = folder_of(tmp_path) / "run.json"
     record = json.loads(path.read_text())
     del record[key]
-    afresh = "note: epochs were trained here before, but there is no checkpoint to go on from: starting over\n"
-    for status, note in (("completed", ""), ("interrupted", afresh)):
+    for status, note in (("completed", ""), ("interrupted", "note: going on after epoch 3 of 3\n")):
         path.write_text(json.dumps(record | {"status": status}))
         answer = mlp("train", small_config, "--no-plots")
         assert (answer.code, answer.err) == (0, note) or (key == "config" and "config is missing" in answer.err)

@@ -35,6 +35,7 @@ NONSENSE = (
     (("class_weight=equal",), "must be balanced"),
     (("loss=mse", "label_smoothing=0.1"), "is for classes"),
     (("engine=scalar", "dtype=float64", "ema=0.9"), "scalar has no ema"),
+    (("engine=scalar", "dtype=float64", "diagnostics=true"), "scalar has no diagnostics"),
     (("engine=scalar", "dtype=float64", "activation=gelu"), "scalar has identity, relu, leaky_relu, sigmoid, tanh and softplus"),
     (("early_stopping={monitor: val_accuracy, target: 98}",), "write 0.98 or 98%"),
 )

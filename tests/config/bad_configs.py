@@ -15,7 +15,7 @@ BAD = [
         [
             "my.yaml: 3 problems",
             "  line 2   hiden_sizes: [300]     unknown key; did you mean hidden_sizes?",
-            "  line 3   x: 1                   unknown key; known: name, seed, dataset, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics, dtype and 3 more",
+            "  line 3   x: 1                   unknown key; known: name, seed, dataset, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics, diagnostics and 4 more",
             "  line 4   learning_rate: -0.1    must be greater than 0",
         ],
     ),
@@ -192,7 +192,49 @@ BAD = [
         "dataset: mnist\nloss: crossentropy\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   loss: crossentropy    unknown loss; did you mean cross_entropy? (known: cross_entropy, binary_cross_entropy, mse, mae, huber)",
+            "  line 2   loss: crossentropy    unknown loss; did you mean cross_entropy? (known: cross_entropy, binary_cross_entropy, multi_label, mse, mae, huber)",
+        ],
+    ),
+    (
+        "labels_and_one_class",
+        "dataset: {path: tags.csv, target: [sea, sun]}\nloss: cross_entropy\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   loss: cross_entropy    cross_entropy takes one target, and dataset.target names 2, which are labels; write multi_label",
+        ],
+    ),
+    (
+        "labels_and_a_quantity",
+        "dataset: {path: tags.csv, target: [sea, sun], target_scale: log}\nloss: multi_label\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 2   loss: multi_label    multi_label takes classes, and dataset.target_scale is for a quantity; remove it, or write loss: mse",
+        ],
+    ),
+    (
+        "one_label",
+        "dataset: {path: tags.csv, target: [sea]}\nloss: multi_label\n",
+        ["my.yaml: 1 problem", "  line 1   dataset.target: [sea]    must be a text, or a list of 2 or more"],
+    ),
+    (
+        "labels_twice",
+        "dataset: {path: tags.csv, target: [sea, sea]}\nloss: multi_label\n",
+        ["my.yaml: 1 problem", "  line 1   dataset.target: [sea, sea]    must be a text, or has sea twice"],
+    ),
+    (
+        "labels_and_top_k",
+        "dataset: {path: tags.npz}\nloss: multi_label\nmetrics: [macro_f1, top_k]\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   metrics: [macro_f1, top_k]    top_k is for one class a row, and loss: multi_label is for several labels; remove it",
+        ],
+    ),
+    (
+        "labels_stopped_by_r2",
+        "dataset: {path: tags.npz}\nloss: multi_label\nearly_stopping: {monitor: val_r2}\n",
+        [
+            "my.yaml: 1 problem",
+            "  line 3   early_stopping: {monitor: val_r2}    monitor: val_r2 does not go with loss: multi_label; write val_loss or val_accuracy",
         ],
     ),
     (
@@ -928,7 +970,7 @@ BAD = [
         "dataset: mnist\n3: 4\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   3: 4    unknown key; known: name, seed, dataset, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics, dtype and 3 more",
+            "  line 2   3: 4    unknown key; known: name, seed, dataset, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics, diagnostics and 4 more",
         ],
     ),
 ]

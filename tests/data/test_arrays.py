@@ -354,8 +354,8 @@ def test_targets() -> None:
     assert targets(np.array([1e21, 1.5])).tolist() == [1e21, 1.5]
     assert targets(np.array([True, False])).tolist() == [1, 0]
     for bad in (
-        np.ones((2, 2)),
         np.array([[0.5, 0.5], [1, 0]]),
+        np.array([["a", "b"], ["a", "b"]]),
         np.array([np.nan]),
         np.array([]),
         np.array([2**63], dtype=np.uint64),
@@ -364,6 +364,40 @@ def test_targets() -> None:
     ):
         with pytest.raises(DataError, match=r"^f: the train part's"):
             targets(bad)
+
+
+def test_columns_of_labels() -> None:
+    """Where a row has not exactly one, or where labels are asked for."""
+    several = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]])
+    for y in (several, several.astype(bool), several.astype(np.float32)):
+        found = assemble(Found({"train_x": np.zeros((3, 1)), "train_y": y}), "f")
+        assert (found.task, found.classes) == ("multi_label", ("label_0", "label_1", "label_2"))
+        assert found.train_y.dtype == np.uint8 and found.train_y.tolist() == several.tolist()
+    single = Found({"train_x": np.zeros((3, 1)), "train_y": np.eye(3)}, labels=("a", "b", "c"))
+    asked, not_asked = assemble(single, "f", "multi_label"), assemble(single, "f")
+    assert (asked.task, asked.classes, asked.train_y.tolist()) == ("multi_label", ("a", "b", "c"), np.eye(3).tolist())
+    assert (not_asked.task, not_asked.train_y.tolist()) == ("classification", [0, 1, 2])
+    assert not_asked.notices == ("the array classes is passed over",)
+    both = {"train_x": np.zeros((3, 1)), "train_y": np.eye(3), "test_x": np.zeros((3, 1)), "test_y": several}
+    assert assemble(Found(both), "f").task == "multi_label", "one part decides for all"
+
+
+@pytest.mark.parametrize(
+    ("test_y", "labels", "words"),
+    [
+        (np.array([[1, 1], [0, 1]]), (), "2 columns of labels in the test part, 3 columns of labels in the train part"),
+        (np.array([1, 0]), (), "are not one-hot"),
+        (np.array([[1, 0, 2], [0, 1, 0]]), (), "the test part's labels: hold 2 in row 0, column 2"),
+        (np.array([[1, 1, np.nan], [0, 1, 0]]), (), "not finite"),
+        (None, ("a", "b"), "classes has a, b, and the labels have 3 columns"),
+        (None, ("a", "b", "a"), "each with a name of its own"),
+    ],
+)
+def test_labels_that_do_not_fit(test_y: Any, labels: tuple[str, ...], words: str) -> None:
+    arrays = {"train_x": np.zeros((2, 1)), "train_y": np.array([[1, 1, 0], [0, 1, 0]])}
+    more = {} if test_y is None else {"test_x": np.zeros((2, 1)), "test_y": test_y}
+    with pytest.raises(DataError, match=words):
+        assemble(Found(arrays | more, labels=labels), "f")
 
 
 def classes(train: Any, test: Any = None, task: Any = None, validation: Any = None) -> RawSet:

@@ -41,11 +41,11 @@ def check(network: Network, loss_name: str = "cross_entropy", reduction: str = "
     generator = np.random.default_rng(rows)
     x = generator.standard_normal((rows, 6)).astype(network.dtype)
     loss = losses.build(loss_name, reduction=reduction)
-    targets = (
-        generator.integers(0, 2 if loss.outputs else 4, rows)
-        if loss.task == "classification"
-        else generator.standard_normal((rows, 4))
-    )
+    targets = generator.standard_normal((rows, 4))
+    if loss.task == "classification":
+        targets = generator.integers(0, 2 if loss.outputs else 4, rows)
+    elif loss.task == "multi_label":
+        targets = generator.integers(0, 2, (rows, 4))
     return check_gradients(network, loss, x, targets)
 
 

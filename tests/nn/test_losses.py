@@ -16,6 +16,8 @@ def batch(name: str, rows: int, classes: int, dtype: type = np.float64) -> tuple
     generator = np.random.default_rng(rows)
     classes = losses[name].outputs or classes
     outputs = generator.standard_normal((rows, classes)).astype(dtype)
+    if losses[name].task == "multi_label":
+        return outputs, generator.integers(0, 2, (rows, classes)).astype(np.uint8)
     if losses[name].task == "classification":
         return outputs, generator.integers(0, max(2, classes) if losses[name].outputs else classes, rows)
     return outputs, generator.standard_normal((rows, classes)).astype(dtype)
@@ -112,6 +114,14 @@ def test_cross_entropy_at_the_extremes_is_that_of_pytorch() -> None:
     loss.forward(np.array(stored["logits"], np.float32), np.array(stored["targets"]))
     np.testing.assert_allclose(loss.per_sample, stored["losses"], rtol=1e-6)
     np.testing.assert_allclose(loss.backward(), stored["gradient"], rtol=1e-6, atol=1e-7)
+
+
+def test_labels_are_scored_as_in_keras() -> None:
+    """Which computes in float32."""
+    stored = STORED["labels"]
+    loss = losses.build("multi_label")
+    loss.forward(np.array(stored["logits"]), np.array(stored["targets"], np.uint8))
+    np.testing.assert_allclose(loss.per_sample, stored["keras_losses"], rtol=1e-6)
 
 
 def test_cross_entropy_of_equal_logits_is_the_logarithm_of_the_classes() -> None:

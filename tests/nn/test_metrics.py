@@ -68,6 +68,35 @@ def test_scores_are_those_of_scikit_learn(scored: tuple[np.ndarray, np.ndarray])
     assert found["brier_score"] == pytest.approx(((p - np.eye(4)[targets]) ** 2).sum(axis=1).mean())
 
 
+def test_scores_of_labels_are_those_of_scikit_learn() -> None:
+    """The last label is neither there nor given. A logit of exactly 0 is no."""
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    generator = np.random.default_rng(6)
+    targets = generator.integers(0, 2, (200, 4)).astype(np.uint8)
+    logits = generator.standard_normal((200, 4)) + targets
+    logits[:3] = 0.0
+    logits[:, 3], targets[:, 3] = -9.0, 0
+    named = (logits > 0).astype(int)
+    assert count_correct(logits, targets) / 800 == pytest.approx(1 - sklearn_metrics.hamming_loss(targets, named))
+    every = {name: metrics.build(name) for name in metrics if metrics[name].labels}
+    assert set(metrics) - set(every) == {"top_k"}
+    found = {key: value for metric in every.values() for key, value in metric(logits, targets, NAMES).items()}
+    assert found["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(targets, named, average="macro", zero_division=0))
+    for name in ("precision", "recall"):
+        wanted = getattr(sklearn_metrics, f"{name}_score")(targets, named, average=None, zero_division=0)
+        assert [found[f"{name}_{label}"] for label in NAMES[:3]] == pytest.approx(wanted[:3].tolist())
+        assert found[f"{name}_never"] is None
+    p = 1 / (1 + np.exp(-logits))
+    assert found["brier_score"] == pytest.approx(2 * np.square(p - targets).mean())
+
+
+def test_calibration_error_of_labels_by_hand() -> None:
+    """Confidences 0.6 (right), 0.6 (wrong), 0.9, 0.9 (both right) of yes or no: 2/4 · |0.5 − 0.6| + 2/4 · |1 − 0.9| = 0.1."""
+    p = np.array([[0.6, 0.4], [0.1, 0.9]])
+    found = metrics.build("calibration_error", bins=5)(np.log(p / (1 - p)), np.array([[1, 1], [0, 1]]), ["a", "b"])
+    assert found == {"calibration_error": pytest.approx(0.1)}
+
+
 def test_calibration_error_by_hand() -> None:
     """Confidences 0.6, 0.6 (one right), 0.9, 0.9 (both right): 2/4 · |0.5 − 0.6| + 2/4 · |1 − 0.9| = 0.1."""
     p = np.array([[0.6, 0.4], [0.6, 0.4], [0.1, 0.9], [0.1, 0.9]])

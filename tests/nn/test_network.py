@@ -211,6 +211,8 @@ def test_a_step_allocates_no_arrays(name: str, loss_name: str) -> None:
     x, targets = batch(network, 256)
     if loss.task == "regression":
         targets = np.random.default_rng(0).standard_normal((256, 80)).astype(np.float32)
+    elif loss.task == "multi_label":
+        targets = np.random.default_rng(0).integers(0, 2, (256, 80)).astype(np.uint8)
 
     def step() -> None:
         loss.forward(network.forward(x, training=True), targets)

@@ -156,3 +156,10 @@ def test_never_above_one_nor_below_zero(name: str, warmup: float, steps_per_epoc
         assert found > 0 and following > found
     elif step >= round(warmup * steps_per_epoch):
         assert following <= found
+
+
+@pytest.mark.parametrize("name", schedules)
+def test_a_schedule_says_whether_it_depends_on_the_length(name: str) -> None:
+    schedule = schedules[name]()
+    short, long = ([multiplier(schedule, step, 7, epochs) for step in range(5 * 7)] for epochs in (5, 12))
+    assert (short != long) == schedules[name].uses_length

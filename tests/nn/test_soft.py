@@ -1,11 +1,14 @@
 """Softened targets against gradients worked out from soft targets written as probabilities."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.metrics import softmax
-from mlp_cli.nn.soft import SoftTargets
+from mlp_cli.nn.soft import SoftLabels, SoftTargets
 
 LOGITS = np.random.default_rng(1).standard_normal((5, 3))
 TARGETS, PARTNERS = np.array([0, 2, 1, 1, 0]), np.array([1, 1, 0, 2, 0])
@@ -44,3 +47,35 @@ def test_one_output_gives_what_two_would(share: float) -> None:
         found.append((soft.forward(outputs, targets, *mixed), soft.backward()[:, -1].copy()))
     assert found[0][0] == pytest.approx(found[1][0])
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-14)
+
+
+STORED = json.loads((Path(__file__).parents[1] / "fixtures" / "torch_values.json").read_text())["labels"]
+
+
+def labels_of(name: str) -> np.ndarray:
+    return np.array(STORED[name], np.uint8)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_softened_labels_are_those_of_pytorch(reduction: str) -> None:
+    """Smoothed, mixed and weighted at once; the loss that is logged is the plain one of the mixed rows. Over a batch PyTorch adds."""
+    loss = losses.build("multi_label", reduction=reduction)
+    soft = SoftLabels(loss, 3, STORED["smoothing"], np.array(STORED["weights"]))
+    logits = np.array(STORED["logits"])
+    found = soft.forward(logits, labels_of("targets"), labels_of("partners"), STORED["share"])
+    assert found == pytest.approx(len(logits) * STORED["loss"])
+    expected = np.array(STORED["gradient"]) * (1 if reduction == "mean" else len(logits))
+    np.testing.assert_allclose(soft.backward(), expected, rtol=1e-12)
+
+
+def test_smoothed_labels_are_those_of_keras() -> None:
+    """Which computes in float32."""
+    soft = SoftLabels(losses.build("multi_label"), 3, STORED["smoothing"])
+    soft.forward(np.array(STORED["logits"]), labels_of("targets"))
+    np.testing.assert_allclose(soft.backward(), STORED["keras_smoothed_gradient"], rtol=1e-6)
+
+
+def test_float32_stays_float32() -> None:
+    soft = SoftLabels(losses.build("multi_label"), 3, 0.1, WEIGHTS)
+    soft.forward(LOGITS.astype(np.float32), labels_of("targets"), labels_of("partners"), 0.7)
+    assert soft.backward().dtype == np.float32

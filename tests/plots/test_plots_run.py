@@ -270,3 +270,23 @@ class TestErrors:
             style.save(figure, tmp_path / name)
         read_png(tmp_path / "a.png")
         assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+class TestLabels:
+    def test_shares_and_counts(self):
+        """Of 10 rows given the label 8 have it, of 16 that have it; a label that is never given has no precision."""
+        counts = (np.array([8, 0]), np.array([10, 0]), np.array([16, 5]))
+        figure = run.labels(*counts, ["sea", "sun"], "20 test rows", "tags")
+        axes = figure.axes[0]
+        found = {line.get_label(): line.get_xdata().tolist() for line in axes.lines}
+        assert found["recall"] == [50.0, 0.0] and found["precision"][0] == 80.0 and np.isnan(found["precision"][1])
+        assert texts(axes) == ["16", "5"]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["sea", "sun"]
+        assert figure.texts[1].get_text() == "2 labels; 20 test rows, on the right those that have the label"
+
+    @pytest.mark.parametrize("many", [2, 20, 21, 100, 300])
+    def test_many_labels_stay_inside(self, many, inside):
+        counts = RANDOM.integers(1, 900, (3, many))
+        figure = run.labels(counts.min(axis=0), *counts[1:], [f"label {k}" for k in range(many)], "1,000 test rows")
+        assert inside(figure) and len(figure.axes[0].lines[0].get_xdata()) == min(many, 100)
+        assert ("the first 100 of 300 labels" in figure.texts[-1].get_text()) == (many == 300)

@@ -334,3 +334,43 @@ def test_one_epoch_of_one_seed_is_a_point(tmp_path: Path) -> None:
     assert [len(line.get_xdata()) for line in lines] == [1, 1] and all(line.get_marker() != "None" for line in lines)
     assert "One run each." in texts(figure) and not figure.axes[0].collections, "no band"
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["1"]
+
+
+def with_layers(folder: Path, *norms: float) -> Path:
+    """A run's folder with diagnostics of two epochs, of which the last has these gradient norms, a layer each."""
+    lines = ["epoch,layer,gradient_norm,activation_mean,activation_sd,dead,saturated,update_ratio"]
+    for epoch, scale in ((1, 100.0), (2, 1.0)):
+        for number, norm in enumerate(norms, 1):
+            units = "0.25,0.5" if number < len(norms) else ","
+            lines.append(f"{epoch},dense_{number},{scale * norm:g},0,1,{units},0.001")
+    (folder / "diagnostics.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_the_layers_of_configurations_are_overlaid(tmp_path: Path) -> None:
+    for optimizer, score, norms in (("adam", 0.9, ((1.0, 2.0), (3.0, 6.0))), ("sgd", 0.8, ((0.001, 10.0), (0.001, 10.0)))):
+        for seed, own in enumerate(norms):
+            config = {"optimizer": optimizer, "diagnostics": True}
+            with_layers(write_run(tmp_path, config, seed=seed, score=score, name=f"{optimizer}-{seed}"), *own)
+    write_run(tmp_path, {"optimizer": "momentum"}, score=0.85)  # without
+    found = {name: figure for name, figure in figures(tmp_path).items() if name.startswith("layers-")}
+    measures = ("gradient_norm", "update_ratio", "dead", "activation_mean", "activation_sd", "saturated")
+    assert list(found) == [f"layers-{name}" for name in measures]
+    figure = found["layers-gradient_norm"]
+    assert keys(figure) == ["optimizer=adam", "optimizer=sgd"] and figure.axes[0].get_yscale() == "log"
+    curves = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in figure.axes[0].get_lines()]
+    assert curves == [([1, 2], [2.0, 4.0]), ([1, 2], [0.001, 10.0])]
+    dead = found["layers-dead"].axes[0]
+    assert [line.get_ydata()[0] for line in dead.get_lines()] == [25.0, 25.0] and dead.get_ylim()[1] > 100
+
+
+def test_a_run_with_diagnostics_is_of_the_same_configuration(tmp_path: Path) -> None:
+    """Whichever of two runs of one seed counts, its layers are drawn; and damage costs the figure alone."""
+    write_run(tmp_path, seed=0, name="a")
+    looked = with_layers(write_run(tmp_path, {"diagnostics": True}, seed=0, name="b"), 1.0, 2.0)
+    write_run(tmp_path, {"diagnostics": True}, seed=1, name="c")
+    (configuration,) = the_group(tmp_path).configurations
+    assert configuration.n == 2 and "diagnostics" not in configuration.label
+    assert "layers-gradient_norm" in figures(tmp_path)
+    (looked / "diagnostics.csv").write_text("epoch,layer\n1,dense_1\n")
+    assert not [name for name in figures(tmp_path) if name.startswith("layers-")]

@@ -16,6 +16,14 @@ def test_classification_weighs_samples_not_batches() -> None:
     assert (scores.rows, scores.loss, scores.score) == (4, 2.5, 0.75)
 
 
+def test_labels_are_scored_one_by_one() -> None:
+    """Of six labels in three rows one is wrong, and so is a logit of 0 where the label is there."""
+    scores = Scores("multi_label")
+    scores.add(6.0, np.array([[2.0, -1.0], [0.0, 1.0]]), np.array([[1, 0], [1, 1]], np.uint8))
+    scores.add(3.0, np.array([[1.0, 1.0]]), np.array([[0, 1]], np.uint8))
+    assert (scores.rows, scores.loss) == (3, 3.0) and scores.score == pytest.approx(4 / 6)
+
+
 def test_r2_worked_by_hand() -> None:
     """Targets 1, 2, 3 and 6 have mean 3 and squares about it 4 + 1 + 0 + 9 = 14; the residuals are 0, 1, 0 and −2: 5."""
     scores = Scores("regression")

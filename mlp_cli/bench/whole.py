@@ -1,0 +1,80 @@
+"""Whole commands, from the start of the process to the test score: `mlp train` beside a plain script of each peer."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp_cli.bench.steps import on_one_core
+from mlp_cli.build import load_data
+from mlp_cli.config import config_from_mapping
+from mlp_cli.data.dataset import Part
+from mlp_cli.environment import BLAS_VARIABLES
+from mlp_cli.errors import RunError
+
+CONFIG = "dataset: {name: mnist, validation: 0}\nhidden_sizes: [512]\nepochs: 3\n"
+SCRIPTS = {"PyTorch": "pytorch.py", "JAX": "jax_scan.py", "scikit-learn": "scikit_learn.py"}
+LEAST = 0.95
+"""A test accuracy below this is no result: the command then did something else."""
+
+
+def measure(rounds: int, peers: Sequence[str]) -> dict[str, Any]:
+    """An entry: seconds and MiB of each command, medians over the rounds, which take turns; and ratios to ours.
+
+    Errors: DataError where MNIST cannot be had; RunError where a command fails or learns nothing.
+    """
+    dataset = load_data(config_from_mapping({"dataset": {"name": "mnist", "validation": 0}}))
+    assert dataset.test is not None
+    with tempfile.TemporaryDirectory(prefix="mlp-bench-") as folder:
+        rows = dict(zip(("x_train", "y_train", "x_test", "y_test"), _arrays(dataset.train, dataset.test), strict=True))
+        np.savez(Path(folder, "mnist.npz"), allow_pickle=False, **rows)
+        Path(folder, "net.yaml").write_text(CONFIG, encoding="utf-8")
+        ours = ["-m", "mlp_cli", "train", "net.yaml", "--force", "--no-plots"]
+        commands = {"mlp train": ours}
+        for name in peers:
+            if name in SCRIPTS:
+                commands[name] = [str(files("mlp_cli.bench") / "scripts" / SCRIPTS[name])]
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        with on_one_core():
+            for _ in range(rounds):
+                for name, words in commands.items():
+                    taken[name].append(_run(name, [sys.executable, *words], folder))
+    seconds, memory = ({name: statistics.median(pair[k] for pair in found) for name, found in taken.items()} for k in (0, 1))
+    ratios = {f"mlp train / {name}": seconds["mlp train"] / seconds[name] for name in commands if name != "mlp train"}
+    ratios |= {f"memory of mlp train / {name}": memory["mlp train"] / memory[name] for name in commands if name != "mlp train"}
+    label = "whole commands, MNIST, 784-512-10, batch 128, adam, 3 epochs, 1 thread"
+    return {"case": label, "seconds": seconds, "mebibytes": memory, "ratios": ratios}
+
+
+def _arrays(*parts: Part) -> Iterator[np.ndarray]:
+    for part in parts:
+        yield part.x[part.index]
+        yield part.y[part.index]
+
+
+def _run(name: str, command: list[str], folder: str) -> tuple[float, float]:
+    """Seconds and peak memory in MiB of a command, which prints its test accuracy."""
+    variables = {**os.environ, **dict.fromkeys(BLAS_VARIABLES, "1")}
+    with open(Path(folder, "output"), "w+", encoding="utf-8") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    accuracy = re.search(r"test accuracy\s+([0-9.]+)", text)
+    if process.returncode or accuracy is None or float(accuracy[1]) < 100 * LEAST:
+        raise RunError(f"{name}: the command failed or learnt nothing: {''.join(text.strip().splitlines()[-1:])}")
+    return seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
