@@ -1,7 +1,8 @@
 """Packs: a run or a sweep in one zip file, which is read in memory as its folder would be, and never extracted.
 
 A path may go through a pack as it goes through a folder, as in `mnist.zip/mnist-5d32f549/run.json`: `files.read_bytes` and
-`files.is_file` come here where one does, so that nobody else has to know. pack.json lists each file with its SHA-256.
+`files.is_file` come here where one does, so that nobody else has to know. A sweep's pack is like its folder, a run's like a folder
+with the run in it. pack.json lists each file with its SHA-256.
 """
 
 from __future__ import annotations
@@ -105,10 +106,10 @@ def run_folders(pack: Pack, below: str, record: str, skipped: str) -> list[Path]
     return [pack.path / home for home in homes if home.parts[: len(parts)] == parts and skipped not in home.parts]
 
 
-def write(folder: Path, out: Path) -> dict[str, str]:
+def write(folder: Path, out: Path, top: str) -> dict[str, str]:
     """Packs the files of a run or a sweep, but for checkpoints and a report, which can be made anew; gives their SHA-256 by name.
 
-    Links are left out. Errors: RunError where something cannot be read or written.
+    top: the folder in the pack, with a slash, or nothing. Links are left out. Errors: RunError where something cannot be read or written.
     """
     hashes: dict[str, str] = {}
 
@@ -120,8 +121,8 @@ def write(folder: Path, out: Path) -> dict[str, str]:
 
             for name in _names(folder):
                 content = files.read_bytes(folder / name, _LARGEST, RunError)
-                hashes[f"{folder.resolve().name}/{name}"] = hashlib.sha256(content).hexdigest()
-                add(f"{folder.resolve().name}/{name}", content)
+                hashes[top + name] = hashlib.sha256(content).hexdigest()
+                add(top + name, content)
             add(INDEX, files.strict_json({"format": FORMAT, "files": hashes}).encode())
 
     files.write_atomic(out, fill)

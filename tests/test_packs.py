@@ -57,7 +57,7 @@ def test_a_pack_has_the_files_of_the_runs_and_their_hashes(mlp: Mlp, sweep: Path
         content = {name: archive.read(name) for name in archive.namelist()}
     index = json.loads(content.pop("pack.json"))
     expected = {
-        str(path.relative_to(sweep.parent)): path.read_bytes()
+        str(path.relative_to(sweep)): path.read_bytes()
         for path in sweep.rglob("*")
         if path.name in ("sweep.yaml", "run.json", "metrics.csv", "note.json")
     }
@@ -76,12 +76,15 @@ def test_commands_read_a_pack_as_the_folder(mlp: Mlp, sweep: Path, tmp_path: Pat
         assert answer.code == 0, answer.err
         return answer.out.replace(f"{place}/", "")
 
-    before, zipped = str(sweep.parent), "all.zip"
-    for words in (["ls"], ["ls", "--json"], ["report", "--json", "--out", "out"]):
-        assert of([words[0], sweep, *words[1:]], before) == of([words[0], f"{zipped}/{sweep.name}", *words[1:]], zipped)
+    before, zipped = str(sweep), "all.zip"
+    for words in (["ls"], ["ls", "--json"]):
+        assert of([words[0], sweep, *words[1:]], before) == of([words[0], zipped, *words[1:]], zipped)
+    report = of(["report", sweep, "--json", "--out", "out"], before).replace(before, "all.zip")
+    assert of(["report", zipped, "--json", "--out", "out"], zipped) == report
+    assert json.loads(report)["groups"][0]["metric"] == "val_loss", "which sweep.yaml says"
     first, second = sorted(path.name for path in (sweep / "runs").iterdir())[:2]
     there = of(["diff", sweep / "runs" / first, sweep / "runs" / second], before)
-    assert of(["diff", f"all.zip/{first}", f"all.zip/sweep-01234567/runs/{second}"], zipped) == there
+    assert of(["diff", f"all.zip/{first}", f"all.zip/runs/{second}"], zipped) == there
     assert mlp("report", zipped).code == 0 and (tmp_path / "all_report" / "index.html").exists()
     assert of(["ls", "--results", zipped], zipped).count("\n") == 4
     best = json.loads(mlp("ls", zipped, "--json").out)["runs"]

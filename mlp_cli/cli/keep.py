@@ -156,14 +156,15 @@ def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: 
     sweeps = [each for each in (Path(reference), results / reference) if (each / SWEEP_FILES[0]).is_file()]
     folder = _on_disk(sweeps[0] if sweeps else find_run(reference, results))
     found = [run for run, reason in scan([folder]) if reason is None]
-    target = out or Path(f"{folder.resolve().name}.zip")
+    name = folder.resolve().name
+    target = out or Path(f"{name}.zip")
     if not found:
         raise UsageError(f"{folder} has no run to pack", "train it first")
     if target.exists():
         raise UsageError(f"{target} exists already", "name another file with --out FILE, or remove it first")
     if any(map(in_use, (folder, *found))):
         raise RunError(f"{folder} is in use by another process", "pack it once that has ended")
-    hashes = packs.write(folder, target)
+    hashes = packs.write(folder, target, "" if sweeps else f"{name}/")
     size = target.stat().st_size
     if as_json:
         print_json({"pack": str(target), "folder": str(folder), "runs": len(found), "bytes": size, "sha256": hashes})
