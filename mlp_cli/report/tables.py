@@ -29,6 +29,7 @@ _EXPENDABLE = ("parameters", "seconds", "best epoch", _INTERVAL, "difference")
 _MOST_BROKEN = 20
 _MOST_LISTED = 100
 _WIDEST = 40  # characters of a setting, in the tables for people
+_LONGEST_NOTE = 80  # characters of a note in the page's table; its run shows it whole
 _LONGEST_CELL = 500  # of any cell, in CSV
 
 
@@ -107,6 +108,7 @@ def cell(group: Group, each: Configuration, key: str) -> Cell:
         "best_epoch": digits(each.best_epoch, 0 if (each.best_epoch or 0.0).is_integer() else 1),
         "parameters": NOTHING if each.parameters is None else f"{each.parameters:,}",
         "seconds": duration(each.seconds),
+        "note": cut(each.note, _LONGEST_NOTE),
     }
     value = getattr(each, key)
     return Cell(value, texts.get(key) or str(value) or NOTHING)

@@ -207,6 +207,9 @@ def test_reports_show_notes_and_choose_by_tags(mlp: Mlp, results: Path) -> None:
     assert (rows["run0"]["tags"], rows["run0"]["note"]) == ("paper", hostile) and rows["run1"]["tags"] == ""
     page = (results / "report" / "index.html").read_text()
     assert hostile not in page and "#paper &lt;b&gt;=1+1&lt;/b&gt;" in page
+    assert mlp("note", "run2", "long " * 200).code == mlp("report").code == 0
+    page = (results / "report" / "index.html").read_text()
+    assert page.count("long " * 150) == 1, "whole beside its run alone"
     assert json.loads(mlp("report", "--where", "tag=paper", "--json").out)["groups"][0]["configurations"][0]["n"] == 1
     assert mlp("ls", "--where", "tag=later or tag=paper").out.count("\n") == 2
     assert mlp("ls", "--where", "tag!=paper").out.count("\n") == 2
