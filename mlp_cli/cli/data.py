@@ -32,7 +32,7 @@ _EXAMPLES, _POINTS = 10, 4_000  # rows that are drawn: of each class, and of a s
 
 @click.group()
 def data() -> None:
-    """The data sets: list them, look at one, fetch one."""
+    """The data sets: list them, look at one, fetch one, clear the cache."""
 
 
 @data.command("list", epilog="Example: mlp data list")
