@@ -156,7 +156,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         transform = config.features.build().fit(dataset.train, transform, config.dtype)
     optimizer = config.optimizer.build()
     inputs, outputs = transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs
-    network = _network(config, inputs, outputs)
+    network = network_of(config, inputs, outputs)
     network.initialize(config.initializer.build(), config.seed)
     loss = config.loss.build()
     penalties = {"weight_decay": config.weight_decay, "l1": config.l1}
@@ -188,7 +188,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         # Training never shuffles for an epoch 0.
         rows = stream(config.seed, Purpose.SHUFFLE).permutation(train.index)[:LOOKED_AT]
         batches = Batches(Part(train.x, train.y, rows), transform, None, dtype)
-        diagnostics = Diagnostics(_network(config, inputs, outputs, noise=False), soft or loss, *next(iter(batches)))
+        diagnostics = Diagnostics(network_of(config, inputs, outputs, noise=False), soft or loss, *next(iter(batches)))
     return Trainer(
         network,
         loss,
@@ -211,8 +211,11 @@ def build(config: Config, dataset: Dataset) -> Trainer:
     )
 
 
-def _network(config: Config, inputs: int, outputs: int, *, noise: bool = True) -> Network:
-    """The config's network, its weights not set yet. noise: with its layers of dropout and noise."""
+def network_of(config: Config, inputs: int, outputs: int, *, noise: bool = True) -> Network:
+    """The config's network from `inputs` values a row, scaled and with features, to `outputs`; its weights are not set yet.
+
+    noise: with its layers of dropout and noise.
+    """
     return build_network(
         inputs,
         config.hidden_sizes,

@@ -22,9 +22,11 @@ from mlp_cli.config.resolved import config_hash
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
-from mlp_cli.model import NAME, write_model
+from mlp_cli.model import NAME, read_model, write_model
 from mlp_cli.nn.metrics import MacroF1
 from mlp_cli.plots.run import draw, figures_missing
+from mlp_cli.predictions import NAME as PREDICTIONS
+from mlp_cli.predictions import predict_part, predictions_of, write_predictions
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
@@ -33,16 +35,19 @@ from mlp_cli.training.state import Row
 from mlp_cli.training.stop import StopRequest, stop_on_signals
 
 FILES = ("config.yaml", METRICS, "timings.csv", NAME)
-"""What every completed run has, besides run.json and log.txt."""
+"""What every completed run has, besides run.json and log.txt. Predictions do not count: they follow from the model."""
 
 _DONE = ("completed", "diverged")
 
 
 class Plan:
-    """A run before it starts: its config, the config's hash (64 hex digits), its id and its folder."""
+    """A run before it starts: its config, the config's hash (64 hex digits), its id and its folder.
 
-    def __init__(self, config: Config, results: Path) -> None:
-        self.config, self.hash = config, config.hash()
+    refit_of: the id of the run that it trains again on all rows, None for others.
+    """
+
+    def __init__(self, config: Config, results: Path, refit_of: str | None = None) -> None:
+        self.config, self.hash, self.refit_of = config, config.hash(), refit_of
         self.id = runs.run_id(config.name, self.hash)
         self.folder = results / self.id
 
@@ -120,7 +125,11 @@ def run(
             checkpoint.remove(folder, keep_last=alone and completed)
             if isinstance(data, DataError):
                 log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
-            elif plots and completed and figures_missing(folder, data):
+            elif completed and missing_files(folder, [PREDICTIONS]):
+                model, parts = read_model(folder), {name: part for name, part in data.parts().items() if name != "training"}
+                write_predictions(folder, {name: predict_part(model, part) for name, part in parts.items()})
+                log_and_notify(f"{PREDICTIONS} was not there; it is written from {NAME}, without training")
+            if isinstance(data, Dataset) and plots and completed and figures_missing(folder, data):
                 draw(plan.config, record, folder, folder, data, None, log_and_notify)
         elif isinstance(data, DataError):
             raise data
@@ -150,7 +159,8 @@ def new_record(plan: Plan) -> runs.Record:
     """run.json of a run that nobody has begun: it has every key."""
     known = {"id": plan.id, "name": plan.config.name, "config_hash": plan.hash, "config": plan.config.to_dict()}
     begun = {"status": "interrupted", "started": runs.now(), "epochs": 0, "metrics": {}}
-    return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields) | known | begun)
+    begun |= {} if plan.refit_of is None else {"refit_of": plan.refit_of}
+    return runs.Record.model_validate(dict.fromkeys(runs.Record.model_fields.keys() - {"refit_of"}) | known | begun)
 
 
 def shorter_runs(plan: Plan) -> list[Path]:
@@ -167,10 +177,10 @@ def shorter_runs(plan: Plan) -> list[Path]:
     return [folder for _, folder in sorted(found, reverse=True)]
 
 
-def missing_files(folder: Path) -> list[str]:
-    """Which of a completed run's files are not there, or empty: it is then trained again."""
-    missing = list(FILES)
-    for name in FILES:
+def missing_files(folder: Path, names: Sequence[str] = FILES) -> list[str]:
+    """Which of a run's files are not there, or empty; a completed one is trained again where one of `FILES` is."""
+    missing = list(names)
+    for name in names:
         with suppress(OSError):
             status = (folder / name).stat()
             if stat.S_ISREG(status.st_mode) and status.st_size:
@@ -350,7 +360,7 @@ class Attempt(Callback):
         return self.trainer.state.best.stop or self.trainer.state.epoch >= self.config.epochs
 
     def _evaluate(self, stop: StopRequest) -> None:
-        """Reads the test set, once, and writes the model and, last of all, the completed run.json."""
+        """Reads the test set, once, and writes the model, the predictions and, last of all, the completed run.json."""
         started = time.perf_counter()
         trainer, history, dataset = self.trainer, self.trainer.state.history, self.dataset
         trainer.restore_best()
@@ -359,14 +369,16 @@ class Attempt(Callback):
         metrics: dict[str, float | None] = {"train_loss": row.train_loss, f"train_{self.score}": row.train_score}
         metrics |= {"val_loss": row.val_loss, f"val_{self.score}": row.val_score}
 
+        further, scored = [each.build() for each in self.config.metrics], dict[str, Scores]()
+
         def scores_of(batches: Batches, name: str) -> Scores:
             watched = stop.watch(batches, f"while it was evaluated on the {name} part")
-            return evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=bool(further))
+            scored[name] = evaluate(trainer.network, trainer.loss, watched, dataset.task, trainer.targets, keep=True)
+            return scored[name]
 
-        further = [each.build() for each in self.config.metrics]
         if dataset.task == "multi_label":
             further.insert(0, MacroF1())
-        if trainer.validation and (further or dataset.task == "regression"):
+        if trainer.validation:
             found = scores_of(trainer.validation, "validation").further(further, dataset.classes)
             metrics |= {f"val_{name}": value for name, value in found.items()}
         metrics |= {"test_loss": None, f"test_{self.score}": None}
@@ -375,8 +387,13 @@ class Attempt(Callback):
             scores = scores_of(Batches(part, trainer.train.transform, ROWS, dtype), "test")
             metrics |= {"test_loss": scores.loss, f"test_{self.score}": scores.score}
             metrics |= {f"test_{name}": value for name, value in scores.further(further, dataset.classes).items()}
+        predicted = {
+            name: predictions_of(dataset.parts()[name], each.outputs(), trainer.targets, dataset.task)
+            for name, each in scored.items()
+        }
         self.claim.check()
         write_model(self.folder, trainer.network, trainer.train.transform, trainer.targets, dataset, self.record.config)
+        write_predictions(self.folder, predicted)
         files.write_text(self.folder / "config.yaml", self.config.to_yaml())
         self._end("completed", metrics, time.perf_counter() - started)
 

@@ -14,16 +14,18 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mlp_cli import files
-from mlp_cli.errors import MlpError, RunError
+from mlp_cli.errors import DataError, MlpError, RunError
 
 INDEX = "pack.json"
 FORMAT = 1
+PLACES = ("path", "labels", "test_path", "validation")
+"""Options of a data set that may be paths."""
 _SUFFIXES = (".json", ".yaml", ".csv", ".npz", ".txt", ".png")
 _LARGEST = 4 << 30  # bytes of a file in a pack
 _INDEX_LARGEST = 64 << 20
@@ -104,6 +106,20 @@ def run_folders(pack: Pack, below: str, record: str, skipped: str) -> list[Path]
     parts = PurePosixPath(below).parts
     homes = [PurePosixPath(name).parent for name in sorted(pack.hashes) if PurePosixPath(name).name == record]
     return [pack.path / home for home in homes if home.parts[: len(parts)] == parts and skipped not in home.parts]
+
+
+def refuse_paths(folder: Path, dataset: Any, given: Sequence[str] = ()) -> None:
+    """Errors: DataError where a run comes in a pack and its config says by a path where the data lies: none is taken from a pack.
+
+    dataset: of its config. given: the user's KEY=VALUEs, which may say where it lies here.
+    """
+    paths = [f"dataset.{key}" for key in PLACES if isinstance(getattr(dataset, key), str)]
+    foreign = [f"{key}=…" for key in paths if not any(text.startswith(f"{key}=") for text in given)]
+    if foreign and find(folder) is not None:
+        raise DataError(
+            f"{folder} comes in a pack, and no path is taken from one",
+            f"mlp rerun takes {' '.join(foreign)}, where the data lies here",
+        )
 
 
 def write(folder: Path, out: Path, top: str) -> dict[str, str]:

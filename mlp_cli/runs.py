@@ -42,7 +42,8 @@ SWEEP_FILES = ("sweep.yaml", "trials.csv")
 TIMEOUT = "timeout"
 """The error of a failed run that ran out of its time: it goes on from its checkpoint."""
 
-_RUN_FILES = ("config.yaml", METRICS, "timings.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", LOG)
+_ARCHIVES = ("checkpoint.npz", "checkpoint.previous.npz", "model.npz", "predictions.npz")
+_RUN_FILES = ("config.yaml", METRICS, "timings.csv", *_ARCHIVES, LOG)
 _RUN_NAME = re.compile(r".+-[0-9a-f]{8}")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _LOCK_WAIT = 1.0
@@ -120,6 +121,7 @@ class Record(_Entry):
     """run.json. Times are UTC in ISO 8601; seconds: of training, validation and the test. best_epoch: see `Best`.
 
     metrics: the final scores by name (`val_accuracy`), None where the run has none; {} until it is completed.
+    refit_of: the run that was trained again on all rows; only such a run has it.
     continued_from: the id of the shorter run whose epochs this one did not train again.
     """
 
@@ -140,6 +142,7 @@ class Record(_Entry):
     data: Data | None = None
     environment: Environment | None = None
     command: str | None = None
+    refit_of: str | None = None
     continued_from: str | None = None
 
     @model_validator(mode="after")
@@ -503,6 +506,7 @@ def _named(reference: str, known: Sequence[Path], hint: str) -> Path:
     if reference.startswith("@"):
         return _by_rank(reference, known, hint)
     exact = [path for path in known if path.name == reference]
+    exact = exact or [path for path in known if reference and path.name.rpartition("-")[0] == reference]
     matching = exact or [path for path in known if reference and path.name.startswith(reference)]
     if len(matching) == 1:
         return matching[0]

@@ -51,7 +51,7 @@ def metric_name(metric: str) -> str:
     part, _, score = metric.partition("_")
     if part not in _PARTS or not score:
         return metric
-    return f"{_PARTS[part]} {_SCORES.get(score, score.replace('_', ' '))}"
+    return f"{_PARTS[part]} {_SCORES.get(score, score.replace('_', ' ').replace('f1', 'F1'))}"
 
 
 def inert(text: str) -> str:

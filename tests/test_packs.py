@@ -106,14 +106,28 @@ def test_a_run_in_a_pack(mlp: Mlp, sweep: Path) -> None:
 def test_a_trained_run_is_trained_again_from_its_pack(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     assert mlp("train", small_config).code == mlp("pack", "@last", "--out", "run.zip").code == 0
     answer = mlp("rerun", "run.zip", "--check")
-    assert answer.code == 2 and "no path is taken from one" in answer.err and "dataset.path=…" in answer.err
+    assert answer.code == 3 and "no path is taken from one" in answer.err and "dataset.path=…" in answer.err
     answer = mlp("rerun", "run.zip", "--check", "dataset.path=shapes")
     assert answer == Answer(0, "identical: 3 epochs, the final scores and the weights\n", "")
     assert mlp("train", f"{runs.find_run('run.zip', Path())}/config.yaml").code == 2, "nor is a config"
+    assert mlp("train", "--refit", "run.zip").code == mlp("evaluate", "run.zip", "--split", "train").code == 3
+    scored, own = mlp("evaluate", "run.zip"), mlp("evaluate", "@last")
+    assert "by predictions.npz" in scored.out and "by model.npz" in own.out, "the data of its maker is not looked for"
     assert mlp("report", "run.zip").code == 0
     page = (tmp_path / "run_report" / "index.html").read_text()
     assert page.count("data:image/png;base64,") >= 2, "its figures are in the page"
     assert "run.zip/config.yaml" not in page and "--results run.zip" not in page
+
+
+def test_a_pack_predicts_as_its_folder_does(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
+    assert mlp("sweep", small_config, "--lr", "1e-3,1e-2", "--seeds", "3", "epochs=1", "--executor", "serial").code == 0
+    (sweep,) = (tmp_path / "results").iterdir()
+    run = next((sweep / "runs").iterdir())
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).integers(0, 256, (9, 6, 6), dtype=np.uint8))
+    assert mlp("pack", sweep, "--out", "all.zip").code == mlp("pack", run, "--out", "one.zip").code == 0
+    for folder, packed in ((sweep, "all.zip"), (run, "one.zip"), (run, f"all.zip/{run.name}")):
+        answer = mlp("predict", packed, "rows.npy")
+        assert answer.code == 0 and answer.out == mlp("predict", folder, "rows.npy").out and answer.out.count("\n") == 10
 
 
 def test_what_is_not_packed(mlp: Mlp, sweep: Path, tmp_path: Path) -> None:

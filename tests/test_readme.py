@@ -12,7 +12,8 @@ from mlp_cli.nn.losses import losses
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line.split()[2:] for _, block in BLOCKS for line in block.splitlines() if line.startswith("mlp train ")]
+TRAINED = [line for _, block in BLOCKS for line in block.splitlines() if line.startswith("mlp train ") and "--refit" not in line]
+COMMANDS = [line.split()[2:] for line in TRAINED]
 
 
 @pytest.mark.parametrize("block", [block for kind, block in BLOCKS if kind == "yaml"])

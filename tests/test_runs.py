@@ -175,10 +175,18 @@ def test_clearing_begins_with_the_record_and_the_checkpoints(folder: Path, monke
     unlink = os.unlink
     monkeypatch.setattr(os, "unlink", lambda path, **options: (gone.append(Path(path).name), unlink(path, **options)))
     with runs.Claim(folder) as claim:
-        for name in ("run.json", "metrics.csv", "checkpoint.npz", "checkpoint.previous.npz", "model.npz", "config.yaml"):
+        for name in (
+            "run.json",
+            "metrics.csv",
+            "checkpoint.npz",
+            "checkpoint.previous.npz",
+            "model.npz",
+            "predictions.npz",
+            "config.yaml",
+        ):
             (folder / name).write_text("x")
         claim.clear()
-    assert gone[:3] == ["run.json", "checkpoint.previous.npz", "checkpoint.npz"] and len(gone) == 6
+    assert gone[:3] == ["run.json", "checkpoint.previous.npz", "checkpoint.npz"] and len(gone) == 7
 
 
 def test_tidying_takes_temporary_files_alone(folder: Path, tmp_path: Path) -> None:

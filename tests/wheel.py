@@ -82,6 +82,7 @@ def use(python: Path, folder: Path) -> None:
         "run.json",
         "metrics.csv",
         "model.npz",
+        "predictions.npz",
         "plots",
     }
     call(program, "sweep", "two.yaml", "learning_rate=1e-3,1e-2", "--seeds", "2", "--workers", "2")

@@ -76,6 +76,7 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
                 "same": found.same,
                 **{name: {key: list(pair) for key, pair in pairs.items()} for name, pairs in found.sections.items()},
                 "curves": {"common_epochs": found.common, "first_epoch": found.first_epoch, "columns": list(found.columns)},
+                "mcnemar": found.mcnemar,
             }
         )
     else:
@@ -97,6 +98,14 @@ def _diff_lines(found: Difference) -> list[str]:
         lines += ["", f"the curves part in epoch {found.first_epoch}: {', '.join(map(printable, found.columns))}"]
     elif found.common:
         lines += ["", f"the curves are equal over all {found.common:,} common epochs"]
+    if (test := found.mcnemar) is not None:
+        alone = f"{test['only_first']:,} only a gets right, {test['only_second']:,} only b"
+        lines += [
+            "",
+            f"of {test['rows']:,} common test rows {alone}: McNemar's exact p = {test['p']:.2g}, for these two trained nets",
+        ]
+    elif found.mcnemar_note:
+        lines += ["", f"test rows are not compared: {printable(found.mcnemar_note)}"]
     return [*lines, *(["nothing differs"] if found.same else [])]
 
 

@@ -16,10 +16,12 @@ from mlp_cli.cli.bench import bench
 from mlp_cli.cli.completion import VARIABLE, answer, completion
 from mlp_cli.cli.data import data
 from mlp_cli.cli.doctor import doctor
+from mlp_cli.cli.evaluate import evaluate
 from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
 from mlp_cli.cli.keep import note, pack, rm
 from mlp_cli.cli.ls import diff, ls
 from mlp_cli.cli.options import printable
+from mlp_cli.cli.predict import predict
 from mlp_cli.cli.report import report
 from mlp_cli.cli.rerun import rerun
 from mlp_cli.cli.sweep import sweep
@@ -54,7 +56,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(train, sweep, report, diff, ls, note, rerun, pack, rm, init, validate, show, data),
+    *(train, sweep, report, diff, ls, evaluate, predict, note, rerun, pack, rm, init, validate, show, data),
     *(gradcheck, bench, schema, doctor, completion),
 ):
     cli.add_command(_command)

@@ -16,8 +16,6 @@ from mlp_cli.errors import Diverged, Interrupted, RunError, UsageError
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
 
-PLACES = ("dataset.path", "dataset.labels", "dataset.test_path", "dataset.validation")
-"""Keys that say where the data lies, which may be another place today."""
 ENDED = ("completed", "diverged")
 """The status of a run that is trained to its end; any other is trained as far as it came."""
 _LARGEST = 4 << 30  # bytes of model.npz
@@ -68,18 +66,12 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
         raise RunError(f"{folder} has no epoch that could be compared", "train it first")
     if status == "running":
         raise RunError(f"{folder} is in use by another process", "wait until it ends, or stop it and run this again")
-    if strange := [text for text in overrides if text.partition("=")[0] not in PLACES]:
-        raise UsageError(
-            f"{strange[0]}: a run is trained again as it was", f"only where its data lies can be said: {', '.join(PLACES)}"
-        )
+    places = [f"dataset.{key}" for key in packs.PLACES]
+    if strange := [text for text in overrides if text.partition("=")[0] not in places]:
+        hint = f"only where its data lies can be said: {', '.join(places)}"
+        raise UsageError(f"{strange[0]}: a run is trained again as it was", hint)
     plan = experiment.Plan(config_from_mapping(record.config, overrides, str(folder)), scratch)
-    places = {key: getattr(plan.config.dataset, key.partition(".")[2]) for key in PLACES}
-    told = [text.partition("=")[0] for text in overrides]
-    foreign = [f"{key}=…" for key, place in places.items() if isinstance(place, str) and key not in told]
-    if foreign and packs.find(folder) is not None:
-        raise UsageError(
-            f"{folder} comes in a pack, and no path is taken from one", f"say where its data lies: {' '.join(foreign)}"
-        )
+    packs.refuse_paths(folder, plan.config.dataset, overrides)
     dataset = load_data(plan.config)
     check_data(folder, record.data_sha256, dataset, "put the old data back: a run on other data is another run")
     try:

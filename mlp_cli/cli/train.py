@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mlp_cli.cli.options import (
-    config_argument,
     debug_option,
     json_option,
     load_one,
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Example: mlp train configs/mnist_adam_relu.yaml learning_rate=5e-4 hidden_sizes=[300,100] seed=1",
 )
-@config_argument
+@click.argument("config", type=click.Path(path_type=Path), required=False)
 @overrides_argument
 @results_option
+@click.option("--refit", metavar="RUN", help="Train this run again, on training and validation part together; no CONFIG.")
 @click.option("--name", help="Name of the run, in place of the config's.")
 @click.option("--lr", metavar="NUMBER", help="Short for learning_rate=NUMBER.")
 @threads_option
@@ -49,9 +49,10 @@ if TYPE_CHECKING:
 @json_option
 @debug_option
 def train(
-    config: Path,
+    config: Path | None,
     overrides: tuple[str, ...],
     results: Path,
+    refit: str | None,
     name: str | None,
     lr: str | None,
     threads: int | str | None,
@@ -67,16 +68,28 @@ def train(
     Everything goes into the run's own folder, results/<name>-<hash>. The same command again reports a completed run, goes on
     with an interrupted one and starts a failed one afresh. KEY=VALUE overrides a key of the config; the value is YAML, dots
     reach nested keys (optimizer.beta_1=0.8).
+
+    --refit RUN takes the config of a completed run instead: its validation rows train too, for as many epochs as its best epoch.
     """
     from mlp_cli.experiment import Plan, run
     from mlp_cli.nn.losses import losses
+    from mlp_cli.refit import refit_plan
+    from mlp_cli.runs import find_run
     from mlp_cli.training.evaluate import SCORE_NAMES
     from mlp_cli.training.progress import BarProgress, PlainProgress
 
     # A name is a text, also where YAML would read it as a number.
     named = [f"name={json.dumps(name, ensure_ascii=False)}"] if name is not None else []
     extra = ([f"learning_rate={lr}"] if lr is not None else []) + named
-    plan = Plan(load_one(config, [*overrides, *extra]), results)
+    if refit is not None:
+        if config is not None and "=" not in str(config):
+            raise click.UsageError(f"--refit takes the config of the run; leave out {config}")
+        own = [str(config)] if config is not None else []
+        plan = refit_plan(find_run(refit, results), results, [*own, *overrides, *extra])
+    elif config is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
+    else:
+        plan = Plan(load_one(config, [*overrides, *extra]), results)
     if dry_run:
         _show_plan(plan, threads, as_json, quiet)
         return 0

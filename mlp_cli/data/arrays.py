@@ -293,6 +293,34 @@ def read_npz(path: Path) -> Found:
     return Found(arrays, notices=notices, labels=tuple(labels))
 
 
+def read_array(path: Path) -> tuple[Array, tuple[str, ...]]:
+    """The rows to predict in a .npy, .npz or IDX file, bytes or floats, and notices.
+
+    Of a .npz file that array is taken which is the only one, or whose key means inputs; of several those of the test part.
+    Errors: DataError for other files, where no array can be told to be it, and for values that are not finite.
+    """
+    name = re.sub(r"\.(gz|xz)$", "", path.name.lower())
+    notices: tuple[str, ...] = ()
+    if name.endswith(".npz"):
+        keys = [member.member.removesuffix(".npy") for member in members(path) if member.member.endswith(".npy")]
+        inputs = {key: match for key in keys if (match := _KEY.fullmatch(key)) and _KIND_OF[match[2].lower()] == "x"}
+        tests = [key for key, match in inputs.items() if _PART_OF.get((match[1] or match[3] or "").lower()) == "test"]
+        chosen = next((each for each in (keys, [*inputs], tests) if len(each) == 1), None)
+        if chosen is None:
+            raise DataError(f"{path}: which of its arrays holds the rows? it has {listed(keys, 10) or 'none'}", "call it x")
+        others = [key for key in keys if key not in chosen]
+        notices = (f"{path}: {chosen[0]} is predicted, and not {some(others)}",) if others else ()
+        array = next(_parse_npy(member) for member in members(path) if member.member == f"{chosen[0]}.npy")
+    elif name.endswith(".npy"):
+        array = read_npy(path)
+    elif re.search(r"[-.]idx\d-ubyte$|\.idx$", name):
+        array = read_idx(path)
+    else:
+        read = "a table (.csv, .tsv, .parquet), .npz, .npy, an IDX file, a picture, a folder of pictures"
+        raise DataError(f"{path}: not a format that is known by its name", f"read are: {read}")
+    return _rows(*_numbers(array, _MOST_DIMENSIONS, f"{path}: its rows")).reshape(array.shape), notices
+
+
 @reads("mat", ".mat (MATLAB)", ".mat")
 def read_mat(path: Path) -> Found:
     """The set in a MATLAB file of version 5 to 7, with variables named as the arrays of a .npz file would be.

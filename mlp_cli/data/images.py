@@ -198,14 +198,15 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _files(path: Path) -> list[Path]:
+def picture_files(path: Path) -> list[Path]:
+    """The pictures in a folder by their names, in folders in it too, in the order of the names; none where it is no folder."""
     inside = _walk(path) if path.is_dir() else ()
     return [Path(file) for _, file in inside if file.lower().endswith(SUFFIXES) and os.path.isfile(file)]
 
 
 @reads(
     *("images", "a folder, .zip or .tar(.gz) with one folder of pictures a class", ".zip", ".tar", ".tgz", ".txz"),
-    files=_files,
+    files=picture_files,
     last=True,
 )
 def read_images(path: Path) -> Found:

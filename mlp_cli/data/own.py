@@ -30,7 +30,8 @@ class Read:
     """How the text of a table is cut into cells. The names and meanings are those of `pandas.read_csv`.
 
     sep: one character, or \\s+ for blanks and tabs; None for what suits. header: the row with the columns' names, from 0, not counting
-    blank lines; none: there is none, and the columns are 0, 1, …; infer: row 0, which must not hold numbers only. Cells that stand
+    blank lines; none: there is none, and the columns are 0, 1, …; infer: row 0, which must not hold numbers only; either: none where
+    row 0 holds numbers only. Cells that stand
     for a missing value: the empty one, na_values, and with keep_default_na pandas's own and `?`. encoding: None is UTF-8.
     """
 

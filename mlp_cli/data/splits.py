@@ -89,7 +89,7 @@ def _preset(name: str, whole: RawSet, validation: Amount | None) -> int:
     if name == "official" and own in (0, total):
         part = "training" if own else "validation"
         raise UsageError(f"the {part} part of {whole.name} has no row of the classes that are kept")
-    if name == "vu" and validation == 0:
+    if validation == 0:
         return 0
     if validation is not None and rows_of("validation", validation, total) != own:
         told = f"split: {name} of {whole.name} sets {own:,} rows aside"
@@ -130,7 +130,8 @@ def last(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
 
 @splits.register
 def official(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
-    """The validation part that the set's own distribution sets aside; `validation` must agree with it or be left out."""
+    """The validation part that the set's own distribution sets aside; `validation` must agree with it, be left out, or be 0, which
+    trains on it too."""
     return last(whole, counts, split_seed)
 
 
@@ -170,28 +171,30 @@ def vu(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
 
 @splits.register
 def ece421(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
-    """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them."""
-    return _ece421("ece421", whole, 10_000, counts[1])
+    """10,000 rows to train, 6,000 to validate, the rest to test, as the starter program of ECE421 (Toronto) shuffles them;
+    `validation: 0` trains on both."""
+    return _ece421("ece421", whole, 16_000, counts[1])
 
 
 @splits.register
 def ece421_handout(whole: RawSet, counts: Sizes, split_seed: int) -> Rows:
     """As `ece421`, with the 15,000 and 1,000 rows that its handout prints."""
-    return _ece421("ece421_handout", whole, 15_000, counts[1])
+    return _ece421("ece421_handout", whole, 16_000, counts[1])
 
 
-def _ece421(name: str, whole: RawSet, train: int, count: int) -> Rows:
-    rows = len(whole.train_y)
+def _ece421(name: str, whole: RawSet, both: int, count: int) -> Rows:
+    """both: rows to train and to validate with, of which `count` validate."""
+    rows, train = len(whole.train_y), both - count
     hint = "use split: stratified or last"
     if whole.test_x is not None:
         raise UsageError(f"split: {name} cuts a test part off, but {whole.name} has one of its own", hint)
-    if rows <= train + count:
+    if rows <= both:
         told = f"{train:,} rows to train, {count:,} to validate and the rest to test"
         raise UsageError(f"split: {name} takes {told}, but there are only {rows:,}", hint)
     # The program shuffles with NumPy's global generator; one of our own with its seed gives the same order.
     order = np.arange(rows)
     np.random.RandomState(_ECE421_SEED).shuffle(order)
-    return Rows(*map(np.sort, np.split(order, [train, train + count])))
+    return Rows(*map(np.sort, np.split(order, [train, both])))
 
 
 def rows_of(key: str, amount: Amount, total: int) -> int:

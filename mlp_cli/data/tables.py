@@ -53,6 +53,7 @@ class Table:
     frame: the features, target, groups and order. Numbers are float64, NaN where missing. Texts are categorical, their categories
     sorted; target, groups and order always are. words: of columns of texts, one that was taken for a missing value. places: (N,)
     int64, where each row stands in the file, from 1; place: what they count, `line` or `row`. notices: what a user should know.
+    others: the names of columns that were not read.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Table:
     places: NDArray[np.int64]
     place: str
     notices: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -147,7 +149,8 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
             for name, cells in file.frame(wanted, texts).items()
         }
     )
-    table = Table(path, frame, tuple(features), own, words, file.places, file.place)
+    others = tuple(name for name in file.names if name not in wanted)
+    table = Table(path, frame, tuple(features), own, words, file.places, file.place, others=others)
     decided = {name: decide(table, name, kinds.get(name, "")) for name in features}
     frame = pandas.DataFrame({name: decided[name][0] if name in decided else frame[name] for name in wanted})
     return replace(table, frame=frame, notices=tuple(notice for _, notice in decided.values() if notice))
@@ -265,9 +268,10 @@ class _TextFile:
         if not width:
             raise self.error(f"has no row {first}, counted from 0" if first else "holds no line")
         names = [name.strip() for name in self._cells([header], self.sep, line)]
-        if read.header == "none":
+        headless = read.header in ("infer", "either") and all(number(name, read) is not None for name in names)
+        if read.header == "none" or (read.header == "either" and headless):
             names, self.start = [str(place) for place in range(width)], 0
-        elif read.header == "infer" and all(number(name, read) is not None for name in names):
+        elif headless:
             hint = "if these are names: read: {header: 0}; if it has no header: read: {header: none}"
             raise self.error("its first line holds numbers only", hint)
         self.names = [name or f"column_{place}" for place, name in enumerate(names, 1)]
@@ -275,7 +279,7 @@ class _TextFile:
         if len(set(self.names)) < width:
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise self.error(f"line {line} names two columns {twice}")
-        lines = [line] if read.header == "none" else []
+        lines = [line] if self.start == 0 else []
         for line, count, _, _ in rows:
             if count != width:
                 hint = "where cells are cut otherwise: read: {sep: …}; where another row has the names: {header: …}"

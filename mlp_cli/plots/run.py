@@ -371,6 +371,7 @@ def errors(
     classes: Sequence[object],
     shape: Sequence[int],
     title: str = "",
+    what: str = "Worst errors",
 ) -> Figure | None:
     """The up to 25 most confident wrong predictions, each image with its true and its predicted class and the latter's probability.
 
@@ -391,5 +392,5 @@ def errors(
     if max(width(caption, style.SMALL) for caption in captions) > room:
         captions = [caption.replace(" → ", " →\n", 1) for caption in captions]
     some = f"the {len(worst)} most confident of " if len(worst) < len(wrong) else ""
-    detail = f"Worst errors, true → predicted class: {some}{len(wrong):,} wrong among {len(true):,}"
+    detail = f"{what}, true → predicted class: {some}{len(wrong):,} wrong among {len(true):,}"
     return mosaic.captioned(mosaic.thumbnails(pictures, 184, 142), captions, 5, 196, title, detail)

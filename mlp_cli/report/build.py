@@ -16,8 +16,9 @@ from mlp_cli.report.collect import collect
 from mlp_cli.report.groups import make_groups
 from mlp_cli.report.importance import weigh
 from mlp_cli.report.model import RUN_COLUMNS, Broken, Configuration, Group, Report, Run
+from mlp_cli.report.rows import best_rows
 from mlp_cli.report.scales import is_number, ordered
-from mlp_cli.report.tables import OWN_COLUMNS, hide, part_columns, runs_csv, summary_csv, value_of
+from mlp_cli.report.tables import OWN_COLUMNS, errors_csv, hide, part_columns, runs_csv, summary_csv, value_of
 from mlp_cli.report.triage import triage
 from mlp_cli.report.verdict import compare
 from mlp_cli.report.wording import plain
@@ -59,7 +60,7 @@ def make_report(
         own = base if base is not None and any(each is base for each in group.configurations) else None
         compare(group, own, None if margin is None else score_value("--margin", group.monitor, margin))
         group.importance, group.importance_note = weigh(group)
-        group.failures = triage(group)
+        group.failures, group.rows = triage(group), best_rows(group)
     if after is not None:
         groups = _keep(groups, after)
     began = sorted(runs, key=lambda run: (run.record.started or "", str(run.folder)))
@@ -115,7 +116,7 @@ def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Pa
 
 
 def write_report(report: Report, folder: Path, reload: int | None = None) -> Path:
-    """Writes index.html, summary.csv, runs.csv and plots/ into a folder, replacing those of an older report. Returns the page.
+    """Writes index.html, summary.csv, runs.csv, errors.csv and plots/ into a folder, replacing those of an older report. Returns the page.
 
     reload: seconds after which the page loads itself again.
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
@@ -133,6 +134,7 @@ def write_report(report: Report, folder: Path, reload: int | None = None) -> Pat
     files.make_folder(folder)
     files.write_text(folder / "summary.csv", summary_csv(report))
     files.write_text(folder / "runs.csv", runs_csv(report))
+    files.write_text(folder / "errors.csv", errors_csv(report))
     return write_page(report, folder, figures.draw(report, folder), reload)
 
 

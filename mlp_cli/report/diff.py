@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mlp_cli.errors import RunError
+from mlp_cli.predictions import read_predictions
 from mlp_cli.report.collect import epochs_done, read_run
 from mlp_cli.report.model import Run
 from mlp_cli.runs import METRICS, Column, read_curves
@@ -17,6 +21,7 @@ class Difference:
     """Two runs and what differs: for each section (run, config, environment, data, metrics) the
     keys with both values, None for a value that one does not have.
 
+    mcnemar: the test of their common test rows (see `compare_rows`), None where there is none; mcnemar_note: why.
     common: epochs that both have. first_epoch, columns: the first epoch in which their curves part, and the columns that do with
     both values; None and empty where all common epochs are equal.
     """
@@ -27,6 +32,8 @@ class Difference:
     common: int
     first_epoch: int | None
     columns: dict[str, tuple[Any, Any]]
+    mcnemar: dict[str, Any] | None = None
+    mcnemar_note: str = ""
 
     @property
     def same(self) -> bool:
@@ -45,7 +52,38 @@ def compare_runs(first: Path, second: Path) -> Difference:
         "data": (one.data, other.data),
         "metrics": (one.record.metrics, other.record.metrics),
     }
-    return Difference(one, other, {name: _differing(*pair) for name, pair in pairs.items()}, *_parting(*curves))
+    sections = {name: _differing(*pair) for name, pair in pairs.items()}
+    try:
+        rows, note = compare_rows(one, other), ""
+    except RunError as error:
+        rows, note = None, error.message
+    return Difference(one, other, sections, *_parting(*curves), rows, note)
+
+
+def compare_rows(one: Run, other: Run) -> dict[str, Any] | None:
+    """McNemar's exact test (1947) on the test rows that both runs predicted: which of two trained nets is right more often.
+
+    rows: how many they have in common; only_first, only_second: those that one alone gets right; p: two-sided, by the binomial
+    distribution. It is about these two nets; another seed gives others. None for a quantity, other data or classes, and runs
+    without common test rows. Errors: RunError where predictions are missing or damaged.
+    """
+    data = one.record.data, other.record.data
+    if data[0] is None or data[1] is None or not data[0].classes:
+        return None
+    if (data[0].sha256, data[0].classes) != (data[1].sha256, data[1].classes) or {one.status, other.status} != {"completed"}:
+        return None
+    first, second = (read_predictions(run.folder).get("test") for run in (one, other))
+    if first is None or second is None:
+        return None
+    from scipy.stats import binomtest
+
+    common, *places = np.intersect1d(first.rows, second.rows, assume_unique=True, return_indices=True)
+    if not len(common) or not np.array_equal(first.labels[places[0]], second.labels[places[1]]):
+        return None
+    right = first.right[places[0]], second.right[places[1]]
+    alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    p = float(binomtest(alone[0], sum(alone)).pvalue) if sum(alone) else 1.0
+    return {"rows": len(common), "only_first": alone[0], "only_second": alone[1], "p": p}
 
 
 def _run(run: Run, curves: Mapping[str, Column]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from mlp_cli.plots.text import clean, fit
 from mlp_cli.report.curves import inside, learning_curves
 from mlp_cli.report.drawing import HEAT, WIDE, Panel, for_page, line_options, new_panel, short_names, short_settings, svg, wrapped
 from mlp_cli.report.model import Configuration, Group, Report
+from mlp_cli.report.rows import BINS
 from mlp_cli.report.scales import Scale, is_number, metric_scale, number_scale, ordered, setting_scale
 from mlp_cli.report.wording import (
     cut,
@@ -40,6 +41,9 @@ KEYS = 8  # with a figure
 ROWS = 12  # of the comparison
 GROUPS = 12  # of a report that get figures
 FOLDER = "plots"
+FEW = 30  # predictions of a bin of confidence, below which its accuracy says little
+ROWS_HEADING = "Row by row"
+"""The heading under which the page also has what is said of single rows."""
 _CELLS = 24  # values of a key up to which it goes into a heat map
 _AXES = 8  # of the parallel coordinates, the metric's own included
 _LINES = 1000  # of the parallel coordinates
@@ -331,10 +335,33 @@ def comparison(group: Group) -> Iterator[Panel]:
     yield panel.finish(note + ("; small dots are single runs." if repeated else "."), group.data.get("name"))
 
 
+def reliability(group: Group) -> Iterator[Panel]:
+    """How often predictions of a confidence are right, over all seeds of the best configuration, with the number in each bin."""
+    if group.rows is None or not group.rows.bins:
+        return
+    bins, panel = group.rows.bins, new_panel("reliability", "Accuracy against confidence")
+    panel.axes.plot([0, 100], [0, 100], color=style.GREY, linewidth=0.8, linestyle="--")
+    places, heights = [100 * each.confidence for each in bins], [100 * each.accuracy for each in bins]
+    look, faces = style.LINES[0], [style.LINES[0].face if each.n >= FEW else "white" for each in bins]
+    dots = panel.axes.scatter(places, heights, s=30, c=faces, edgecolors=look.color, zorder=3)
+    hints = [
+        f"confidence {x:.1f} %, accuracy {y:.1f} %, n = {each.n:,}" for x, y, each in zip(places, heights, bins, strict=True)
+    ]
+    panel.hint(dots, hints)
+    for each in bins:
+        middle = 50 * (each.low + each.high)
+        panel.axes.text(middle, -1, f"{each.n:,}", size=style.SMALL, rotation=90, ha="center", va="bottom", color=style.GREY)
+    panel.axes.set(xlim=(-2, 102), ylim=(-3, 103), xlabel="confidence: probability of the predicted class (%)")
+    panel.axes.set_ylabel("accuracy (%)")
+    note = f"{BINS} bins; in grey how many predictions of {counted(len(group.rows.runs), 'seed')} each has, hollow below {FEW}."
+    yield panel.finish(f"{note} {group.rows.note}".strip(), group.data.get("name"))
+
+
 SECTIONS: Mapping[str, Sequence[Callable[[Group], Iterator[Panel]]]] = {
     "Learning curves": (learning_curves,),
     "Inside the layers": (inside,),
     "What the settings do": (comparison, against_keys, heat_map, importance, against_time, parallel),
+    ROWS_HEADING: (reliability,),
 }
 """The figures of a group, by the heading on the page that they stand under."""
 

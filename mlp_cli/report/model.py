@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlp_cli.runs import Column, Note, Record
+
+if TYPE_CHECKING:
+    from mlp_cli.report.rows import BestRows
 
 RUN_COLUMNS = ("id", "name", "seed", "status", "tag")
 """What --where can ask of a run besides the keys of its config."""
@@ -178,6 +181,7 @@ class Group:
     parameters, fewer than the reference, that is not worse by the margin or, without one, was not told apart.
     reference: what all others are compared with: the best, or the baseline (baseline is then true); None where there is none.
     importance: largest first, or empty, with the reason in importance_note. notes: what a reader must know besides.
+    rows: what the seeds of the best predict for single rows; None where none has predictions.
     """
 
     title: str
@@ -199,6 +203,7 @@ class Group:
     importance_note: str = ""
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    rows: BestRows | None = None
 
     @property
     def metrics(self) -> list[str]:

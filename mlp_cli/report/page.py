@@ -82,6 +82,7 @@ def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None,
             environments=_environments(report),
             counted=counted,
             metric_name=metric_name,
+            score_text=score_text,
         )
     )
     return text
@@ -178,8 +179,9 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None, drawn: Seq
         "sections": {
             each.heading: [other for other in drawn if other.heading == each.heading]
             for each in drawn
-            if each.heading != figures.ACROSS
+            if each.heading not in (figures.ACROSS, figures.ROWS_HEADING)
         },
+        "row_figures": [each for each in drawn if each.heading == figures.ROWS_HEADING],
         "gallery": gallery,
         "score": _score(group, gallery),
         "failures": _failures(group.failures[:_FAILURES]),

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import base64
+import os
 import shlex
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from mlp_cli import files, packs
+from mlp_cli.build import check_data, load_data
 from mlp_cli.choosing import higher_is_better
+from mlp_cli.config import Config
 from mlp_cli.errors import MlpError, Notify, RunError
-from mlp_cli.plots.run import draw, figures_missing
+from mlp_cli.plots import style
+from mlp_cli.plots.run import draw, errors, figures_missing
+from mlp_cli.predictions import NAME as PREDICTIONS
 from mlp_cli.report.model import Group, Report, Run
+from mlp_cli.report.rows import BestRows
 
 WINNERS = Path("report", "best")
 """Where a sweep's folder holds the figures of its winners, each in a folder of the run's name."""
 
+SHARED = "shared_errors.png"
 FIGURES = {
     "confusion.png": "Confusion matrix, test set",
     "labels.png": "Precision and recall of the labels",
     "weights.png": "First-layer weights",
     "errors.png": "Worst errors, test set",
+    SHARED: "Test rows that every seed gets wrong",
     "fit.png": "Predicted against true values",
     "residuals.png": "Residuals",
     "diagnostics.png": "Inside the layers",
@@ -83,19 +93,42 @@ def draw_winners(report: Report, sweep: Path, notify: Notify) -> None:
     home = sweep / WINNERS
     for each in (home.parent, home):
         files.refuse_link(each)
-    winners = [run for group in report.groups if (run := best_run(group)) is not None and run.folder.parent == sweep / "runs"]
-    for run in winners:
-        if _drawn(run) is None:
-            try:
-                draw(config_from_mapping(run.record.config), run.record, run.folder, home / run.id, notify=notify)
-            except MlpError as error:
-                notify(f"the figures of the best run are not drawn: {error.message.splitlines()[0]}")
-    kept = {run.id for run in winners}
+    best = [(group, run) for group in report.groups if (run := best_run(group)) is not None]
+    winners = [(group, run) for group, run in best if run.folder.parent == sweep / "runs"]
+    for group, run in winners:
+        config = config_from_mapping(run.record.config)
+        try:
+            if _drawn(run) is None:
+                draw(config, run.record, run.folder, home / run.id, notify=notify)
+            if group.rows and len(group.rows.runs) > 1 and group.rows.part == "test":
+                _draw_shared(config, group, group.rows, run, home / run.id / "plots" / SHARED)
+        except MlpError as error:
+            notify(f"the figures of the best run are not drawn: {error.message.splitlines()[0]}")
+    kept = {run.id for _, run in winners}
     if winners and home.is_dir():
         with files.writing(home):
             for other in sorted(home.iterdir()):
                 if other.name not in kept and other.is_dir() and not other.is_symlink():
                     shutil.rmtree(other)
+
+
+def _draw_shared(config: Config, group: Group, rows: BestRows, run: Run, path: Path) -> None:
+    """Draws the test pictures that every seed gets wrong, unless that was done since the last of them was trained."""
+    written = max(os.stat(each.folder / PREDICTIONS).st_mtime_ns for each in rows.runs)
+    if not path.parent.is_dir() or (path.is_file() and path.stat().st_mtime_ns > written):
+        return
+    dataset = load_data(config)
+    check_data(run.folder, run.record.data_sha256, dataset)
+    part, number = dataset.test, {name: place for place, name in enumerate(dataset.classes)}
+    assert part is not None
+    predicted, probability = part.y[part.index].copy(), np.zeros(len(part))
+    for place, each in zip(np.searchsorted(part.index, [each.row for each in rows.wrong]), rows.wrong, strict=True):
+        predicted[place], probability[place] = number[each.predicted], each.probability
+    title, what = group.best.label if group.best else "", f"Wrong by all {len(rows.runs)} seeds"
+    with style.context():
+        figure = errors(part, predicted, probability, dataset.classes, dataset.shape, title, what)
+        if figure is not None:
+            style.save(figure, path)
 
 
 def gallery(group: Group, room: int) -> Gallery | None:

@@ -343,6 +343,16 @@ def runs_csv(report: Report) -> str:
     return _csv([*_RUN, *keys.values(), *metrics.values(), *_TRAINED], rows)
 
 
+def errors_csv(report: Report) -> str:
+    """errors.csv: the rows that every seed of a group's best configuration gets wrong, by their numbers in the set's arrays, from 0."""
+    rows: list[dict[str, Any]] = []
+    for group in report.groups:
+        if found := group.rows:
+            own = {"group": group.title, "part": found.part, "seeds": len(found.runs)}
+            rows += [own | each._asdict() for each in found.wrong]
+    return _csv(["group", "part", "row", "true", "predicted", "agree", "seeds", "probability"], rows)
+
+
 def _metrics(report: Report) -> list[str]:
     return list(dict.fromkeys(name for group in report.groups for name in group.metrics))
 
@@ -418,7 +428,16 @@ def _group_json(group: Group) -> dict[str, Any]:
         "importance_note": group.importance_note,
         "failures": failures,
         "notes": group.notes,
+        "rows": _rows_json(group),
     }
+
+
+def _rows_json(group: Group) -> dict[str, Any] | None:
+    if (rows := group.rows) is None:
+        return None
+    named = {name: getattr(rows, name) for name in ("part", "rows", "ensemble", "pairs", "note")}
+    bins = [each._asdict() for each in rows.bins]
+    return named | {"runs": [str(run.folder) for run in rows.runs], "wrong_by_every_seed": len(rows.wrong), "reliability": bins}
 
 
 def _configuration_json(each: Configuration) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Scores:
 
     task: `classification` (the score is the accuracy), `multi_label` (the mean of the labels' accuracies) or `regression` (R² over all
     outputs). targets: how targets were scaled; scores are those of the quantity in its own unit. keep: keep all outputs and targets,
-    for `further`.
+    for `further` and `outputs`.
     """
 
     def __init__(self, task: str, targets: TargetScale = UNSCALED, keep: bool = False) -> None:
@@ -43,7 +43,7 @@ class Scores:
         """Takes in a batch: the sum of its losses, its outputs (B, K) and targets (B,) or (B, K)."""
         self.rows += len(outputs)
         if self._kept is not None:
-            self._kept.append((of_classes(outputs).copy(), targets.copy()))
+            self._kept.append(((outputs if self.regression else of_classes(outputs)).copy(), targets.copy()))
         self.loss_sum += loss_sum
         if not self.regression:
             self.correct += count_correct(outputs, targets)
@@ -75,9 +75,13 @@ class Scores:
         count = self.rows * np.size(self._sums)
         return {} if not self.regression else {"rmse": (self._residual / count) ** 0.5, "mae": self._deviation / count}
 
+    def outputs(self) -> NDArray:
+        """The outputs (N, K) that were kept, in the order of the rows; a single logit as those of two classes."""
+        return np.concatenate([outputs for outputs, _ in self._kept or ()])
+
     def further(self, metrics: Sequence[Metric], classes: Sequence[str]) -> dict[str, float | None]:
         """What a config asks for besides, of a classifier, from the outputs that were kept; `errors` of a quantity."""
-        if self.regression or not self._kept:
+        if self.regression or not metrics or not self._kept:
             return {**self.errors()}
         outputs, targets = (np.concatenate(each) for each in zip(*self._kept, strict=True))
         return {name: value for metric in metrics for name, value in metric(outputs, targets, classes).items()}

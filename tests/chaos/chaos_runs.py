@@ -74,8 +74,8 @@ _HERE = threading.Lock()
 
 
 def digest(folder: Path) -> str:
-    """H of a completed run: SHA-256 over metrics.csv and the final weights."""
-    sha = hashlib.sha256((folder / "metrics.csv").read_bytes())
+    """H of a completed run: SHA-256 over metrics.csv, the predictions and the final weights."""
+    sha = hashlib.sha256((folder / "metrics.csv").read_bytes() + (folder / "predictions.npz").read_bytes())
     with np.load(folder / "model.npz", allow_pickle=False) as model:
         for name in sorted(set(model.files) - {"scale", "shift", "classes", "shape", "config"}):
             sha.update(name.encode() + model[name].tobytes())
@@ -168,7 +168,16 @@ class Site:
         assert end.code == 0, end.err
         folder = self.folder(results)
         left = {entry.name for entry in folder.iterdir()}
-        assert left == {"run.json", "config.yaml", "metrics.csv", "timings.csv", "model.npz", "checkpoint.npz", "log.txt"}
+        assert left == {
+            "run.json",
+            "config.yaml",
+            "metrics.csv",
+            "timings.csv",
+            "model.npz",
+            "predictions.npz",
+            "checkpoint.npz",
+            "log.txt",
+        }
         found = digest(folder)
         shutil.rmtree(self.root / results)
         return found

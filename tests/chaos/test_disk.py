@@ -170,7 +170,15 @@ def test_a_link_that_comes_under_way(stopped: Stopped, tmp_path: Path, name: str
 def test_members_that_are_links_are_replaced(stopped: Stopped, tmp_path: Path, force: bool) -> None:
     planned, outside = stopped.copied(tmp_path / "results"), tmp_path / "outside"
     outside.mkdir()
-    names = ["config.yaml", "metrics.csv", "timings.csv", "model.npz", "checkpoint.previous.npz", ".model.npz.0123abcd.tmp"]
+    names = [
+        "config.yaml",
+        "metrics.csv",
+        "timings.csv",
+        "model.npz",
+        "predictions.npz",
+        "checkpoint.previous.npz",
+        ".model.npz.0123abcd.tmp",
+    ]
     names += ["run.json", "checkpoint.npz"] if force else []
     for name in [*names, "folder"]:
         (planned.folder / name).unlink(missing_ok=True)

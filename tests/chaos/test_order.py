@@ -68,5 +68,5 @@ def test_order_of_calls(site: Site, beginning: str) -> None:
     assert site.run(traced(command, log, calls=f"{CALLS},{OPENED}"), env=site.counted).code == 0
     found = calls(log)
     ours = [arguments for name, arguments in found if name.startswith("rename") and results in arguments]
-    assert len(ours) == {"new": 12, "resumed": 9, "completed with figures": 5}[beginning], ours
+    assert len(ours) == {"new": 13, "resumed": 10, "completed with figures": 5}[beginning], ours
     assert violations(site.root, found) == []

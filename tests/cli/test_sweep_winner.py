@@ -120,3 +120,20 @@ def test_a_link_to_another_sweep_among_the_members_leaves_that_as_it_is(folder: 
     assert answer.code == 0, answer.err
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     assert [path.name for path in (other / "report" / "best").iterdir()] == [earlier.name]
+
+
+def test_pictures_that_every_seed_gets_wrong(mlp: Mlp, tmp_path: Path) -> None:
+    """Drawn at the sweep's end, not again while no seed is new, and again once one is."""
+    make_idx_set(tmp_path / "shapes")
+    words = ("sweep", "small.yaml", "--executor", "serial", "--seeds")
+    (tmp_path / "small.yaml").write_text("dataset: {path: shapes, validation: 100}\nhidden_sizes: [2]\nepochs: 1\n")
+    assert mlp(*words, "2").code == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    errors = (folder / "report" / "errors.csv").read_text().splitlines()
+    (picture,) = folder.glob("report/best/*/plots/shared_errors.png")
+    assert len(errors) > 1 and "Test rows that every seed gets wrong" in (folder / "report" / "index.html").read_text()
+    first = picture.stat().st_mtime_ns
+    assert mlp(*words, "2").code == 0 and picture.stat().st_mtime_ns == first
+    assert mlp(*words, "3").code == 0
+    (picture,) = folder.glob("report/best/*/plots/shared_errors.png")
+    assert picture.stat().st_mtime_ns > first

@@ -58,8 +58,8 @@ def test_the_run_folder_is_complete(mlp: Mlp, small_config: Path, tmp_path: Path
     assert folder.name.startswith("small-") and len(folder.name) == len("small-") + 8
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     plots = {f"plots/{name}.png" for name in ("loss", "accuracy", "confusion", "weights", "errors")}
-    plain = {"config.yaml", "run.json", "metrics.csv", "timings.csv", "model.npz", "checkpoint.npz", "log.txt"}
-    assert files == plain | plots
+    archives = {"model.npz", "predictions.npz", "checkpoint.npz"}
+    assert files == {"config.yaml", "run.json", "metrics.csv", "timings.csv", "log.txt"} | archives | plots
 
     rows = rows_of(folder)
     assert list(rows[0]) == ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate"]

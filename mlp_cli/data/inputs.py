@@ -1,0 +1,153 @@
+"""Rows to predict, from any file: a table, arrays, a picture or a folder of them, brought to the form that a network was trained on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mlp_cli.data.arrays import read_array
+from mlp_cli.data.dataset import Array
+from mlp_cli.data.encoding import TableEncoding
+from mlp_cli.data.images import SUFFIXES, Unreadable, decode, picture_files
+from mlp_cli.data.own import PLAIN, Own, is_table, resolved
+from mlp_cli.data.streams import some
+from mlp_cli.data.tables import read_table
+from mlp_cli.errors import DataError
+from mlp_cli.files import read_bytes
+from mlp_cli.text import counted, listed
+
+_LIMIT = 4 << 30
+_MOST_PIXELS = 1 << 26  # of a picture that is scaled down
+_GREY = np.array([0.299, 0.587, 0.114])
+"""How much red, green and blue count for the brightness (ITU-R BT.601), as in Pillow."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """N rows. x: (N, D), numbers as the file has them. names: the N files of pictures, else none. notices: what a user should know."""
+
+    x: Array
+    names: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def read_inputs(file: str, shape: Sequence[int], encoding: TableEncoding | None, own: Own) -> Inputs:
+    """The rows of a file for a network that was trained on rows of a shape.
+
+    file: a path, or - for a table on standard input. encoding: of the network's table, None for arrays and pictures. own: how its
+    table was read, and its target.
+    A table's columns are found by their names. For a network of arrays they are the D values in their order, with or without a header.
+    Arrays have one row a sample, flat or of the very shape; one of the shape alone is one row. Pictures of another size are scaled,
+    grey ones have three equal planes for a network of colours, coloured ones become grey for one of greys.
+    Errors: DataError for whatever does not fit, with the column, the line or the picture.
+    """
+    if file == "-":
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "rows.csv")
+            if not path.write_bytes(sys.stdin.buffer.read(_LIMIT)):
+                raise DataError("standard input is empty", "send it rows of a table: mlp predict RUN - < FILE.csv")
+            try:
+                found = _table(path, shape, encoding, own)
+            except DataError as error:
+                raise DataError(error.message.replace(str(path), "standard input"), error.hint) from error
+            return replace(found, notices=tuple(text.replace(str(path), "standard input") for text in found.notices))
+    path = resolved(file)
+    if is_table(path) and not path.is_dir():
+        return _table(path, shape, encoding, own)
+    if encoding is not None:
+        columns = listed([feature.name for feature in encoding.features], 10)
+        raise DataError(f"{path}: not a table, and the network was trained on one", f"its columns were {columns}")
+    if path.is_dir() or path.name.lower().endswith(SUFFIXES):
+        return _pictures(path, shape)
+    x, notices = read_array(path)
+    return Inputs(_as_rows(x, shape, path), notices=notices)
+
+
+def _table(path: Path, shape: Sequence[int], encoding: TableEncoding | None, own: Own) -> Inputs:
+    read = PLAIN if path.suffix.lower() == ".parquet" else own.read
+    if encoding is None:
+        table = read_table(path, Own(read=read if read.header != "infer" else replace(read, header="either")))
+        if texts := [name for name in table.features if table.texts(name) is not None]:
+            raise table.error(
+                f"column {texts[0]} holds texts, and the network takes {counted(int(np.prod(shape)), 'number')} a row"
+            )
+        x = np.column_stack([table.values(name) for name in table.features])
+        if (gaps := np.isnan(x).any(axis=1)).any():
+            raise table.error(f"a value is missing {table.where(gaps)}")
+        return Inputs(_as_rows(x, shape, path), notices=table.notices)
+    table = read_table(path, Own(read=read), encoding)
+    for feature in encoding.features:
+        if feature.fill is None and (gaps := table.frame[feature.name].isna().to_numpy()).any():
+            told = f"column {feature.name} has no value {table.where(gaps)}"
+            raise table.error(told, "give it one; a network that is trained with missing: mean fills gaps")
+    targets = [name for name in table.others if name in own.targets]
+    others = [name for name in table.others if name not in targets]
+    notices = [f"{path}: {some(targets)} is what is predicted, and is not looked at"] if targets else []
+    notices += [f"{path}: columns that the network does not take: {some(others)}"] if others else []
+    return Inputs(encoding.apply(table), notices=(*table.notices, *notices, *encoding.notices(table)))
+
+
+def _as_rows(x: Array, shape: Sequence[int], path: Path) -> Array:
+    """An array as rows (N, D). Errors: DataError for rows of another shape, also where only the order of their axes is another."""
+    shape, width = tuple(shape), int(np.prod(shape))
+    if x.shape == shape or (x.ndim == 1 and len(x) == width):
+        x = x[None]
+    plain = [tuple(size for size in sizes if size > 1) for sizes in (x.shape[1:], shape)]
+    if plain[0] not in (plain[1], (width,)[: width > 1]) or x.ndim < 1:
+        mine, wanted = (" x ".join(map(str, sizes)) or "1" for sizes in (x.shape[1:], shape))
+        also = f", or {width:,} values" if len(shape) > 1 else ""
+        hint = "leave out a column of labels" if x.ndim == 2 and x.shape[1] == width + 1 else None
+        raise DataError(f"{path}: its rows are {mine}, and the network takes {wanted}{also}", hint)
+    return x.reshape(len(x), width)
+
+
+def _pictures(path: Path, shape: Sequence[int]) -> Inputs:
+    """The picture at a path, or all in the folder there, in the order of their names; those that cannot be read are left out."""
+    sizes = [size for size in shape if size not in (1, 3)] if len(shape) == 3 else list(shape)
+    if len(sizes) != 2:
+        wanted = " x ".join(map(str, shape))
+        raise DataError(f"{path}: the network takes rows of {wanted} values, which are no pictures", "give arrays, or a table")
+    rows, names, lost, scaled, grey = [], list[str](), list[str](), list[str](), list[str]()
+    for file in picture_files(path) if path.is_dir() else [path]:
+        name = os.path.relpath(file, path) if path.is_dir() else file.name
+        try:
+            pixels, _ = decode(read_bytes(file, _LIMIT, DataError), str(file), _MOST_PIXELS)
+        except Unreadable as error:
+            lost.append(f"{name} ({error})")
+            continue
+        if pixels.shape[-2:] != tuple(sizes):
+            scaled.append(name)
+        if pixels.ndim == 3 and 3 not in shape:
+            grey.append(name)
+            pixels = np.round(np.tensordot(_GREY, pixels, 1)).astype(np.uint8)
+        planes = _scaled(pixels if pixels.ndim == 3 else pixels[None], sizes)
+        if 3 in shape and len(shape) == 3:
+            planes = np.broadcast_to(planes, (3, *sizes))
+            planes = planes.transpose(1, 2, 0) if shape[-1] == 3 else planes
+        rows.append(planes.reshape(-1))
+        names.append(name)
+    if not rows:
+        hint = f"read are {', '.join(SUFFIXES)}; of a set of arrays name the file with the rows"
+        raise DataError(f"{path}: holds no picture that can be read" + (f": {some(lost)}" if lost else ""), hint)
+    told = {
+        "pictures that cannot be read are left out": lost,
+        f"pictures of another size are scaled to {sizes[1]} x {sizes[0]} pixels": scaled,
+        "pictures in colour are turned to grey": grey,
+    }
+    return Inputs(np.array(rows), tuple(names), tuple(f"{path}: {what}: {some(which)}" for what, which in told.items() if which))
+
+
+def _scaled(planes: Array, size: Sequence[int]) -> Array:
+    """Planes (C, h, w) uint8 at another (height, width): blocks are averaged, or values interpolated."""
+    from PIL import Image
+
+    if planes.shape[1:] == tuple(size):
+        return planes
+    new = (size[1], size[0])
+    return np.stack([np.asarray(Image.fromarray(plane).resize(new, Image.Resampling.BILINEAR)) for plane in planes])

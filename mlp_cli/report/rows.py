@@ -1,0 +1,147 @@
+"""What the seeds of a group's best configuration predict for single rows, from their predictions.npz. Nothing is trained, and
+nothing chosen by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_cli.errors import RunError
+from mlp_cli.evaluation import confused_pairs
+from mlp_cli.nn.metrics import confusion_matrix
+from mlp_cli.predictions import Predictions, read_predictions
+from mlp_cli.report.model import Group, Run, Summary
+from mlp_cli.report.statistics import summarize
+from mlp_cli.text import counted
+
+BINS = 15
+"""Bins of confidence of equal width, closed above, as in the metric `calibration_error`."""
+_PAIRS = 10
+
+
+class Bin(NamedTuple):
+    """The predictions with a confidence between two bounds: how many, their mean confidence, and the share that is right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+class AlwaysWrong(NamedTuple):
+    """A row that every seed gets wrong. predicted: what most seeds say, `agree` of them, with that mean probability."""
+
+    row: int
+    true: str
+    predicted: str
+    agree: int
+    probability: float
+
+
+@dataclass
+class BestRows:
+    """The rows of one part under all seeds of the best configuration.
+
+    part: `test`, or `validation` where nothing tests, which are the rows that chose it. runs: those with predictions. ensemble: the
+    scores of their mean, by name; single: those of one run, over the runs. wrong: in the order of the rows. pairs: true class,
+    predicted class, and rows per seed, most first. bins: those of all seeds' predictions that are not empty. calibration: the
+    expected calibration error of one run; that of the ensemble is in `ensemble`. note: what is missing.
+    """
+
+    part: str
+    runs: list[Run]
+    rows: int
+    ensemble: dict[str, float] = field(default_factory=dict)
+    single: dict[str, Summary | None] = field(default_factory=dict)
+    wrong: list[AlwaysWrong] = field(default_factory=list)
+    pairs: list[tuple[str, str, float]] = field(default_factory=list)
+    bins: list[Bin] = field(default_factory=list)
+    note: str = ""
+
+
+def best_rows(group: Group) -> BestRows | None:
+    """The rows of a group's best configuration: test rows, else validation rows; None where no run of it has predictions."""
+    runs = group.best.completed if group.best else []
+    kept, lacking = list[tuple[Run, dict[str, Predictions]]](), list[str]()
+    for run in runs:
+        try:
+            kept.append((run, read_predictions(run.folder)))
+        except RunError as error:
+            lacking.append(error.message)
+    part = next((part for part in ("test", "validation") if all(part in found for _, found in kept)), None)
+    if not kept or part is None:
+        return None
+    seeds = [found[part] for _, found in kept]
+    note = f"{counted(len(lacking), 'seed')} left out: {lacking[0]}. " if lacking else ""
+    note += "The configuration is chosen on these rows." if part == "validation" else ""
+    result = BestRows(part, [run for run, _ in kept], len(seeds[0]), note=note)
+    classes = group.data.get("classes") or []
+    alike = all(np.array_equal(each.rows, seeds[0].rows) and np.array_equal(each.labels, seeds[0].labels) for each in seeds)
+    if not len(seeds[0]) or not alike or seeds[0].labels.max() >= (len(classes) or np.inf):
+        return None
+    if group.task == "multi_label":
+        return None
+    if seeds[0].log_probabilities is None:
+        _quantity(result, seeds)
+    else:
+        _classes(result, seeds, classes)
+    return result
+
+
+def _classes(result: BestRows, seeds: Sequence[Predictions], classes: Sequence[str]) -> None:
+    labels, places = seeds[0].labels, np.arange(len(seeds[0]))
+    mean: Any = 0.0
+    shares, cells, binned = list[dict[str, float]](), np.zeros((len(classes),) * 2, np.int64), np.zeros((3, BINS))
+    for each in seeds:
+        probabilities = each.probabilities()
+        mean = mean + probabilities / len(seeds)
+        counts = reliability(probabilities[places, each.predicted], each.right)
+        cells, binned = cells + confusion_matrix(labels, each.predicted, len(classes)), binned + counts
+        shares.append({"accuracy": each.accuracy, "calibration_error": calibration_error(counts)})
+    result.single = {name: summarize([each[name] for each in shares]) for name in shares[0]}
+    guess = mean.argmax(axis=1)
+    result.ensemble = {
+        "accuracy": float((guess == labels).mean()),
+        "calibration_error": calibration_error(reliability(mean.max(axis=1), guess == labels)),
+    }
+    for row in np.flatnonzero(~np.any([each.right for each in seeds], axis=0)):
+        votes = np.bincount([each.predicted[row] for each in seeds], minlength=len(classes))
+        said = int(np.lexsort((mean[row], votes))[-1])
+        true = classes[labels[row]]
+        result.wrong.append(AlwaysWrong(int(seeds[0].rows[row]), true, classes[said], int(votes[said]), float(mean[row, said])))
+    result.pairs = [
+        (classes[true], classes[guess], float(cells[true, guess] / len(seeds))) for true, guess in confused_pairs(cells, _PAIRS)
+    ]
+    ends = np.arange(BINS + 1) / BINS
+    result.bins = [
+        Bin(low, high, int(n), confidence / n, hits / n)
+        for low, high, (n, confidence, hits) in zip(ends[:-1].tolist(), ends[1:].tolist(), binned.T.tolist(), strict=True)
+        if n
+    ]
+
+
+def _quantity(result: BestRows, seeds: Sequence[Predictions]) -> None:
+    true = seeds[0].labels
+    errors = [true - each.predicted.astype(np.float64) for each in seeds]
+    together = np.mean(errors, axis=0)
+    result.ensemble = {"rmse": float(np.sqrt(np.square(together).mean())), "mae": float(np.abs(together).mean())}
+    result.single = {
+        "rmse": summarize([float(np.sqrt(np.square(each).mean())) for each in errors]),
+        "mae": summarize([float(np.abs(each).mean()) for each in errors]),
+    }
+
+
+def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(3, BINS): how many predictions there are in each bin of confidence, the sum of their confidences, and how many are right."""
+    place = np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
+    return np.stack([np.bincount(place, weights, BINS) for weights in (None, confidence, right)])
+
+
+def calibration_error(counts: NDArray[np.float64]) -> float:
+    """The expected calibration error (Guo et al., 2017) of what `reliability` counts."""
+    return float(np.abs(counts[1] - counts[2]).sum() / counts[0].sum())
