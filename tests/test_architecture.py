@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINES = 600
 
 LEVELS = {
-    "errors registry rng files environment choosing text": 0,
+    "errors registry rng files environment choosing text packs": 0,
     "nn data": 1,
     "config training": 2,
     "runs model predictions build plots": 3,

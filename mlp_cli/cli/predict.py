@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,9 +99,10 @@ def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
 
 
 def _is_sweep(folder: Path) -> bool:
+    from mlp_cli.files import is_file
     from mlp_cli.runs import SWEEP_FILES
 
-    return os.path.isfile(folder / SWEEP_FILES[0])
+    return is_file(folder / SWEEP_FILES[0])
 
 
 def _write(path: Path, columns: dict[str, Any]) -> None:
