@@ -3,11 +3,13 @@ such a run will take, from a few steps of a scratch copy."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import statistics
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +19,24 @@ from threadpoolctl import threadpool_limits
 from mlp_cli import environment
 from mlp_cli.config import Config
 from mlp_cli.config.dataset import GENERATED
+from mlp_cli.data.augmentations import Augmentation, with_copies
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.cache import cache_folder
 from mlp_cli.data.dataset import Dataset, Part
+from mlp_cli.data.extraction import Follow, extract_all
+from mlp_cli.data.feature_file import File
+from mlp_cli.data.features import Transform
 from mlp_cli.data.load import load
+from mlp_cli.data.onnx_backbone import Onnx
 from mlp_cli.data.own import Own, Read
+from mlp_cli.data.pca import Pca
+from mlp_cli.data.pictures import pictures_of
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
-from mlp_cli.nn.gradcheck import Check, check_gradients
 from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
-from mlp_cli.nn.network import Network, build_network
+from mlp_cli.nn.network import LayerSize, Network, build_network
 from mlp_cli.nn.scalar import scalar_parts
 from mlp_cli.nn.soft import SoftLabels, SoftTargets
 from mlp_cli.nn.updater import Updater
@@ -40,8 +48,6 @@ from mlp_cli.training.evaluate import ROWS, Scores
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
-GRADCHECK_ROWS = 16
-_TASKS = {"classification": "one class a row", "multi_label": "several labels a row", "regression": "a quantity"}
 _MOST_CLASSES = 40  # that have scores of their own in run.json
 
 
@@ -69,7 +75,23 @@ def load_data(config: Config) -> Dataset:
     if wanted.sha256 not in (None, dataset.sha256):
         told = f"its SHA-256 is {dataset.sha256}, and dataset.sha256 says {wanted.sha256}"
         raise DataError(f"{wanted.path}: not the data of this config: {told}", "put that data back, or leave out dataset.sha256")
-    return dataset
+    if config.features is not None and isinstance(given := config.features.build(), File | Onnx):
+        both = hashlib.sha256(f"{dataset.sha256} {given.content_hash()}".encode()).hexdigest()
+        made_by = given.read(dataset)[1] if isinstance(given, File) else None
+        told = f"features from {given.path}" + (f", made by {one_line(made_by, 200)}" if made_by else "")
+        dataset = replace(dataset, sha256=both, notices=(*dataset.notices, told))
+    augmentation = augmentation_of(config, dataset)
+    if config.augment is None or augmentation is None or not config.augment.copies:
+        return dataset
+    return with_copies(dataset, augmentation, config.augment.copies, config.augment.seed)
+
+
+def augmentation_of(config: Config, dataset: Dataset) -> Augmentation | None:
+    """What alters the pictures of a set, or None. Errors: UsageError where it has no pictures."""
+    if config.augment is None:
+        return None
+    steps = [step.build() for step in config.augment.steps]
+    return Augmentation(steps, pictures_of(dataset, "augment"), config.augment.choose == "one")
 
 
 def check_data(folder: Path, before: str | None, dataset: Dataset, hint: str | None = None) -> None:
@@ -90,7 +112,9 @@ def check(config: Config, dataset: Dataset) -> None:
         hint = f"set loss: {fitting[0]}"
         if task == "multi_label":
             hint += ", or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"
-        raise UsageError(f"loss: {config.loss.name} is for {_TASKS[task]}, and {dataset.name} has {_TASKS[dataset.task]}", hint)
+        wanted = "several labels a row" if task == "multi_label" else task
+        found = "has several labels a row" if dataset.task == "multi_label" else f"is a {dataset.task} set"
+        raise UsageError(f"loss: {config.loss.name} is for {wanted}, and {dataset.name} {found}", hint)
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
     if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:
@@ -110,6 +134,12 @@ def check(config: Config, dataset: Dataset) -> None:
         raise UsageError(f"class_weight: {dataset.name} has no class {one_line(unknown[0], 40)}", f"its classes are {known}")
     components = None if config.features is None else getattr(config.features, "components", None)
     inputs = dataset.train.x.shape[1]
+    if config.features is not None and not isinstance(extractor := config.features.build(), Pca):
+        pictures = pictures_of(dataset, f"features: {config.features.name}")
+        extractor.check(pictures)
+        if isinstance(extractor, File):
+            extractor.read(dataset)  # it tells the width
+        inputs = extractor.width(pictures)
     sizes = (min(components or inputs, inputs), *config.hidden_sizes, dataset.outputs)
     parameters = sum(inputs * outputs + outputs for inputs, outputs in itertools.pairwise(sizes))
     slots = config.optimizer.build().slots
@@ -150,14 +180,27 @@ def class_weights(config: Config, dataset: Dataset) -> NDArray:
     return counts.sum() / (len(counts) * np.maximum(counts, 1))
 
 
-def build(config: Config, dataset: Dataset) -> Trainer:
-    """All parts of a run, wired together, with initial weights. Errors: UsageError where they cannot go together."""
+def transform_of(config: Config, dataset: Dataset, follow: Follow) -> Transform:
+    """What becomes of an input before the network, fitted on the training part. Errors: see `extract_all`, `fit` and `Pca.fit`."""
+    features = None if config.features is None else config.features.build()
+    if config.features is None or features is None or isinstance(features, Pca):
+        scaling = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
+        return scaling if features is None else features.fit(dataset.train, scaling, config.dtype)
+    if isinstance(features, File):
+        return features.stored(dataset, pictures_of(dataset, "features: file"))
+    known = {key: value for key, value in config.to_dict().items() if key in ("dataset", "augment", "features")}
+    return extract_all(features, config.features.name, dataset, {**known, "sha256": dataset.sha256}, follow)
+
+
+def build(config: Config, dataset: Dataset, follow: Follow = lambda pieces, total: pieces) -> Trainer:
+    """All parts of a run, wired together, with initial weights. follow: hears of features that are computed.
+
+    Errors: UsageError where they cannot go together; those of `follow`.
+    """
     check(config, dataset)
     dtype = np.dtype(config.dtype)
-    # Scaling and features are fitted on the training part.
-    transform = fit(dataset.scale, dataset.train, config.dtype, dataset.shape, dataset.divides)
-    if config.features is not None:
-        transform = config.features.build().fit(dataset.train, transform, config.dtype)
+    transform = transform_of(config, dataset, follow)
+    on_the_fly = config.augment is not None and not config.augment.copies
     optimizer = config.optimizer.build()
     inputs, outputs = transform.width or dataset.train.x.shape[1], losses[config.loss.name].outputs or dataset.outputs
     network = network_of(config, inputs, outputs)
@@ -198,7 +241,7 @@ def build(config: Config, dataset: Dataset) -> Trainer:
         loss,
         updater,
         config.schedule.build(),
-        Batches(train, transform, batch_size, dtype),
+        Batches(train, transform, batch_size, dtype, augmentation_of(config, dataset) if on_the_fly else None),
         Batches(validation, transform, ROWS, dtype) if validation else None,
         task=dataset.task,
         targets=targets,
@@ -234,25 +277,15 @@ def network_of(config: Config, inputs: int, outputs: int, *, noise: bool = True)
     )
 
 
-def check_gradients_of(config: Config) -> list[Check]:
-    """Analytic against numerical gradients of the config's network, in float64 on 16 rows of its data."""
-    config = config.model_copy(update={"dtype": "float64"})
-    trainer = build(config, load_data(config))
-    part = trainer.train.part
-    batches = Batches(
-        Part(part.x, part.y, part.index[:GRADCHECK_ROWS]), trainer.train.transform, GRADCHECK_ROWS, np.dtype(np.float64)
-    )
-    x, y = next(iter(batches))
-    return check_gradients(trainer.network, trainer.loss, x, y, seed=config.seed)
-
-
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation."""
+    """parameters: how many; memory: bytes of the network, the optimizer and the data; seconds: training and validation; layers:
+    the sizes of those that were measured."""
 
     parameters: int
     memory: int
     seconds: float
+    layers: Sequence[LayerSize] = ()
 
 
 def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
@@ -266,7 +299,8 @@ def estimate(config: Config, dataset: Dataset, threads: int) -> Estimate:
     widths = dataset.train.x.shape[1] * 2 + 4 * sum(config.hidden_sizes) + 4 * dataset.outputs
     memory = network.theta.nbytes * copies + rows * widths * itemsize + dataset.train.x.nbytes
     validated = len(dataset.validation) / 3 / trainer.train.batch_size if dataset.validation else 0.0
-    return Estimate(int(network.theta.size), memory, step * (len(trainer.train) + validated) * config.epochs)
+    seconds = step * (len(trainer.train) + validated) * config.epochs
+    return Estimate(int(network.theta.size), memory, seconds, network.sizes())
 
 
 def choose_threads(config: Config, dataset: Dataset) -> int:

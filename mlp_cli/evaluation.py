@@ -57,7 +57,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
         if SPLITS[split] not in parts:
             given = either([name for name, part in SPLITS.items() if part in parts])
             raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {given}")
-        source, (found, loss) = NAME, _predict(read_model(folder), parts[SPLITS[split]])
+        source, (found, loss) = NAME, _predict(read_model(folder).on(dataset), parts[SPLITS[split]])
     scores = {"loss": loss} | (_of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
     for name, value in scores.items() if split != "train" else ():
         before = record.metrics.get(f"{short}_{name}")

@@ -7,9 +7,10 @@ import math
 import stat
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from mlp_cli.predictions import predict_part, predictions_of, write_predictions
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
-from mlp_cli.training.progress import epoch_line
+from mlp_cli.training.progress import epoch_line, feature_bar
 from mlp_cli.training.state import Row
 from mlp_cli.training.stop import StopRequest, stop_on_signals
 
@@ -126,10 +127,13 @@ def run(
             if isinstance(data, DataError):
                 log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
             elif completed and missing_files(folder, [PREDICTIONS]):
-                model, parts = read_model(folder), {name: part for name, part in data.parts().items() if name != "training"}
+                model, parts = (
+                    read_model(folder).on(data),
+                    {name: part for name, part in data.parts().items() if name != "training"},
+                )
                 write_predictions(folder, {name: predict_part(model, part) for name, part in parts.items()})
                 log_and_notify(f"{PREDICTIONS} was not there; it is written from {NAME}, without training")
-            if isinstance(data, Dataset) and plots and completed and figures_missing(folder, data):
+            if isinstance(data, Dataset) and plots and completed and figures_missing(folder, data, plan.config):
                 draw(plan.config, record, folder, folder, data, None, log_and_notify)
         elif isinstance(data, DataError):
             raise data
@@ -247,7 +251,7 @@ class Attempt(Callback):
                 kept = found.head["environment"].get("threads") if found is not None else None
                 threads = int(threads or kept or (self.record.environment or runs.Environment()).threads)
                 with threadpool_limits(threads, "blas"):
-                    self.trainer = build(self.config, self.dataset)
+                    self.trainer = build(self.config, self.dataset, partial(self._follow, stop, bool(callbacks)))
                     self._begin(threads, found)
                     # What fails here outside the run's own files is the progress. It comes last: an epoch that cannot be
                     # printed is not lost.
@@ -265,6 +269,11 @@ class Attempt(Callback):
         checkpoint.remove(self.folder, keep_last=self.keep_last)
         if plots:
             draw(self.config, self.record, self.folder, self.folder, self.dataset, self.trainer, self.notify)
+
+    def _follow(self, stop: StopRequest, shown: bool, pieces: Iterator[int], total: int) -> Iterator[int]:
+        """The pieces of work on features, with a bar where something is shown. Errors: Interrupted."""
+        self.notify(f"computing the features of {total:,} pictures, once for all runs that have the same")
+        return stop.watch(feature_bar(pieces, total, shown), "while features were computed")
 
     def _begin(self, threads: int, found: checkpoint.Checkpoint | None) -> None:
         """Goes back to the checkpoint, if there is one, else perhaps to a shorter run's, and writes run.json, config.yaml and the

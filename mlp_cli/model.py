@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_cli import files
-from mlp_cli.build import network_of
+from mlp_cli.build import network_of, transform_of
 from mlp_cli.config import Config, config_from_mapping
 from mlp_cli.data import npz
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset, Part, Task
 from mlp_cli.data.encoding import TableEncoding
-from mlp_cli.data.features import Projection
+from mlp_cli.data.extraction import Extracted, restored
+from mlp_cli.data.features import Transform
+from mlp_cli.data.pca import Pca, Projection
+from mlp_cli.data.pictures import laid_out
 from mlp_cli.data.targets import UNSCALED, TargetScale
 from mlp_cli.data.transforms import Affine
 from mlp_cli.errors import DataError, MlpError, RunError
@@ -47,7 +50,7 @@ class Model:
     config: Config
     shape: tuple[int, ...]
     classes: tuple[str, ...]
-    transform: Affine | Projection
+    transform: Transform
     encoding: TableEncoding | None
     targets: TargetScale
     network: Network
@@ -64,7 +67,11 @@ class Model:
 
     def on_scale(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         """Raw inputs of bytes and of values within 0 … 1, whichever the network was not trained on, as the other; and a notice."""
-        scaling = self.transform.scaling if isinstance(self.transform, Projection) else self.transform
+        transform = self.transform
+        if isinstance(transform, Extracted):
+            scaling = Affine(np.array(1 / transform.pictures.top), np.zeros(()))
+        else:
+            scaling = transform.scaling if isinstance(transform, Projection) else transform
         least, most = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
         if self.encoding is not None or self.config.dataset.scale not in (None, *_BYTES) or scaling.scale.ndim or least < 0:
             return x, ""
@@ -87,11 +94,20 @@ class Model:
             raise DataError(f"rows of {x.shape[1]:,} values, and the network was trained on {self.inputs:,}", "give those")
         if not len(x):
             return np.empty((0, len(self.classes) or self.network.outputs), self.network.dtype)
-        rows = Part(x, np.zeros(len(x), np.int64), np.arange(len(x)))
-        batches = Batches(rows, self.transform, ROWS, self.network.dtype)
+        return self.outputs_of(Part(x, np.zeros(len(x), np.int64), np.arange(len(x))))
+
+    def outputs_of(self, part: Part) -> NDArray[Any]:
+        """The same for the rows of a part."""
+        batches = Batches(part, self.transform, ROWS, self.network.dtype)
         with np.errstate(all="ignore"):
             found = np.concatenate([self.network.forward(each, training=False).copy() for each, _ in batches])
         return of_classes(found) if self.classes else found
+
+    def on(self, dataset: Dataset) -> Model:
+        """The same model with the features of the set that it was trained on as they are kept, where they are costly to make."""
+        if not isinstance(self.transform, Extracted):
+            return self
+        return replace(self, transform=transform_of(self.config, dataset, lambda pieces, total: pieces))
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Probabilities (N, K) of classes or labels for raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several
@@ -111,16 +127,18 @@ class Model:
 def write_model(
     folder: Path,
     network: Network,
-    transform: Affine | Projection,
+    transform: Transform,
     targets: TargetScale,
     dataset: Dataset,
     config: dict[str, Any],
 ) -> None:
     """Writes W1, b1, W2, b2 …, running statistics, class names, the config, and what becomes of an input before W1.
 
-    That is the scaling (scale, shift and perhaps centre, see `Affine`), then, with features, value · projection + projection_shift;
-    for a table also `encoding`, JSON that `TableEncoding.from_dict` takes. A quantity is output · target_scale + target_shift, or the
-    exponential of that where target_log is true.
+    That is the scaling (scale, shift and perhaps centre, see `Affine`), then, with pca, value · projection + projection_shift. Other
+    features come before the scaling: they are what the config's component computes from pixels (`top` is white) and learnt_NAME, which
+    are learnt_whitening (d, d + 1) and learnt_filters (K, d) of patches (see `Patches.learn`), and learnt_backbone, the bytes of the
+    ONNX file, of onnx; `width` is how many values the network takes. For a table also `encoding`, JSON that `TableEncoding.from_dict`
+    takes. A quantity is output · target_scale + target_shift, or the exponential of that where target_log is true.
     """
     arrays: Arrays = {**network.parameters, **network.state}
     arrays |= {name: np.asarray(value) for name, value in transform.arrays().items()}
@@ -142,14 +160,15 @@ def read_model(folder: Path) -> Model:
     try:
         arrays = _arrays(path)
         config = config_from_mapping(json.loads(str(arrays["config"])), source=f"the config of {path}")
-        transform = _transform(arrays)
+        shape, classes = tuple(arrays["shape"].tolist()), tuple(arrays["classes"].tolist())
+        transform = _transform(arrays, config, shape)
         inputs, outputs = arrays["W1"].shape[0], arrays[f"b{len(config.hidden_sizes) + 1}"].shape[0]
         network = network_of(config, inputs, outputs)
         _fill(network, arrays)
-        shape, classes = tuple(arrays["shape"].tolist()), tuple(arrays["classes"].tolist())
         encoding = TableEncoding.from_dict(json.loads(str(arrays["encoding"]))) if "encoding" in arrays else None
         expected = transform.matrix.shape[0] if isinstance(transform, Projection) else inputs
-        if np.prod(shape) != expected or (losses[config.loss.name].outputs or len(classes) or outputs) != outputs:
+        fits = transform.width == inputs if isinstance(transform, Extracted) else np.prod(shape) == expected
+        if not fits or (losses[config.loss.name].outputs or len(classes) or outputs) != outputs:
             raise ValueError("its arrays do not fit each other")
         targets = _targets(arrays, losses[config.loss.name].degree)
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
@@ -186,8 +205,13 @@ def _fill(network: Network, arrays: Arrays) -> None:
         target[...] = arrays[name]
 
 
-def _transform(arrays: Arrays) -> Affine | Projection:
-    """What `Affine.arrays` and `Projection.arrays` told of. The arrays are copies: those of the file may lie at odd addresses."""
+def _transform(arrays: Arrays, config: Config, shape: tuple[int, ...]) -> Transform:
+    """What the `arrays` of a transform told of. The arrays are copies: those of the file may lie at odd addresses."""
+    if config.features is not None and not isinstance(extractor := config.features.build(), Pca):
+        pictures = laid_out(shape, float(arrays["top"]))
+        if pictures is None:
+            raise ValueError(f"rows of shape {shape} are no pictures")
+        return restored(extractor, pictures, {name: np.array(value) for name, value in arrays.items()})
     named = ("scale", "shift", "centre", "projection", "projection_shift")
     kept = {name: np.array(arrays[name]) for name in named if name in arrays}
     scaling = Affine(kept["scale"], kept["shift"], kept.get("centre"))

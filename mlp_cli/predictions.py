@@ -91,7 +91,7 @@ def predictions_of(part: Part, outputs: Array, targets: TargetScale, task: Task)
 
 def predict_part(model: Model, part: Part) -> Predictions:
     """What a model predicts for the rows of a part."""
-    return predictions_of(part, model.outputs(part.x[part.index]), model.targets, model.task)
+    return predictions_of(part, model.outputs_of(part), model.targets, model.task)
 
 
 def write_predictions(folder: Path, parts: Mapping[str, Predictions]) -> None:

@@ -39,6 +39,14 @@ class Range:
         return core_schema.custom_error_schema(number, "config", custom_error_message="{message}", custom_error_context=context)
 
 
+class Listed:
+    """The mark of a tuple that a config writes as a list: `Annotated[tuple[float, ...], Listed()]`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """Pydantic's own check, which takes a list as well."""
+        return handler(source) | {"strict": False}
+
+
 def _whole(value: Any) -> Any:
     """10.0 as 10, which is good for whole numbers and others; -0.0 becomes 0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -26,6 +26,9 @@ class Purpose(enum.IntEnum):
     SEARCH = 9
     NOISE = 10
     MIXUP = 11
+    BOOTSTRAP = 12
+    AUGMENT = 20
+    FEATURES = 21
 
 
 def stream(seed: int, purpose: Purpose, epoch: int = 0, step: int = 0) -> Generator:

@@ -37,8 +37,9 @@ DATA = "data.npz"
 """The arrays that a run was given, where it was given arrays: they are no result, and stay as long as the folder."""
 FORMAT = 1
 """The format of run.json that this version reads; a record without a number has it."""
-SKIPPED = "report"
-"""Folders of this name hold reports, and are not looked into."""
+FINDINGS = "lr-find"
+SKIPPED = ("report", FINDINGS)
+"""Folders of these names hold reports and what `mlp lr-find` found, and are not looked into."""
 SWEEP_FILES = ("sweep.yaml", "trials.csv")
 TIMEOUT = "timeout"
 """The error of a failed run that ran out of its time: it goes on from its checkpoint."""
@@ -399,7 +400,7 @@ def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
             if RECORD in entries or reason is not None:
                 yield folder, reason
             else:
-                waiting += [(folder / name, above | {identity}) for name in reversed(inside) if name != SKIPPED]
+                waiting += [(folder / name, above | {identity}) for name in reversed(inside) if name not in SKIPPED]
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

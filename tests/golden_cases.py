@@ -261,7 +261,7 @@ def training() -> Iterator[Step]:
     yield train("scalar-sum", 'loss={"name": "cross_entropy", "reduction": "sum"}', "learning_rate=0.01", config="scalar.yaml")
     yield mlp("train base.yaml --name plain --no-plots --json")
     yield mlp("train base.yaml --dry-run --json")
-    yield mlp("gradcheck base.yaml batch_norm=true --json")
+    yield mlp("check base.yaml batch_norm=true --json")
     yield mlp("validate base.yaml table.yaml sweep.yaml --json")
     yield from map(mlp, ("ls --json", "diff plain seed --json", "diff batch-norm-64 dropout --json"))
 
@@ -358,7 +358,8 @@ data show nope
 data show moons --subset letters
 data fetch nope
 data fetch moons
-gradcheck missing.yaml
+check missing.yaml
+lr-find missing.yaml
 init base
 init .hidden/../base
 --version now

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _EXAMPLES, _POINTS = 10, 4_000  # rows that are drawn: of each class, and of a set of two features
+_ALTERED = 8  # pictures that are drawn of what augment makes of one
 
 
 @click.group()
@@ -73,8 +74,8 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
-    NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it.
-    Of a table without --target the columns are told, and nothing is drawn.
+    NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it: with augment, pictures
+    before and after go into a second PNG. Of a table without --target the columns are told, and nothing is drawn.
     """
     if not target and _is_own_table(name):
         _show_columns(Path(name), quiet, as_json)
@@ -85,11 +86,16 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
     written = out or Path(f"{dataset.name}.png")
     counts = dataset.class_counts()
     _draw(dataset, written)
+    altered = written.with_name(f"{written.stem}_augment.png")
+    pictures = _draw_altered(Path(name), dataset, altered) if _is_config(name) else False
     if as_json:
         per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}
         columns = [asdict(column) for column in dataset.columns]
         known = {"name": dataset.name, "task": dataset.task, "shape": dataset.shape, "classes": dataset.classes}
-        print_json({**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written)})
+        print_json(
+            {**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written)}
+            | ({"augment_file": str(altered)} if pictures else {})
+        )
     elif not quiet:
         width = max([len(label) for label in dataset.classes] or [0])
         click.echo(f"{dataset.name}, {dataset.task}, shape {' × '.join(map(str, dataset.shape))}")
@@ -102,7 +108,7 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
             )
         for index, label in enumerate(dataset.classes):
             click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>12,}" for values in counts.values()))
-        click.echo(f"wrote {written}")
+        click.echo(f"wrote {written}" + (f" and {altered}" if pictures else ""))
 
 
 def _is_own_table(name: str) -> bool:
@@ -150,11 +156,37 @@ def _load(name: str, subset: str | None, target: str | tuple[str, ...] | None) -
     from mlp_cli.data.load import load
     from mlp_cli.data.own import Own
 
-    if name.lower().endswith((".yaml", ".yml")):
+    if _is_config(name):
         return load_data(load_one(Path(name), []))
     own = name not in names() and Path(name).exists()
     options = Own(target=target, missing="mean")
     return load(None if own else name, name if own else None, validation=0, test=0, subset=subset, own=options)
+
+
+def _is_config(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def _draw_altered(config_file: Path, dataset: Dataset, path: Path) -> bool:
+    """Draws a training picture of each class and what the config's augment makes of it; False where there is no augment."""
+    import numpy as np
+
+    from mlp_cli.build import augmentation_of
+    from mlp_cli.plots.data import before_after
+    from mlp_cli.plots.style import save
+    from mlp_cli.rng import Purpose, stream
+
+    config = load_one(config_file, [])
+    augmentation = augmentation_of(config, dataset)
+    if config.augment is None or augmentation is None:
+        return False
+    labels = np.asarray(dataset.train.y)[dataset.train.index]
+    chosen = np.unique(labels.reshape(len(labels), -1)[:, 0], return_index=True)[1][:_EXAMPLES]
+    originals = dataset.train.x[dataset.train.index[chosen]]
+    generator = stream(config.augment.seed if config.augment.copies else config.seed, Purpose.AUGMENT, 1)
+    altered = [augmentation(originals.copy(), generator) for _ in range(_ALTERED)]
+    save(before_after(originals, altered, dataset.shape, dataset.name), path)
+    return True
 
 
 def _draw(dataset: Dataset, path: Path) -> None:

@@ -44,8 +44,9 @@ def evaluate(run: str, split: str, results: Path, as_json: bool) -> None:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     from mlp_cli.evaluation import SPLITS
-    from mlp_cli.report.wording import NOTHING, digits, first_upper, score_text
-    from mlp_cli.text import counted, metric_name
+    from mlp_cli.plots.style import number
+    from mlp_cli.report.wording import NOTHING, first_upper, score_text
+    from mlp_cli.text import counted, is_percent, metric_name
 
     rows = counted(found["rows"], f"{SPLITS[found['split']]} row")
     lines = [f"{printable(found['run'])}: {rows}, by {found['source']}"]
@@ -54,13 +55,15 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines.append("")
     for name, value in found["scores"].items():
         words = first_upper(metric_name(f"test_{name}").removeprefix("test "))
-        lines.append(f"{words:24}{NOTHING if value is None else score_text(name, value):>10}")
+        text = NOTHING if value is None else score_text(name, value) if is_percent(name) else number(value, digits=5)
+        lines.append(f"{words:24}{text:>10}")
         if name == "accuracy":
             beside = "always naming the largest class" if "confusion" in found else "giving each label its more frequent value"
             lines[-1] += f"   {beside}: {score_text(name, found['largest_class'])}"
     if "residuals" in found:
         levels = [
-            f"{f'{100 * float(level):g} % are below':24}{digits(value, 4):>10}" for level, value in found["residuals"].items()
+            f"{f'{100 * float(level):g} % are below':24}{number(value, digits=5):>10}"
+            for level, value in found["residuals"].items()
         ]
         return [*lines, "", "Residuals, true − predicted", *levels]
     return [*lines, "", *_class_lines(found["classes"]), *(["", *_confusion_lines(found)] if "confusion" in found else [])]

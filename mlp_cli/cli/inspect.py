@@ -1,4 +1,4 @@
-"""`mlp validate`, `show`, `init`, `schema` and `gradcheck`: commands that train nothing."""
+"""`mlp validate`, `show`, `init`, `schema` and `check`: commands that leave no run behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import config_argument, debug_option, json_option, load_one, overrides_argument, print_json, quiet_option
+from mlp_cli.cli.options import (
+    config_argument,
+    debug_option,
+    json_option,
+    load_one,
+    notify,
+    overrides_argument,
+    print_json,
+    printable,
+    quiet_option,
+)
 from mlp_cli.errors import ConfigError, MlpError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +32,7 @@ REGISTRIES = {
     "losses": "nn",
     "metrics": "nn",
     "features": "data",
+    "augmentations": "data",
 }
 """Where each registry lives: in the module of its name below this package."""
 SHOWN = (*REGISTRIES, "datasets")
@@ -82,12 +93,14 @@ def show(kind: str, as_json: bool) -> None:
         list_datasets(as_json)
         return
     from mlp_cli.config.resolved import show as written
+    from mlp_cli.registry import REQUIRED
 
     registry = _registry(kind)
     entries: list[dict[str, Any]] = [
         {
             "name": name,
-            "options": {option.name: option.default for option in registry.options(name)},
+            "options": {each.name: None if each.default is REQUIRED else each.default for each in registry.options(name)},
+            "required": [each.name for each in registry.options(name) if each.default is REQUIRED],
             "texts": {option.name: option.text for option in registry.options(name)},
             "summary": registry.summary(name),
         }
@@ -100,7 +113,13 @@ def show(kind: str, as_json: bool) -> None:
     for entry in entries:
         click.echo(f"{entry['name']:{width}}  {entry['summary']}")
         for option, value in entry["options"].items():
-            click.echo(f"{'':{width}}  {f'{option}={written(value)}':20}  {entry['texts'][option]}".rstrip())
+            told = f"{option} (required)" if option in entry["required"] else f"{option}={written(value)}"
+            click.echo(f"{'':{width}}  {told:20}  {entry['texts'][option]}".rstrip())
+    if kind == "augmentations":
+        from mlp_cli.data.augmentations import PRESETS
+
+        for name, preset in PRESETS.items():
+            click.echo(f"preset {name}: {written(preset)}")
 
 
 def _registry(kind: str) -> Registry:
@@ -154,28 +173,33 @@ def _write_schema(folder: Path) -> Path:
     return target
 
 
-@click.command(
-    short_help="Compare analytic with numerical gradients.",
-    epilog="Example: mlp gradcheck configs/mnist_adam_relu.yaml activation=tanh",
-)
+@click.command(epilog="Example: mlp check configs/mnist_adam_relu.yaml activation=tanh")
 @config_argument
 @overrides_argument
+@quiet_option
 @json_option
 @debug_option
-def gradcheck(config: Path, overrides: tuple[str, ...], as_json: bool) -> int:
-    """Compare analytic with numerical gradients, in float64, on a few rows of the real data."""
-    from mlp_cli.build import check_gradients_of
-    from mlp_cli.nn.gradcheck import TOLERANCE
+def check(config: Path, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int:
+    """Prove a config in seconds: gradients, first loss, one batch, shuffled labels, and no row in two parts.
 
-    checks = check_gradients_of(load_one(config, overrides))
-    good = all(check.passed for check in checks)
+    Nothing is written. Each proof passes (✓), fails (✗) or says nothing of this config (–); one that fails sets the exit code.
+    """
+    from mlp_cli.build import load_data
+    from mlp_cli.check import proofs
+
+    loaded = load_one(config, overrides)
+    dataset = load_data(loaded)
+    for text in () if quiet else dataset.notices:
+        notify(text)
+    found = []
+    for proof in proofs(loaded, dataset):
+        found.append(proof)
+        if not (as_json or quiet):
+            click.echo(printable(f"{_MARKS[proof.passed]} {proof.name:17}{proof.detail}"))
+    good = all(proof.passed is not False for proof in found)
     if as_json:
-        entries = [{**asdict(check), "passed": check.passed} for check in checks]
-        print_json({"passed": good, "tolerance": TOLERANCE, "checks": entries})
-    else:
-        click.echo(f"{'parameter':12}{'layer':16}{'checked':>8}  largest relative error")
-        for check in checks:
-            verdict = "" if check.passed else "   WRONG"
-            click.echo(f"{check.parameter:12}{check.layer:16}{check.checked:8}  {check.max_relative_error:.1e}{verdict}")
-        click.echo("the gradients agree" if good else f"the gradients differ by more than {TOLERANCE:g}")
+        print_json({"passed": good, "proofs": [asdict(proof) for proof in found]})
     return 0 if good else 1
+
+
+_MARKS = {True: "✓", False: "✗", None: "–"}

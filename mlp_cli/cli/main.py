@@ -16,7 +16,8 @@ from mlp_cli.cli.bench import bench
 from mlp_cli.cli.data import data
 from mlp_cli.cli.evaluate import evaluate
 from mlp_cli.cli.export import export
-from mlp_cli.cli.inspect import gradcheck, init, schema, show, validate
+from mlp_cli.cli.inspect import check, init, schema, show, validate
+from mlp_cli.cli.lr_find import lr_find
 from mlp_cli.cli.ls import diff, ls
 from mlp_cli.cli.options import printable
 from mlp_cli.cli.predict import predict
@@ -52,7 +53,10 @@ def cli() -> None:
     """
 
 
-for _command in (train, sweep, report, diff, ls, evaluate, predict, export, init, validate, show, data, gradcheck, bench, schema):
+for _command in (
+    *(train, sweep, report, diff, ls, evaluate, predict, export),
+    *(init, validate, show, data, lr_find, check, bench, schema),
+):
     cli.add_command(_command)
 
 

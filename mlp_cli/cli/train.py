@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from mlp_cli.cli.options import (
 
 if TYPE_CHECKING:
     from mlp_cli.experiment import Outcome, Plan
+    from mlp_cli.nn.network import LayerSize
 
 
 @click.command(
@@ -150,6 +152,21 @@ def _summary(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
+def _layer_table(layers: Sequence[LayerSize]) -> str:
+    """A line a layer, and the total."""
+    rows = [("layer", "output", "parameters", "multiply-adds of a row")]
+    for layer in layers:
+        shape = " × ".join(map(str, layer.output_shape))
+        rows.append((layer.name, shape, f"{layer.parameters:,}", f"{layer.multiply_adds:,}"))
+    parameters, products = sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers)
+    rows.append(("total", "", f"{parameters:,}", f"{products:,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    )
+
+
 def _show_plan(plan: Plan, threads: int | str | None, as_json: bool, quiet: bool) -> None:
     from mlp_cli.build import choose_threads, estimate, load_data
 
@@ -166,14 +183,16 @@ def _show_plan(plan: Plan, threads: int | str | None, as_json: bool, quiet: bool
                 "folder": str(plan.folder),
                 "config_hash": plan.hash,
                 "config": config.to_dict(),
+                "layers": [layer._asdict() for layer in expected.layers],
                 "parameters": expected.parameters,
+                "multiply_adds": sum(layer.multiply_adds for layer in expected.layers),
                 "memory_bytes": expected.memory,
                 "seconds": expected.seconds,
                 "threads": used,
             }
         )
     elif not quiet:
-        click.echo(config.to_yaml().rstrip())
+        click.echo(f"{config.to_yaml()}\n{_layer_table(expected.layers)}")
         click.echo(
             f"\nfolder      {plan.folder}\ndata        {printable(dataset.summary())}\nparameters  {expected.parameters:,}\n"
             f"memory      about {expected.memory / 2**20:,.0f} MiB for the network, the optimizer and the data\n"

@@ -122,6 +122,8 @@ def _add(found: dict[str, Any], usual: dict[str, Any], key: str, value: Any, kno
     found[key] = value.get("name") or pinned or value.get("path") or True
     defaults = known.options_of(value)
     for option, item in {**defaults, **value}.items():
+        if isinstance(item, list):
+            item = [_short(each, known) if isinstance(each, dict) else each for each in item]
         if option not in ("name", "sha256") and (option != "path" or (item is not None and pinned is None)):
             _add(found, usual, f"{key}.{option}", item, _Key(defaults.get(option, _MISSING)))
 

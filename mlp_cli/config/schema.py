@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Strict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, field_validator
 from typing_extensions import Doc
 
 from mlp_cli.config import resolved
 from mlp_cli.config.components import Choice, Component, Options, PerLayer, Switch, follows, options_model, plain, wrong
 from mlp_cli.config.dataset import FOLLOWING, Dataset, Reading, Whole, usual
 from mlp_cli.data import catalogue
+from mlp_cli.data.augmentations import PRESETS, augmentations
 from mlp_cli.data.features import features as known_features
 from mlp_cli.nn import scalar
 from mlp_cli.nn.activations import activations
@@ -91,6 +92,39 @@ class EarlyStopping(Options):
     target: Annotated[Score | None, Doc("A value that is good enough: training stops when it is reached.")] = None
 
 
+Steps = Annotated[tuple[Annotated[Component, Choice(augmentations)], ...], Strict(False)]
+
+
+class Augment(Options):
+    """How pictures are altered: anew each time a network sees them, or as copies beside the originals."""
+
+    steps: Annotated[Steps, Doc("What is done, in this order.")]
+    copies: Annotated[Whole, Doc("Altered copies of each picture that join the originals; 0: altered on the fly.")] = 0
+    choose: Annotated[Literal["all", "one"], Doc("Whether a picture gets all steps, or one of them at random.")] = "all"
+    seed: Annotated[Seed, Doc("Fixes the copies; on the fly the run's seed does.")] = 0
+
+
+def _steps(value: Any) -> Any:
+    """A preset's name, or a mapping with one, becomes its mapping; a list the mapping of its steps."""
+    if isinstance(value, list):
+        return {"steps": value}
+    preset = value.get("name") if isinstance(value, dict) else value
+    if preset is None or isinstance(value, Augment):
+        return value
+    if preset not in PRESETS:
+        raise wrong(f"must be {either(list(PRESETS))}, a list of steps, or a mapping of {either(list(Augment.model_fields))}")
+    own = value if isinstance(value, dict) else {}
+    return PRESETS[preset] | {key: option for key, option in own.items() if key != "name"}
+
+
+_preset: Any = Literal[tuple(PRESETS)]
+Augments = Annotated[
+    Augment | None,
+    BeforeValidator(_steps, json_schema_input_type=_preset | Steps | Augment | None),
+    AfterValidator(lambda augment: augment if augment is not None and augment.steps else None),
+]
+
+
 class Config(Options):
     """A whole config, every default filled in, as `load_config` returns it.
 
@@ -100,6 +134,7 @@ class Config(Options):
     name: Annotated[RunName, Doc("The run's name; the config file's own name if left out.")]
     seed: Annotated[Seed, Doc("Fixes the initial weights, the order of the samples and the noise.")] = 0
     dataset: Annotated[Dataset, Named, Doc("What to train on; options and your own files go in a mapping.")]
+    augment: Annotated[Augments, Doc("How pictures are altered for training: a preset, a list of steps, or a mapping.")] = None
     features: Annotated[Features, Doc("What the scaled inputs are turned into, fitted on the training part.")] = None
     hidden_sizes: Annotated[Sizes, Doc("Units of each hidden layer; [] is softmax regression.")] = (300,)
     activation: Annotated[Activations, Doc("What follows the hidden layers: one, or one for each.")] = _written("relu")
@@ -141,6 +176,19 @@ class Config(Options):
     evaluate: Annotated[
         Literal["last", "best"], Doc("The epoch whose weights are kept; by default best with early stopping, else last.")
     ] = follows(FOLLOWS["evaluate"])
+
+    @field_validator("features")
+    @classmethod
+    def _of_pictures_as_they_are(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses features of pictures as they are where those are altered."""
+        augment = info.data.get("augment")
+        if value is None or value.name == "pca" or augment is None:
+            return value
+        if value.name == "file":
+            raise wrong("has the features of pictures as they are, and augment alters them; remove augment")
+        if not augment.copies:
+            raise wrong(f"{value.name} is computed once, and augment alters pictures in each epoch; set augment.copies: 1")
+        return value
 
     @field_validator("loss", "layer_norm", "label_smoothing", "class_weight", "metrics", "early_stopping", "engine", "evaluate")
     @classmethod

@@ -50,6 +50,6 @@ def _rows(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"{'# ' if field.default_factory else ''}{key}: {show(default)}", text
         model = models.get(str(default), models.get(""))
         for option, part in model.model_fields.items() if model else ():
-            if option != "name" and (key != "dataset" or option in set_):
+            if option != "name" and not part.is_required() and (key != "dataset" or option in set_):
                 value = set_[option] if key == "dataset" else part.default
                 yield f"#   {option}: {show(value)}", text_of(part.rebuild_annotation())

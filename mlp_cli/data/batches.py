@@ -9,9 +9,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import DTypeLike, NDArray
 
+from mlp_cli.data.augmentations import Augmentation
 from mlp_cli.data.dataset import Array, Part
-from mlp_cli.data.features import Projection
-from mlp_cli.data.transforms import Affine
+from mlp_cli.data.features import Transform
 
 _PIECE = 1024
 
@@ -19,22 +19,32 @@ _PIECE = 1024
 class Batches:
     """The batches of one epoch after the other; each iteration goes over every row of the part exactly once.
 
-    part: n rows. transform: applied to each batch. dtype: of the inputs, float32 or float64.
+    part: n rows. transform: applied to each batch. dtype: of the inputs, float32 or float64. augment: what alters the raw rows first,
+    once `alter` has been called.
     batch_size: rows of a batch, None or "full" for all; more than there are means all. The last batch may be smaller.
     """
 
     def __init__(
-        self, part: Part, transform: Affine | Projection, batch_size: int | Literal["full"] | None, dtype: DTypeLike
+        self,
+        part: Part,
+        transform: Transform,
+        batch_size: int | Literal["full"] | None,
+        dtype: DTypeLike,
+        augment: Augmentation | None = None,
     ) -> None:
         self.rows = len(part)
         self.batch_size = self.rows if batch_size in (None, "full") else min(int(batch_size), self.rows)
         self.part = part
         self.transform = transform
+        self.augment = augment
+        self._generator: Generator | None = None
+        # Rows of the set itself may have their features already.
+        self._rows, self._made_by = transform.over(part.x)
         self._order = part.index
         # Rows that follow one another need no gathering.
         self._contiguous = bool(np.all(np.diff(part.index) == 1))
         self._in_order = True
-        self._raw = np.empty((min(self.batch_size, _PIECE), part.x.shape[1]), dtype=part.x.dtype)
+        self._raw = np.empty((min(self.batch_size, _PIECE), self._rows.shape[1]), dtype=self._rows.dtype)
         self._x = np.empty((self.batch_size, transform.width or part.x.shape[1]), dtype=dtype)
         self._y = np.asarray(part.y[part.index])
         self._whole: Array | None = None
@@ -54,6 +64,11 @@ class Batches:
         self._order = self.part.index if generator is None else generator.permutation(self.part.index)
         np.take(self.part.y, self._order, axis=0, out=self._y, mode="clip")
 
+    def alter(self, generator: Generator) -> None:
+        """From now on rows are altered, as `augment` says, with what this generator gives; without `augment` they stay as they are."""
+        if self.augment is not None:
+            self._generator, self._whole = generator, None
+
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
         """Yields x (B, D) of the dtype and y (B,) int64 or float64, both valid until the next batch and not to be written to."""
         if self.batch_size == self.rows:
@@ -63,14 +78,14 @@ class Batches:
                 self._whole.flags.writeable = False
             yield self._whole, self._y
             return
-        x, order, size = self.part.x, self._order, self.batch_size
-        straight = self._contiguous and self._in_order
+        x, order, size = self._rows, self._order, self.batch_size
+        straight = self._contiguous and self._in_order and self._generator is None
         for start in range(0, self.rows, size):
             stop = min(start + size, self.rows)
             out = self._x[: stop - start]
             if straight:
                 first = order[0]
-                self.transform.apply(x[first + start : first + stop], out)
+                self._made_by.apply(x[first + start : first + stop], out)
             else:
                 self._gather(order[start:stop], out)
             yield out, self._y[start:stop]
@@ -81,5 +96,7 @@ class Batches:
             piece = rows[start : start + _PIECE]
             raw = self._raw[: len(piece)]
             # Any other mode than "raise" writes straight into `out`.
-            np.take(self.part.x, piece, axis=0, out=raw, mode="clip")
-            self.transform.apply(raw, out[start : start + _PIECE])
+            np.take(self._rows, piece, axis=0, out=raw, mode="clip")
+            if self.augment is not None and self._generator is not None:
+                raw = self.augment(raw, self._generator)
+            self._made_by.apply(raw, out[start : start + _PIECE])

@@ -18,11 +18,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -98,24 +98,53 @@ def release(array: Array) -> None:
 
 def store(key: str, origin: list[str], whole: RawSet) -> None:
     """Writes a set's arrays under `key`, in place of what may be there. Errors: RunError where the cache cannot be written."""
+    meta = {"format": FORMAT, **{key: getattr(whole, key) for key in _NOTED}, "origin": origin}
+    store_arrays(key, {name: array_writer(array) for name, array in whole.arrays().items()}, meta)
+
+
+def array_writer(array: Array) -> Callable[[BinaryIO], None]:
+    """What writes an array to a handle, as .npy in C order."""
+    plain = np.ascontiguousarray(array).reshape(np.shape(array))
+    return partial(np.lib.format.write_array, array=plain, version=(1, 0), allow_pickle=False)
+
+
+def store_arrays(key: str, writers: Mapping[str, Callable[[BinaryIO], None]], meta: Mapping[str, Any]) -> None:
+    """Writes arrays and what is known of them under `key`, in place of what may be there.
+
+    writers: by the name of the array, what writes it to a handle as .npy. meta: becomes meta.json, with the files' stamps.
+    Errors: RunError where the cache cannot be written; those of the writers.
+    """
     target = ready_folder(key)
     fresh = target.with_name(f".{key}.{secrets.token_hex(4)}.tmp")
     stamps = {}
     try:
         with files.writing(target):
             fresh.mkdir(parents=True)
-            for name, array in whole.arrays().items():
-                path, plain = fresh / f"{name}.npy", np.ascontiguousarray(array)
-                files.write_atomic(path, partial(np.lib.format.write_array, array=plain, version=(1, 0), allow_pickle=False))
+            for name, writer in writers.items():
+                path = fresh / f"{name}.npy"
+                files.write_atomic(path, writer)
                 stamps[name] = _stamp(path)
-            meta = {"format": FORMAT, **{key: getattr(whole, key) for key in _NOTED}, "origin": origin, "arrays": stamps}
-            files.write_text(fresh / "meta.json", files.strict_json(meta))
+            files.write_text(fresh / "meta.json", files.strict_json({**meta, "arrays": stamps}))
             _move(fresh, target)
             files.sync_folder(target.parent)
     except RunError as error:
         raise RunError(error.message, "set XDG_CACHE_HOME to a folder that can be written and has room") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def open_arrays(key: str, meta: Mapping[str, Any]) -> dict[str, Array] | None:
+    """The arrays that `store_arrays` wrote under `key`, memory-mapped; None where they are not there, not whole, or of other `meta`."""
+    folder = ready_folder(key)
+    try:
+        noted = json.loads((folder / "meta.json").read_bytes())
+        if {name: value for name, value in noted.items() if name != "arrays"} != meta:
+            return None
+        if any(_stamp(folder / f"{name}.npy") != stamp for name, stamp in noted["arrays"].items()):
+            return None
+        return {name: np.asarray(np.lib.format.open_memmap(folder / f"{name}.npy", mode="r")) for name in noted["arrays"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
 
 
 def _move(fresh: Path, target: Path) -> None:

@@ -1,4 +1,8 @@
-"""The formats of data that a path may name. A reader enters itself with `reads`, which is all that a new format takes."""
+"""The formats of data that a path may name. A reader enters itself with `reads`, which is all that a new format takes.
+
+Readers of arrays are in arrays.py, those of pictures in images.py and cifar.py. own.py imports the modules of all readers. Tables
+are pandas's matter, in tables.py.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,8 +99,8 @@ def _as_rows(x: Array, shape: Sequence[int], path: Path) -> Array:
     shape, width = tuple(shape), int(np.prod(shape))
     if x.shape == shape or (x.ndim == 1 and len(x) == width):
         x = x[None]
-    plain = [tuple(size for size in sizes if size > 1) for sizes in (x.shape[1:], shape)]
-    if plain[0] not in (plain[1], (width,)[: width > 1]) or x.ndim < 1:
+    found, *accepted = (tuple(size for size in sizes if size > 1) for sizes in (x.shape[1:], shape, (width,)))
+    if found not in accepted:
         mine, wanted = (" x ".join(map(str, sizes)) or "1" for sizes in (x.shape[1:], shape))
         also = f", or {width:,} values" if len(shape) > 1 else ""
         hint = "leave out a column of labels" if x.ndim == 2 and x.shape[1] == width + 1 else None
@@ -109,38 +110,35 @@ def _as_rows(x: Array, shape: Sequence[int], path: Path) -> Array:
 
 def _pictures(path: Path, shape: Sequence[int]) -> Inputs:
     """The picture at a path, or all in the folder there, in the order of their names; those that cannot be read are left out."""
-    sizes = [size for size in shape if size not in (1, 3)] if len(shape) == 3 else list(shape)
-    if len(sizes) != 2:
+    first = len(shape) == 3 and shape[0] in (1, 3)
+    channels = 1 if len(shape) == 2 else shape[0 if first else -1]
+    sizes = tuple(shape[1:] if first else shape[:2])
+    if len(shape) not in (2, 3) or channels not in (1, 3):
         wanted = " x ".join(map(str, shape))
         raise DataError(f"{path}: the network takes rows of {wanted} values, which are no pictures", "give arrays, or a table")
-    rows, names, lost, scaled, grey = [], list[str](), list[str](), list[str](), list[str]()
+    rows, names, told = list[Array](), list[str](), defaultdict[str, list[str]](list)
     for file in picture_files(path) if path.is_dir() else [path]:
         name = os.path.relpath(file, path) if path.is_dir() else file.name
         try:
-            pixels, _ = decode(read_bytes(file, _LIMIT, DataError), str(file), _MOST_PIXELS)
+            pixels, notes = decode(read_bytes(file, _LIMIT, DataError), str(file), _MOST_PIXELS)
         except Unreadable as error:
-            lost.append(f"{name} ({error})")
+            told["pictures that cannot be read are left out"].append(f"{name} ({error})")
             continue
-        if pixels.shape[-2:] != tuple(sizes):
-            scaled.append(name)
-        if pixels.ndim == 3 and 3 not in shape:
-            grey.append(name)
+        if pixels.ndim == 3 and channels == 1:
+            notes.append("pictures in colour are turned to grey")
             pixels = np.round(np.tensordot(_GREY, pixels, 1)).astype(np.uint8)
-        planes = _scaled(pixels if pixels.ndim == 3 else pixels[None], sizes)
-        if 3 in shape and len(shape) == 3:
-            planes = np.broadcast_to(planes, (3, *sizes))
-            planes = planes.transpose(1, 2, 0) if shape[-1] == 3 else planes
-        rows.append(planes.reshape(-1))
+        if pixels.shape[-2:] != sizes:
+            notes.append(f"pictures of another size are scaled to {sizes[1]} x {sizes[0]} pixels")
+        planes = np.broadcast_to(_scaled(pixels if pixels.ndim == 3 else pixels[None], sizes), (channels, *sizes))
+        rows.append((planes if first else planes.transpose(1, 2, 0)).reshape(-1))
         names.append(name)
+        for note in notes:
+            told[note].append(name)
+    notices = tuple(f"{path}: {what}: {some(which)}" for what, which in told.items())
     if not rows:
         hint = f"read are {', '.join(SUFFIXES)}; of a set of arrays name the file with the rows"
-        raise DataError(f"{path}: holds no picture that can be read" + (f": {some(lost)}" if lost else ""), hint)
-    told = {
-        "pictures that cannot be read are left out": lost,
-        f"pictures of another size are scaled to {sizes[1]} x {sizes[0]} pixels": scaled,
-        "pictures in colour are turned to grey": grey,
-    }
-    return Inputs(np.array(rows), tuple(names), tuple(f"{path}: {what}: {some(which)}" for what, which in told.items() if which))
+        raise DataError("; ".join([f"{path}: holds no picture that can be read", *notices]), hint)
+    return Inputs(np.array(rows), tuple(names), notices)
 
 
 def _scaled(planes: Array, size: Sequence[int]) -> Array:

@@ -41,6 +41,10 @@ class Affine:
         """What a model's file holds of it."""
         return {"scale": self.scale, "shift": self.shift} | ({} if self.centre is None else {"centre": self.centre})
 
+    def over(self, x: Array) -> tuple[Array, Affine]:
+        """The array to take rows of `x` (N, D) from, and what then scales them: `x` itself, and this."""
+        return x, self
+
     def apply(self, raw: Array, out: Array) -> None:
         """Writes the scaled `raw` (B, D) into `out` (B, D), of the network's dtype; what it allocates is kept for the next time."""
         if self.centre is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,6 +13,15 @@ from mlp_cli.nn.activations import Activation, Relu
 from mlp_cli.nn.buffers import Array, aligned_full
 from mlp_cli.nn.initializers import Initializer
 from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, GaussianNoise, Layer, LayerNorm
+
+
+class LayerSize(NamedTuple):
+    """How large a layer is. output_shape: of a row. multiply_adds: of the matrix products of a row's forward pass."""
+
+    name: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
 
 
 class Network:
@@ -62,6 +72,19 @@ class Network:
     def layer_of(self, parameter: str) -> str:
         """The name of the layer ("dense_1") that a parameter ("W1") belongs to."""
         return self._layer_of[parameter]
+
+    def sizes(self) -> list[LayerSize]:
+        """The sizes of all layers, from the inputs to the outputs."""
+        widths = [*(layer.inputs for layer in self.layers[1:]), self.outputs]
+        return [
+            LayerSize(
+                layer.name,
+                (width,),
+                sum(math.prod(parameter.shape) for parameter in layer.parameters),
+                layer.inputs * width if isinstance(layer, Dense) else 0,
+            )
+            for layer, width in zip(self.layers, widths, strict=True)
+        ]
 
     def initialize(self, initializer: Initializer, seed: int) -> None:
         """Draws the weights, each layer's from its own stream of the seed. Biases and shifts become 0, scales 1."""

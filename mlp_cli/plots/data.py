@@ -85,6 +85,27 @@ def sheet(
         return style.finish(axes, title, detail, (width, round(step * many)))
 
 
+def before_after(originals: NDArray[Any], altered: Sequence[NDArray[Any]], shape: Sequence[int], title: str = "") -> Figure:
+    """Pictures (N, D) and what an augmentation made of them, several times: a row for each picture, which is the first in it."""
+    many, columns = len(originals), 1 + len(altered)
+    rows = np.stack([originals, *altered], axis=1).reshape(many * columns, -1)
+    pictures = mosaic.as_images(rows, shape)
+    if pictures is None:
+        raise ValueError(f"rows of shape {tuple(shape)} are no pictures")
+    with style.context():
+        thumbs = mosaic.thumbnails(pictures, 64, 64)
+        width, step = thumbs.shape[2] + 2 * mosaic.GAP, thumbs.shape[1] + mosaic.GAP
+        canvas = mosaic.compose(thumbs, columns, (width, step))
+        axes = mosaic.show(canvas)
+        places = [(column + 0.5) * width for column in range(columns)]
+        axes.set_xticks(places, ["as it is", *["altered"] * len(altered)], size=style.SMALL)
+        axes.xaxis.tick_top()
+        axes.tick_params(axis="x", length=0)
+        return style.finish(
+            axes, title, f"{counted(many, 'training picture')}, and what augment makes of them", canvas.shape[1::-1]
+        )
+
+
 def plane(
     points: ArrayLike,
     labels: ArrayLike,

@@ -15,7 +15,8 @@ from mlp_cli.config import Config
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.cache import release
 from mlp_cli.data.dataset import Dataset, Part
-from mlp_cli.data.features import Projection
+from mlp_cli.data.extraction import Extracted
+from mlp_cli.data.pca import Projection
 from mlp_cli.errors import Notify, RunError
 from mlp_cli.model import load_weights
 from mlp_cli.nn.metrics import confusion_matrix, counts_by_class, of_classes, softmax
@@ -43,14 +44,15 @@ _LABELS = 100  # labels shown
 _SMALLEST = 5.5  # points: a smaller count or label is left out
 
 
-def figures_missing(folder: Path, dataset: Dataset | None = None) -> bool:
+def figures_missing(folder: Path, dataset: Dataset | None = None, config: Config | None = None) -> bool:
     """Whether figures that a run has are not there.
 
-    dataset: the run's; without it only those are looked for that every run has. One without errors has no errors.png.
+    dataset, config: the run's; without them only those are looked for that every run has. One without errors has no errors.png.
     """
     names = ["accuracy", "loss"] + ["diagnostics"] * os.path.isfile(folder / DIAGNOSTICS)
     if dataset is not None:
         images = mosaic.as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
+        images &= config is None or config.features is None or config.features.name == "pca"
         classes, quantity = dataset.task == "classification", dataset.task == "regression"
         names += ["weights"] * images + ["confusion"] * (classes and dataset.test is not None)
         names += ["labels"] * (not classes and not quantity)
@@ -115,7 +117,8 @@ def _figures(
     if isinstance(trainer.train.transform, Projection):
         # What a unit sees of an image, not of its features.
         first = trainer.train.transform.matrix @ first
-    yield "weights", weights(first, dataset.shape, title)
+    if not isinstance(trainer.train.transform, Extracted):
+        yield "weights", weights(first, dataset.shape, title)
 
     name, part = list(dataset.parts().items())[-1]
     outputs, true, classes = _outputs(trainer, part), part.y[part.index], dataset.classes

@@ -19,7 +19,7 @@ from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
 from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, largest_class, overview
 from mlp_cli.report.verdict import against, compared
 from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, plain, scaled, score_text
-from mlp_cli.text import counted, either, metric_name
+from mlp_cli.text import counted, either, is_percent, metric_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -83,6 +83,7 @@ def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None,
             counted=counted,
             metric_name=metric_name,
             score_text=score_text,
+            as_precise=_as_precise,
         )
     )
     return text
@@ -265,6 +266,12 @@ def _score(group: Group, gallery: pictures.Gallery | None) -> str:
     known = gallery.run.metrics if gallery else {}
     names = dict.fromkeys((group.monitor, "test_accuracy", "test_r2"))
     return ", ".join(f"{metric_name(name)} {score_text(name, known[name])}" for name in names if name in known)
+
+
+def _as_precise(name: str, value: float, sd: float | None) -> str:
+    """A score with as many decimals as its standard deviation asks for, and its unit."""
+    places = decimals(name, None if sd is None else scaled(name, sd))
+    return digits(scaled(name, value), places) + " %" * is_percent(name)
 
 
 def _failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:

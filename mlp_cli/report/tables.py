@@ -427,6 +427,7 @@ def _rows_json(group: Group) -> dict[str, Any] | None:
     if (rows := group.rows) is None:
         return None
     named = {name: getattr(rows, name) for name in ("part", "rows", "ensemble", "pairs", "note")}
+    named |= {"rival": None if rows.rival is None else rows.rival._asdict()}
     bins = [each._asdict() for each in rows.bins]
     return named | {"runs": [str(run.folder) for run in rows.runs], "wrong_by_every_seed": len(rows.wrong), "reliability": bins}
 

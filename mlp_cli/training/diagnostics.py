@@ -51,21 +51,26 @@ class Diagnostics:
 
     def observe(self, trained: Network) -> None:
         """Adds an epoch to `history`."""
-        network, found = self.network, np.full((len(self.layers), len(MEASURES)), np.nan)
-        found[:, 5] = self._ratios
+        network = self.network
+        found = {name: np.full(len(self.layers), np.nan) for name in MEASURES}
+        found["update_ratio"][:] = self._ratios
         np.copyto(network.theta, trained.theta)
         outputs = network.forward(self.x, training=True)
-        found[-1, 1:3] = outputs.mean(dtype=np.float64), outputs.std(dtype=np.float64)
+        responses = {len(self.layers): outputs}
         for layer in network.layers:
             if isinstance(layer, ActivationLayer):
-                slopes, least = np.abs(layer.slopes()), SATURATED * layer.function.steepest
-                shares = (slopes.max(axis=0) == 0).mean(), (slopes.mean(axis=0) < least).mean()
-                output = layer.output
-                found[layer.number - 1, 1:5] = output.mean(dtype=np.float64), output.std(dtype=np.float64), *shares
+                responses[layer.number] = layer.output
+                slopes = np.abs(layer.slopes())
+                least = SATURATED * layer.function.steepest
+                found["dead"][layer.number - 1] = (slopes.max(axis=0) == 0).mean()
+                found["saturated"][layer.number - 1] = (slopes.mean(axis=0) < least).mean()
+        for number, values in responses.items():
+            found["activation_mean"][number - 1] = values.mean(dtype=np.float64)
+            found["activation_sd"][number - 1] = values.std(dtype=np.float64)
         self.loss.forward(outputs, self.y)
         network.backward(self.loss.backward())
-        found[:, 0] = [np.linalg.norm(network.gradients[name]) for name in self.weights]
-        self.history.append(found)
+        found["gradient_norm"][:] = [np.linalg.norm(network.gradients[name]) for name in self.weights]
+        self.history.append(np.stack([found[name] for name in MEASURES], axis=1))
 
     def lines(self, row: Row) -> list[list[str]]:
         """The cells of an epoch in diagnostics.csv, a line a layer; empty where there is no finite value."""

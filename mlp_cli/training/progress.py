@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -106,3 +107,13 @@ class BarProgress(Callback):
 
     def on_end(self) -> None:
         self.bar.close()
+
+
+def feature_bar(pieces: Iterator[int], total: int, shown: bool) -> Iterator[int]:
+    """The numbers of rows that are done, with a bar over all `total` of them where one is shown, and only on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc="features", unit=" pictures", leave=False, disable=None if shown else True) as bar:
+        for rows in pieces:
+            bar.update(rows)
+            yield rows

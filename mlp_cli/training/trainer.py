@@ -172,6 +172,7 @@ class Trainer:
         if self.mixup:
             self._mixer = stream(self.seed, Purpose.MIXUP, epoch)
         self.train.shuffle(stream(self.seed, Purpose.SHUFFLE, epoch))
+        self.train.alter(stream(self.seed, Purpose.AUGMENT, epoch))
         for number, (x, y) in enumerate(self.train, 1):
             inside = self.diagnostics if number == middle else None
             if inside is not None:

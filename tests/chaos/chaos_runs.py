@@ -51,6 +51,7 @@ STATES = {
     "adamw": "optimizer: {name: adamw, amsgrad: true}\nlearning_rate: 5e-3\nschedule: warm_restarts\n",
     "nesterov": "optimizer: nesterov\nlearning_rate: 2e-3\nschedule: one_cycle\n",
     "centered": "optimizer: {name: rmsprop, centered: true, momentum: 0.5}\nlearning_rate: 2e-3\nschedule: cyclic\n",
+    "diagnostics": "optimizer: adam\nlearning_rate: 5e-3\ndiagnostics: true\ndropout: 0.2\nbatch_norm: true\n",
 }
 """One config for each further state that a run has between two steps, and for the slots of each further optimizer."""
 
@@ -74,8 +75,10 @@ _HERE = threading.Lock()
 
 
 def digest(folder: Path) -> str:
-    """H of a completed run: SHA-256 over metrics.csv, the predictions and the final weights."""
+    """H of a completed run: SHA-256 over metrics.csv, diagnostics.csv where there is one, the predictions and the final weights."""
     sha = hashlib.sha256((folder / "metrics.csv").read_bytes() + (folder / "predictions.npz").read_bytes())
+    for path in folder.glob("diagnostics.csv"):
+        sha.update(path.read_bytes())
     with np.load(folder / "model.npz", allow_pickle=False) as model:
         for name in sorted(set(model.files) - {"scale", "shift", "classes", "shape", "config"}):
             sha.update(name.encode() + model[name].tobytes())
@@ -168,7 +171,7 @@ class Site:
         assert end.code == 0, end.err
         folder = self.folder(results)
         left = {entry.name for entry in folder.iterdir()}
-        assert left == {
+        usual = {
             "run.json",
             "config.yaml",
             "metrics.csv",
@@ -178,6 +181,7 @@ class Site:
             "checkpoint.npz",
             "log.txt",
         }
+        assert left - {"diagnostics.csv"} == usual
         found = digest(folder)
         shutil.rmtree(self.root / results)
         return found

@@ -121,28 +121,6 @@ def test_the_schema_of_somebody_else_stays(mlp: Mlp, tmp_path: Path) -> None:
     assert (tmp_path / "mlp.schema.json").read_text() == "{}" and not (tmp_path / "first.yaml").exists()
 
 
-def test_gradcheck(mlp: Mlp, small_config: Path) -> None:
-    answer = mlp("gradcheck", small_config, "activation=tanh", "hidden_sizes=[5,4]", "batch_norm=true")
-    assert answer.code == 0 and "the gradients agree" in answer.out
-    for name in ("W1", "b1", "gamma1", "beta1", "W3", "dense_3"):
-        assert name in answer.out
-    assert json.loads(mlp("gradcheck", small_config, "--json").out)["passed"] is True
-
-
-def test_gradcheck_finds_a_wrong_gradient(mlp: Mlp, small_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlp_cli.nn.activations import Tanh
-
-    right = Tanh.backward
-
-    def wrong(self: Tanh, *arrays: object) -> None:
-        right(self, *arrays)  # type: ignore[arg-type]
-        arrays[2][...] *= 1.001  # type: ignore[index]
-
-    monkeypatch.setattr(Tanh, "backward", wrong)
-    answer = mlp("gradcheck", small_config, "activation=tanh")
-    assert answer.code == 1 and "WRONG" in answer.out and "differ by more than" in answer.out
-
-
 def test_data_show_of_a_table_and_of_a_config(mlp: Mlp, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("size,colour,gap,y\n1,red,3.5,u\n2,,4,v\n3,blue,,u\n4,red,1,v\n")
     (tmp_path / "t.yaml").write_text("dataset: {path: t.csv, target: y, missing: mean, split: last, validation: 1}\n")

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from small_sets import Answer, arrays_in
 
+from mlp_cli.predictions import read_predictions
+
 Mlp = Callable[..., Answer]
 LABELS = ("sea", "sun", "hill")
 OVERRIDES = ("epochs=20", "batch_size=32", "learning_rate=0.02", "hidden_sizes=[16]")
@@ -95,12 +97,12 @@ def test_what_is_drawn_at_random_is_said(mlp: Mlp, tags: Path) -> None:
 
 
 WRONG = (
-    (("dataset.path=single.npz",), 2, "loss: multi_label is for several labels a row, and single has one class a row"),
-    (("dataset.path=column.npz",), 2, "loss: multi_label is for several labels a row, and column has one class a row"),
+    (("dataset.path=single.npz",), 2, "loss: multi_label is for several labels a row, and single is a classification set"),
+    (("dataset.path=column.npz",), 2, "loss: multi_label is for several labels a row, and column is a classification set"),
     (("dataset={path: train.csv, target: sea}",), 2, "or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"),
-    (("dataset=moons",), 2, "loss: multi_label is for several labels a row, and moons has one class a row"),
-    (("loss=cross_entropy",), 2, "loss: cross_entropy is for one class a row, and tags has several labels a row"),
-    (("loss=mse",), 2, "loss: mse is for a quantity, and tags has several labels a row"),
+    (("dataset=moons",), 2, "loss: multi_label is for several labels a row, and moons is a classification set"),
+    (("loss=cross_entropy",), 2, "loss: cross_entropy is for classification, and tags has several labels a row"),
+    (("loss=mse",), 2, "loss: mse is for regression, and tags has several labels a row"),
     (("dataset.path=twos.npz",), 3, "the train part's labels: hold 2 in row"),
     (("dataset.path=gaps.npz",), 3, "values that are not finite"),
     (("dataset={path: train.csv, target: [sea, a]}",), 3, "several targets are labels, each a column of 0 and 1"),
@@ -185,3 +187,53 @@ def test_labels_are_swept_and_reported(mlp: Mlp, tags: Path) -> None:
     assert "100 validation rows (at random, split_seed 0)" in report.out and "validation macro F1" in report.out.replace(
         "f1", "F1"
     )
+
+
+def test_labels_are_predicted_evaluated_and_kept(mlp: Mlp, tags: Path) -> None:
+    """The probability of each label by itself; what is kept of the test rows gives the very scores of run.json."""
+    given = f"dataset={{path: train.csv, test_path: test.csv, target: [{', '.join(LABELS)}], validation: 100}}"
+    assert mlp("train", tags, *OVERRIDES, "--no-plots", given).code == 0
+    folder = folder_of("tags-*")
+    metrics, kept = json.loads((folder / "run.json").read_text())["metrics"], read_predictions(folder)["test"]
+    answer = mlp("predict", folder, "test.csv", "--out", "out.csv")
+    assert answer.code == 0 and "what is predicted, and is not looked at" in answer.err
+    rows, given_rows = (list(csv.DictReader(Path(name).read_text().splitlines())) for name in ("out.csv", "test.csv"))
+    p = np.array([[float(row[f"p_{name}"]) for name in LABELS] for row in rows])
+    assert [row["prediction"] for row in rows] == ["; ".join(np.array(LABELS)[flags]) for flags in p > 0.5]
+    with np.load(folder / "model.npz") as model:
+        x = np.array([[float(row[name]) for name in "abcd"] for row in given_rows])
+        h = np.maximum(((x - model["centre"]) * model["scale"]) @ model["W1"] + model["b1"], 0)
+        np.testing.assert_allclose(p, 1 / (1 + np.exp(-(h @ model["W2"] + model["b2"]))), rtol=1e-4)
+
+    assert kept.predicted.tolist() == (p > 0.5).tolist() and (kept.predicted == kept.labels).mean() == pytest.approx(
+        metrics["test_accuracy"]
+    )
+    np.testing.assert_allclose(kept.probabilities(), p, rtol=5e-3, atol=1e-6)
+    assert ((kept.logits() > 0) == kept.predicted).all() and np.isfinite(kept.logits()).all()
+
+    document = json.loads(mlp("evaluate", folder, "--json").out)
+    assert document["scores"]["accuracy"] == pytest.approx(metrics["test_accuracy"])
+    assert document["scores"]["macro_f1"] == pytest.approx(metrics["test_macro_f1"])
+    there = np.array([[row[name] == "1" for name in LABELS] for row in given_rows])
+    right = (there & (p > 0.5)).sum(axis=0)
+    assert [each["recall"] for each in document["classes"]] == pytest.approx((right / there.sum(axis=0)).tolist())
+    assert [each["n"] for each in document["classes"]] == there.sum(axis=0).tolist() and "confusion" not in document
+    assert "giving each label its more frequent value: " in mlp("evaluate", folder).out
+    Path("test.csv").rename("gone.csv")
+    gone = json.loads(mlp("evaluate", folder, "--json").out)
+    assert gone["source"] == "predictions.npz" and gone["scores"]["macro_f1"] == pytest.approx(metrics["test_macro_f1"])
+
+
+def test_seeds_predict_labels_together(mlp: Mlp, tags: Path) -> None:
+    answer = mlp("sweep", tags, "hidden_sizes=[4],[16]", "epochs=4", "--seeds", 3, "--executor", "serial")
+    assert answer.code == 0, answer.err
+    data = arrays_in(Path("tags.npz"))
+    np.savez("x.npz", x=data["x_test"])
+    found = json.loads(mlp("predict", folder_of("tags-*"), "x.npz", "--json").out)
+    assert (
+        len(found["runs"]) == 3
+        and len(found["rows"]) == 100
+        and set(found["rows"][0]) == {"prediction", *(f"p_{name}" for name in LABELS)}
+    )
+    refit = mlp("train", "--refit", found["runs"][0], "--no-plots")
+    assert refit.code == 0, refit.err

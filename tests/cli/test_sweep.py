@@ -227,6 +227,15 @@ def test_quiet_prints_nothing(sweep: Mlp) -> None:
     assert sweep("learning_rate=1e-3,1e-2", "--quiet") == Answer(0, "", "")
 
 
+def test_swept_epochs_are_trained_from_the_first(sweep: Mlp, tmp_path: Path) -> None:
+    """A member keeps no checkpoint, so that a longer one has nothing to go on from; that is said."""
+    answer = sweep("epochs=1,2")
+    assert answer.code == 0 and "note: epochs: each member trains from its first epoch" in answer.err
+    assert not list((folder_of(tmp_path) / "runs").glob("*/checkpoint*"))
+    logs = [path.read_text() for path in (folder_of(tmp_path) / "runs").glob("*/log.txt")]
+    assert len(logs) == 2 and not any("going on" in text for text in logs)
+
+
 def test_a_dry_run_trains_and_writes_nothing(sweep: Mlp, tmp_path: Path) -> None:
     words = ("hidden_sizes=[8],[16],[8,8]", "learning_rate=1e-3,1e-2", "--seeds", "2", "--dry-run")
     answer = sweep(*words)
@@ -348,7 +357,7 @@ def test_a_sweep_that_does_not_fit_its_data_says_why(sweep: Mlp) -> None:
 def test_other_commands_know_a_sweep_file(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     (tmp_path / "rates.yaml").write_text("base: small.yaml\nparameters:\n  learning_rate: [1e-3, 1e-2]\n")
     assert mlp("validate", "rates.yaml", "small.yaml") == Answer(0, "rates.yaml: ok\nsmall.yaml: ok\n", "")
-    for command in ("train", "gradcheck"):
+    for command in ("train", "check", "lr-find"):
         answer = mlp(command, "rates.yaml")
         assert answer.code == 2 and "rates.yaml is a sweep file" in answer.err and "mlp sweep rates.yaml" in answer.err
     (tmp_path / "rates.yaml").write_text("base: small.yaml\nparameters:\n  learning_rate: [1e-3, -1]\n")

@@ -395,6 +395,23 @@ def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path, th
     assert json.loads(mlp("train", small_config, "--dry-run", "--json").out)["parameters"] == 660
 
 
+def test_a_dry_run_shows_the_layers(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
+    """36 inputs, two layers of 16 and 8 units, 4 classes: a dense layer has D·H weights, each a multiply-add a row, and H biases."""
+    words = ("train", small_config, "hidden_sizes=[16,8]", "input_dropout=0.1", "batch_norm=true", "activation=[relu,prelu]")
+    layers = json.loads(mlp(*words, "--dry-run", "--json").out)
+    dense = [("dense_1", [16], 36 * 16 + 16, 36 * 16), ("dense_2", [8], 16 * 8 + 8, 16 * 8), ("dense_3", [4], 8 * 4 + 4, 8 * 4)]
+    others = [("dropout_0", [36], 0, 0), ("batch_norm_1", [16], 32, 0), ("relu_1", [16], 0, 0)]
+    others += [("batch_norm_2", [8], 16, 0), ("prelu_2", [8], 8, 0)]
+    order = [others[0], dense[0], *others[1:3], dense[1], *others[3:], dense[2]]
+    assert [tuple(layer.values()) for layer in layers["layers"]] == order
+    assert list(layers["layers"][0]) == ["name", "output_shape", "parameters", "multiply_adds"]
+    assert layers["parameters"] == sum(row[2] for row in order) and layers["multiply_adds"] == 736
+    lines = mlp(*words, "--dry-run").out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("layer "))
+    table = [line.split() for line in lines[start + 1 : start + 10]]
+    assert table == [*([row[0], str(row[1][0]), str(row[2]), str(row[3])] for row in order), ["total", "820", "736"]]
+
+
 def test_name_and_lr_are_short_for_overrides(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     mlp("train", small_config, "--no-plots", "--lr", "0.5", "--name", "mine", "optimizer=sgd")
     record = record_of(folder_of(tmp_path, "mine-*"))

@@ -7,8 +7,8 @@ from mlp_cli.config.components import Choice
 
 
 def choice_of(key: str) -> Choice | None:
-    """The mark of a key's component, or of one for each layer; None for other keys."""
-    return found_in(Config.model_fields[key].rebuild_annotation())
+    """The mark of a key's component, or of one for each layer; None for other keys, and for the steps of `augment`."""
+    return None if key == "augment" else found_in(Config.model_fields[key].rebuild_annotation())
 
 
 def found_in(annotation: Any) -> Choice | None:

@@ -80,6 +80,8 @@ def fitting(mapping: dict[str, Any]) -> dict[str, Any]:
         mapping["early_stopping"].pop("target", None)
     if mapping.get("batch_norm") not in (None, False):
         mapping.pop("layer_norm", None)
+    if mapping.get("features") not in (None, "pca"):
+        mapping.pop("augment", None)
     loss = mapping.get("loss", "cross_entropy")
     if losses[loss if isinstance(loss, str) else loss["name"]].task == "regression":
         mapping.pop("label_smoothing", None)

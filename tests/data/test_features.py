@@ -5,7 +5,8 @@ import pytest
 
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Part
-from mlp_cli.data.features import Projection, features
+from mlp_cli.data.features import features
+from mlp_cli.data.pca import Projection
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import UsageError
 

@@ -93,7 +93,7 @@ def test_other_types_become_floats_that_hold_them(tmp_path: Path, stored: type, 
     ("x", "y", "message"),
     [
         (np.zeros((4, 2, 2), np.uint8), np.zeros(3, np.uint8), "has 4 rows of inputs, but 3 labels"),
-        (np.zeros((4, 2), np.uint8), np.zeros((4, 3), np.uint8), r"have the shape \(4, 3\) and are not one-hot"),
+        (np.zeros((4, 2), np.uint8), np.full((4, 3), 2, np.uint8), "hold 2 in row 0, column 0"),
         (np.array([[1.0, np.nan]], np.float32), np.zeros(1, np.uint8), "values that are not finite"),
     ],
 )

@@ -17,7 +17,7 @@ from mlp_cli.predictions import Predictions, write_predictions
 from mlp_cli.report import rows as rows_module
 from mlp_cli.report.build import make_report, write_report
 from mlp_cli.report.diff import compare_runs
-from mlp_cli.report.rows import BINS, BestRows, calibration_error, reliability
+from mlp_cli.report.rows import BINS, BestRows, bootstrap, calibration_error, reliability
 
 Mlp = Callable[..., Answer]
 
@@ -98,7 +98,7 @@ def test_the_files_and_the_page(three: Path) -> None:
     lines = list(csv.DictReader((three / "report" / "errors.csv").read_text().splitlines()))
     assert [line["row"] for line in lines] == ["11", "13"] and lines[0]["predicted"] == "'=dog" and lines[1]["seeds"] == "3"
     assert {line["part"] for line in lines} == {"test"}
-    assert "Every seed gets 2 rows wrong; errors.csv lists them." in page and "accuracy 50.00 %" in page
+    assert "Every seed gets 2 rows wrong; errors.csv lists them." in page and "accuracy 50.0 %" in page
     assert "Row by row" in page and "Accuracy against confidence" in page and "<b>cow" not in page
     assert "chosen on these rows" not in page
     assert (three / "report" / "plots" / "reliability.png").exists()
@@ -154,17 +154,49 @@ def test_a_quantity(tmp_path: Path) -> None:
     single = found.single["rmse"]
     assert single is not None and single.mean == pytest.approx((5 / 2) ** 0.5)
     page = write_report(make_report([tmp_path]), tmp_path / "report").read_text()
-    assert "RMSE 1.414" in page and "errors.csv lists" not in page
+    assert "RMSE 1.41" in page and "errors.csv lists" not in page
 
 
 def test_only_the_predictions_of_the_best_are_read(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(3):
         write_seed(three, 10 + seed, {"test": classes_of(SAID[0])}, config={"optimizer": "sgd"}, score=0.5)
+        write_seed(three, 20 + seed, {"test": classes_of(SAID[0])}, config={"optimizer": "momentum"}, score=0.4)
     read = list[Path]()
     real = rows_module.read_predictions
     monkeypatch.setattr(rows_module, "read_predictions", lambda folder: (read.append(folder), real(folder))[1])
     found = rows_of(three)
-    assert len(read) == 3 and {run.folder for run in found.runs} == set(read)
+    assert len(read) == 6 and {run.folder for run in found.runs} < set(read), "and those of the next one, nobody else's"
+
+
+def test_a_bootstrap_over_rows_alone_has_the_width_of_the_formula() -> None:
+    """Nets that are all alike differ by rows alone: the interval is ± 1.96 standard errors of the mean of paired differences."""
+    generator = np.random.default_rng(2)
+    one, two = generator.random(2000) < 0.8, generator.random(2000) < 0.7
+    difference, low, high = bootstrap(np.array([one] * 3), np.array([two] * 3))
+    paired = one.astype(float) - two
+    error = paired.std() / 2000**0.5
+    assert difference == pytest.approx(paired.mean()) and (low + high) / 2 == pytest.approx(difference, abs=0.2 * error)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_a_bootstrap_over_seeds_alone_has_the_ends_that_counting_gives() -> None:
+    """Of nets that get all rows right or none, one of three is right. Three draws: all wrong with (2/3)³ = 30 %, all right with 4 %."""
+    one = np.repeat([[True], [False], [False]], 50, axis=1)
+    difference, low, high = bootstrap(one, np.zeros((3, 50), np.bool_))
+    assert (difference, low, high) == (pytest.approx(1 / 3), 0.0, pytest.approx(1.0))
+
+
+def test_the_best_against_the_next_one(three: Path) -> None:
+    assert rows_of(three).rival is None, "there is no other"
+    for seed in range(3):
+        write_seed(three, 10 + seed, {"test": classes_of([1, 1, 0, 0, 0, 0])}, config={"optimizer": "sgd"}, score=0.5)
+    found = rows_of(three).rival
+    assert found is not None and found.label == "optimizer=sgd" and found.low <= found.difference <= found.high
+    assert found.difference == pytest.approx((3 + 3 + 2) / 18)
+    page = write_report(make_report([three]), three / "report").read_text()
+    assert "minus that of <bdi>optimizer=sgd</bdi>" in page and "bootstrap over seeds and rows together" in page
+    write_predictions(next(three.glob("pets_seed-11*")), {"test": classes_of([0] * 6, part=LABELS[::-1].copy())})
+    assert rows_of(three).rival is None, "other rows"
 
 
 def test_the_document(three: Path, mlp: Mlp) -> None:
