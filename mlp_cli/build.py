@@ -45,6 +45,7 @@ from mlp_cli.text import counted, listed, one_line
 from mlp_cli.training.diagnostics import ROWS as LOOKED_AT
 from mlp_cli.training.diagnostics import Diagnostics
 from mlp_cli.training.evaluate import ROWS, Scores
+from mlp_cli.training.progress import feature_bar
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
 
@@ -192,7 +193,7 @@ def transform_of(config: Config, dataset: Dataset, follow: Follow) -> Transform:
     return extract_all(features, config.features.name, dataset, {**known, "sha256": dataset.sha256}, follow)
 
 
-def build(config: Config, dataset: Dataset, follow: Follow = lambda pieces, total: pieces) -> Trainer:
+def build(config: Config, dataset: Dataset, follow: Follow = feature_bar) -> Trainer:
     """All parts of a run, wired together, with initial weights. follow: hears of features that are computed.
 
     Errors: UsageError where they cannot go together; those of `follow`.

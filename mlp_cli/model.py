@@ -29,6 +29,7 @@ from mlp_cli.nn.metrics import of_classes, softmax
 from mlp_cli.nn.network import Network
 from mlp_cli.runs import read_quietly
 from mlp_cli.training.evaluate import ROWS
+from mlp_cli.training.progress import feature_bar
 
 NAME = "model.npz"
 _LIMIT = 4 << 30
@@ -107,7 +108,7 @@ class Model:
         """The same model with the features of the set that it was trained on as they are kept, where they are costly to make."""
         if not isinstance(self.transform, Extracted):
             return self
-        return replace(self, transform=transform_of(self.config, dataset, lambda pieces, total: pieces))
+        return replace(self, transform=transform_of(self.config, dataset, feature_bar))
 
     def predict(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Probabilities (N, K) of classes or labels for raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several

@@ -109,7 +109,7 @@ class BarProgress(Callback):
         self.bar.close()
 
 
-def feature_bar(pieces: Iterator[int], total: int, shown: bool) -> Iterator[int]:
+def feature_bar(pieces: Iterator[int], total: int, shown: bool = True) -> Iterator[int]:
     """The numbers of rows that are done, with a bar over all `total` of them where one is shown, and only on a terminal."""
     from tqdm import tqdm
 
