@@ -153,7 +153,7 @@ class _Checks:
         if share + ERRORS * floor >= 1.0:
             raise _Skipped(f"{counted(len(some), 'validation row')}, {share:.0%} of one class, cannot tell")
         index, scores = np.sort(self.rows[:count]), []
-        config = self._plain(self.learner, epochs=SHUFFLED_EPOCHS, batch_size=SHUFFLED_BATCH)
+        config = self._plain(self.learner | {"epochs": SHUFFLED_EPOCHS, "batch_size": SHUFFLED_BATCH})
         for shuffle in range(SHUFFLES):
             targets = dataset.train.y.copy()
             targets[index] = stream(0, Purpose.GRADCHECK, 3, shuffle).permutation(targets[index])
@@ -198,9 +198,9 @@ class _Checks:
         rows = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
         return not told, "; ".join(told) or f"no row of one part is in another ({rows})"
 
-    def _plain(self, learner: dict[str, Any], **more: int) -> Config:
+    def _plain(self, keys: dict[str, Any]) -> Config:
         known = {key: value for key, value in self.config.to_dict().items() if key in _PLAIN}
-        return config_from_mapping(known | learner | more | {"weight_decay": 0})
+        return config_from_mapping(known | keys | {"weight_decay": 0})
 
     def _chance(self, trainer: Trainer, y: Array) -> float:
         """The mean loss of y (B,) or (B, K) for outputs of 0, or the mean of a quantity. Errors: _Skipped where that is 0."""
