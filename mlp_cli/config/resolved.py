@@ -78,9 +78,10 @@ def flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config by dotted key, keys that are left out at their defaults: `optimizer: adam`, `optimizer.beta_1: 0.9`.
 
     A component's name (or a data set's path, or its SHA-256 where that is given) stands under its own key, the options below.
-    What is off is None, a part that is on and has no name is True; an option exists only where its part is on. One value stands for equal ones of all hidden layers;
-    a list has names, or mappings of a name and the options that are set. Keys that cannot change a run's bytes are left out:
-    those of hidden layers where there are none, a split's seed by which nothing is drawn. Errors: ValueError for no config.
+    What is off is None, a part that is on and has no name is True; an option exists only where its part is on. One value stands
+    for equal ones of all hidden layers; a list has names, or mappings of a name and the options that are set. Keys that cannot
+    change a run's bytes are left out: those of hidden layers where there are none, a split's seed by which nothing is drawn.
+    Errors: ValueError for no config.
     """
     return _resolve(config)[0]
 
