@@ -22,7 +22,10 @@ SHELLS = ("bash", "zsh", "fish")
 """Each has its script beside this file."""
 
 
-@click.command(epilog='Example: mlp completion bash, in ~/.bashrc as: eval "$(mlp completion bash)"')
+@click.command(
+    short_help="Print the script that completes commands in a shell.",
+    epilog='Example: mlp completion bash, in ~/.bashrc as: eval "$(mlp completion bash)"',
+)
 @click.argument("shell", type=click.Choice(SHELLS))
 @debug_option
 def completion(shell: str) -> None:

@@ -31,7 +31,7 @@ _EXAMPLES, _POINTS = 10, 4_000  # rows that are drawn: of each class, and of a s
 _ALTERED = 8  # pictures that are drawn of what augment makes of one
 
 
-@click.group()
+@click.group(short_help="The data sets: list, look at, fetch, clear.")
 def data() -> None:
     """The data sets: list them, look at one, fetch one, clear the cache."""
 

@@ -19,7 +19,7 @@ _NOT_OURS = ("dev", "bench")
 """Extras for work on mlp itself."""
 
 
-@click.command(epilog="Example: mlp doctor")
+@click.command(short_help="Show what this machine gives to runs, and try its locks.", epilog="Example: mlp doctor")
 @results_option
 @json_option
 @debug_option

@@ -47,7 +47,9 @@ SCHEMA_NAME = "mlp.schema.json"
 """The schema's file beside configs: the first line of a starter names it, relative to the config."""
 
 
-@click.command(epilog="Example: mlp validate configs/*.yaml learning_rate=0.1")
+@click.command(
+    short_help="Check configs and sweep files; train nothing.", epilog="Example: mlp validate configs/*.yaml learning_rate=0.1"
+)
 @click.argument("configs", nargs=-1, required=True, metavar="CONFIG... [KEY=VALUE]...")
 @quiet_option
 @json_option
@@ -86,7 +88,7 @@ def _check(path: Path, overrides: list[str]) -> None:
         load_config(path, overrides)
 
 
-@click.command(epilog="Example: mlp show optimizers")
+@click.command(short_help="List what a config may name, with options and defaults.", epilog="Example: mlp show optimizers")
 @click.argument("kind", type=click.Choice(SHOWN))
 @json_option
 @debug_option
@@ -134,7 +136,7 @@ def _registry(kind: str) -> Registry:
     return registry
 
 
-@click.command(epilog="Example: mlp init my_first_run")
+@click.command(short_help="Write a commented starter config, or a lesson's sweep file.", epilog="Example: mlp init my_first_run")
 @click.argument("name", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
 @click.option(
@@ -200,7 +202,10 @@ def _write_schema(folder: Path) -> Path:
     return target
 
 
-@click.command(epilog="Example: mlp check configs/mnist_adam_relu.yaml activation=tanh")
+@click.command(
+    short_help="Prove a config in seconds: gradients, first loss and more.",
+    epilog="Example: mlp check configs/mnist_adam_relu.yaml activation=tanh",
+)
 @config_argument
 @overrides_argument
 @quiet_option

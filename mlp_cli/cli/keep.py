@@ -17,7 +17,7 @@ _TAG = re.compile(r"[\w./:-]{1,50}")
 _LONGEST_NOTE = 2_000
 
 
-@click.command(epilog="Example: mlp rm --where 'status=failed' --dry-run")
+@click.command(short_help="Remove runs, after a question.", epilog="Example: mlp rm --where 'status=failed' --dry-run")
 @click.argument("references", nargs=-1, metavar="[RUN]...")
 @click.option("--where", metavar="EXPR", help="Those of the runs that meet a condition: status=failed, val_accuracy<90%.")
 @results_option
@@ -103,7 +103,7 @@ def _remove(folders: Sequence[Path]) -> None:
                 claim.remove()
 
 
-@click.command(epilog="Example: mlp note @last 'the one of figure 2' --tag paper")
+@click.command(short_help="Write a note and tags on a run.", epilog="Example: mlp note @last 'the one of figure 2' --tag paper")
 @click.argument("reference", metavar="RUN")
 @click.argument("text", required=False)
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Add a tag; may be given several times.")
@@ -139,7 +139,9 @@ def note(
         click.echo(printable(f"{folder}  {written}".rstrip()))
 
 
-@click.command(epilog="Example: mlp pack @best:val_accuracy --out best.zip")
+@click.command(
+    short_help="Pack a run or a sweep into one zip file.", epilog="Example: mlp pack @best:val_accuracy --out best.zip"
+)
 @click.argument("reference", metavar="RUN|SWEEP")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: NAME.zip]")
 @results_option

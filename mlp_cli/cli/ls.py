@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WIDEST = 48
 
 
-@click.command(epilog="Example: mlp ls results")
+@click.command(short_help="List runs with their status, score, epochs and time.", epilog="Example: mlp ls results")
 @click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
 @click.option("--where", metavar="EXPR", help="Only the runs that meet a condition: status=failed, val_accuracy>=98%.")
@@ -54,7 +54,9 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'] + note)}"
 
 
-@click.command(epilog="Example: mlp diff @last @best:val_accuracy")
+@click.command(
+    short_help="Show where two runs differ: config, environment, metrics.", epilog="Example: mlp diff @last @best:val_accuracy"
+)
 @click.argument("first", metavar="RUN")
 @click.argument("second", metavar="RUN")
 @results_option

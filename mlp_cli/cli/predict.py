@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _WIDEST = 40
 
 
-@click.command(epilog="Example: mlp predict @best:val_accuracy digits/ --out digits.csv")
+@click.command(
+    short_help="Predict the rows of a file with a run, or with a sweep.",
+    epilog="Example: mlp predict @best:val_accuracy digits/ --out digits.csv",
+)
 @click.argument("run", metavar="RUN|SWEEP")
 @click.argument("file")
 @click.option("--out", type=Folder(), metavar="CSV", help="File to write the predictions to, in place of a table.")

@@ -21,7 +21,7 @@ ENDED = ("completed", "diverged")
 _LARGEST = 4 << 30  # bytes of model.npz
 
 
-@click.command(epilog="Example: mlp rerun @last --check")
+@click.command(short_help="Train a run again and say whether it is identical.", epilog="Example: mlp rerun @last --check")
 @click.argument("reference", metavar="RUN")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--check", is_flag=True, help="Exit with 1 unless the two are identical.")
