@@ -44,7 +44,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
     config, short = config_from_mapping(record.config), "val" if split == "validation" else split
     names = list((record.data and record.data.classes) or ())
     try:
-        packs.refuse_paths(folder, config.dataset)
+        packs.refuse_paths(folder, config.to_dict())
         dataset = load_data(config)
     except DataError as error:
         kept = read_predictions(folder) if split != "train" else {}

@@ -14,7 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -24,8 +24,8 @@ from mlp_cli.errors import DataError, MlpError, RunError
 
 INDEX = "pack.json"
 FORMAT = 1
-PLACES = ("path", "labels", "test_path", "validation")
-"""Options of a data set that may be paths."""
+PLACES = ("dataset.path", "dataset.labels", "dataset.test_path", "dataset.validation", "features.path")
+"""Keys of a config that may be paths."""
 _SUFFIXES = (".json", ".yaml", ".csv", ".npz", ".txt", ".png")
 _LARGEST = 4 << 30  # bytes of a file in a pack
 _INDEX_LARGEST = 64 << 20
@@ -108,18 +108,21 @@ def run_folders(pack: Pack, below: str, record: str, skipped: Sequence[str]) -> 
     return [pack.path / home for home in homes if home.parts[: len(parts)] == parts and not {*skipped} & {*home.parts}]
 
 
-def refuse_paths(folder: Path, dataset: Any, given: Sequence[str] = ()) -> None:
-    """Errors: DataError where a run comes in a pack and its config says by a path where the data lies: none is taken from a pack.
+def refuse_paths(folder: Path, config: Mapping[str, Any], given: Sequence[str] = ()) -> None:
+    """Errors: DataError where a run comes in a pack and its config names a file: whoever packed it could name any of this machine.
 
-    dataset: of its config. given: the user's KEY=VALUEs, which may say where it lies here.
+    given: the user's KEY=VALUEs, which may say where such a file lies here.
     """
-    paths = [f"dataset.{key}" for key in PLACES if isinstance(getattr(dataset, key), str)]
-    foreign = [f"{key}=…" for key in paths if not any(text.startswith(f"{key}=") for text in given)]
-    if foreign and find(folder) is not None:
-        raise DataError(
-            f"{folder} comes in a pack, and no path is taken from one",
-            f"mlp rerun takes {' '.join(foreign)}, where the data lies here",
-        )
+    if find(folder) is None:
+        return
+    for key in PLACES:
+        part, _, option = key.partition(".")
+        written = (config.get(part) or {}).get(option)
+        if isinstance(written, str) and not any(text.startswith(f"{key}=") for text in given):
+            raise DataError(
+                f"{folder} comes in a pack, and no path is taken from one",
+                f"mlp rerun takes {key}=…, where that lies on this machine",
+            )
 
 
 def write(folder: Path, out: Path, top: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def refit_plan(folder: Path, results: Path, overrides: Sequence[str] = ()) -> Pl
     changes = {"dataset": {**whole["dataset"], "validation": 0}, "schedule": schedule, "epochs": record.best_epoch}
     changes |= {"early_stopping": None, "evaluate": "last", "name": f"{before.name}_refit"}
     config = config_from_mapping(whole | changes, overrides, source=f"the config of {folder}, trained on all rows,")
-    packs.refuse_paths(folder, before.dataset)
+    packs.refuse_paths(folder, whole)
     old, new = load_data(before), load_data(config)
     check_data(folder, record.data_sha256, old, "put the old data back")
     if (old.test is None) != (new.test is None) or (old.test and new.test and not np.array_equal(old.test.index, new.test.index)):

@@ -16,7 +16,7 @@ from fake_runs import write_run
 from small_sets import Answer
 
 from mlp_cli import files, packs, runs
-from mlp_cli.errors import RunError
+from mlp_cli.errors import DataError, RunError
 
 Mlp = Callable[..., Answer]
 
@@ -112,11 +112,34 @@ def test_a_trained_run_is_trained_again_from_its_pack(mlp: Mlp, small_config: Pa
     assert mlp("train", f"{runs.find_run('run.zip', Path())}/config.yaml").code == 2, "nor is a config"
     assert mlp("train", "--refit", "run.zip").code == mlp("evaluate", "run.zip", "--split", "train").code == 3
     scored, own = mlp("evaluate", "run.zip"), mlp("evaluate", "@last")
+    exported = mlp("export", "run.zip", "--format", "html", "--out", "run.html")
+    assert exported.code == 0 and "no path is taken from one" in exported.err
     assert "by predictions.npz" in scored.out and "by model.npz" in own.out, "the data of its maker is not looked for"
     assert mlp("report", "run.zip").code == 0
     page = (tmp_path / "run_report" / "index.html").read_text()
     assert page.count("data:image/png;base64,") >= 2, "its figures are in the page"
     assert "run.zip/config.yaml" not in page and "--results run.zip" not in page
+
+
+@pytest.mark.parametrize("key", packs.PLACES)
+def test_no_key_of_a_pack_names_a_file(tmp_path: Path, key: str) -> None:
+    part, _, option = key.partition(".")
+    config = {"dataset": {"name": "mnist", "validation": 5000}, "features": None} | {part: {option: "/etc/passwd"}}
+    forge(tmp_path / "all.zip", {"r-0/run.json": b"{}"})
+    with pytest.raises(DataError, match="no path is taken from one"):
+        packs.refuse_paths(tmp_path / "all.zip" / "r-0", config)
+    packs.refuse_paths(tmp_path / "all.zip" / "r-0", config, [f"{key}=mine.csv"])
+    packs.refuse_paths(tmp_path / "r-0", config)
+
+
+def test_every_path_of_the_schema_is_known_to_packs() -> None:
+    from mlp_cli.config.resolved import SCHEMA_FILE
+
+    schema = json.loads(SCHEMA_FILE.read_text())
+    of_sets = {f"dataset.{key}" for key in schema["$defs"]["Dataset"]["properties"] if "path" in key or key == "labels"}
+    assert of_sets | {"dataset.validation", "features.path"} == set(packs.PLACES)
+    others = [name for name, node in schema["$defs"].items() if name != "Dataset" and "path" in node.get("properties", {})]
+    assert others == ["file", "onnx"], "both are features"
 
 
 def test_a_pack_predicts_as_its_folder_does(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:

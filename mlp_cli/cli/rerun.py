@@ -66,12 +66,11 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
         raise RunError(f"{folder} has no epoch that could be compared", "train it first")
     if status == "running":
         raise RunError(f"{folder} is in use by another process", "wait until it ends, or stop it and run this again")
-    places = [f"dataset.{key}" for key in packs.PLACES]
-    if strange := [text for text in overrides if text.partition("=")[0] not in places]:
-        hint = f"only where its data lies can be said: {', '.join(places)}"
+    if strange := [text for text in overrides if text.partition("=")[0] not in packs.PLACES]:
+        hint = f"only where its data lies can be said: {', '.join(packs.PLACES)}"
         raise UsageError(f"{strange[0]}: a run is trained again as it was", hint)
     plan = experiment.Plan(config_from_mapping(record.config, overrides, str(folder)), scratch)
-    packs.refuse_paths(folder, plan.config.dataset, overrides)
+    packs.refuse_paths(folder, plan.config.to_dict(), overrides)
     dataset = load_data(plan.config)
     check_data(folder, record.data_sha256, dataset, "put the old data back: a run on other data is another run")
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_cli import files
+from mlp_cli import files, packs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.data import sources
 from mlp_cli.data.dataset import Array, Dataset, Part
@@ -42,6 +42,7 @@ def write_page(folder: Path, out: Path, notify: Notify = lambda text: None) -> N
     try:
         if wanted.name and sources.state(sources.entry_of(wanted.name, wanted.subset)).startswith("not here"):
             raise DataError(f"{wanted.name} is not here", f"get it with: mlp data fetch {wanted.name}")
+        packs.refuse_paths(folder, model.config.to_dict())
         dataset = load_data(model.config)
         check_data(folder, record.data_sha256, dataset)
     except DataError as error:
