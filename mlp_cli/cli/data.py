@@ -36,7 +36,7 @@ def data() -> None:
     """The data sets: list them, look at one, fetch one, clear the cache."""
 
 
-@data.command("list", epilog="Example: mlp data list")
+@data.command("list", short_help="List the known sets.", epilog="Example: mlp data list")
 @json_option
 @debug_option
 def list_command(as_json: bool) -> None:
@@ -73,7 +73,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     return {**shown, "task": "classification", "subsets": [one.subset for one in entry.subsets], "state": state(entry)}
 
 
-@data.command(epilog="Example: mlp data show fashion_mnist")
+@data.command(short_help="Draw a set, and tell what a run is given.", epilog="Example: mlp data show fashion_mnist")
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
@@ -224,7 +224,9 @@ def _draw(dataset: Dataset, path: Path) -> None:
     save(figure, path)
 
 
-@data.command(epilog="Example: mlp data fetch mnist --from ~/Downloads")
+@data.command(
+    short_help="Get a set, check its content and make it ready.", epilog="Example: mlp data fetch mnist --from ~/Downloads"
+)
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--from", "folder", type=click.Path(path_type=Path), help="Take the files from this folder and nowhere else.")
@@ -247,7 +249,7 @@ def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_js
         click.echo(f"{entry.name} {what}; ready in {place}")
 
 
-@data.command(epilog="Example: mlp data clear mnist")
+@data.command(short_help="Remove ready arrays from the cache.", epilog="Example: mlp data clear mnist")
 @click.argument("name", required=False)
 @yes_option
 @output_options
