@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from mlp_cli.cli.inspect import SCHEMA
 from mlp_cli.cli.options import debug_option
 
 VARIABLE = "_MLP_COMPLETE"
@@ -124,9 +125,7 @@ def _runs(results: Path, sweeps: bool) -> Iterator[str]:
 
 
 def _schema() -> dict[str, Any]:
-    from mlp_cli.config.resolved import SCHEMA_FILE
-
-    return dict(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    return dict(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 def _settings(incomplete: str) -> Iterator[str]:
