@@ -60,7 +60,7 @@ test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, 
 	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
 	$(BIN)/python -m pytest -m slow $(PROOFS:%=--ignore=%)
 
-test-extras: $(EXTRAS)/.ready  ## test what needs onnxruntime, scikit-learn or a notebook, with these in an environment of its own
+test-extras: $(EXTRAS)/.ready  ## test what needs onnxruntime, scikit-learn, numba or a notebook, with these in an environment of its own
 	MLP_EXTRAS=1 $(EXTRAS)/bin/python -m pytest tests/extras
 
 golden: setup-dev  ## what differs in the bytes, JSON and errors of runs since a commit: make golden REV=HEAD~1

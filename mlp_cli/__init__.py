@@ -26,6 +26,6 @@ def __getattr__(name: str) -> object:
 
 class Callable(type(sys)):  # type: ignore[misc]
     """A package below this one that has the name of a function of the API, and is that function too: once it is loaded, Python puts
-    it in the function's place."""
+    it in the function's place. `inspect.signature` finds the function by `__wrapped__`."""
 
-    __call__ = property(lambda self: __getattr__(self.__name__.rpartition(".")[2]))
+    __call__ = __wrapped__ = property(lambda self: __getattr__(self.__name__.rpartition(".")[2]))

@@ -198,9 +198,9 @@ class _Checks:
         rows = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
         return not told, "; ".join(told) or f"no row of one part is in another ({rows})"
 
-    def _plain(self, changes: dict[str, Any]) -> Config:
+    def _plain(self, keys: dict[str, Any]) -> Config:
         known = {key: value for key, value in self.config.to_dict().items() if key in _PLAIN}
-        return config_from_mapping(known | changes | {"weight_decay": 0})
+        return config_from_mapping(known | keys | {"weight_decay": 0})
 
     def _chance(self, trainer: Trainer, y: Array) -> float:
         """The mean loss of y (B,) or (B, K) for outputs of 0, or the mean of a quantity. Errors: _Skipped where that is 0."""

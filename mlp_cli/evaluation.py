@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_cli import runs
+from mlp_cli import packs, runs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.batches import Batches
@@ -44,6 +44,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
     config, short = config_from_mapping(record.config), "val" if split == "validation" else split
     names = list((record.data and record.data.classes) or ())
     try:
+        packs.refuse_paths(folder, config.to_dict())
         dataset = load_data(config)
     except DataError as error:
         kept = read_predictions(folder) if split != "train" else {}

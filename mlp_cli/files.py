@@ -13,9 +13,12 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlp_cli.errors import MlpError, RunError, cause_of
+
+if TYPE_CHECKING:
+    from mlp_cli.packs import Pack
 
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Opening not through a link, since nothing is ever written outside the folder; and not waiting, should it be a pipe."""
@@ -127,6 +130,16 @@ def strict_json(value: Any) -> str:
     return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), indent=2, ensure_ascii=False)
 
 
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder and below it, links not followed; what cannot be read counts nothing."""
+    places = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    total = 0
+    for path in places:
+        with suppress(OSError):
+            total += os.lstat(path).st_size
+    return total
+
+
 def sync_folder(folder: Path) -> None:
     """fsync of a folder, which makes the renames and new names in it lasting."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -139,7 +152,7 @@ def sync_folder(folder: Path) -> None:
 def read_bytes(path: Path, limit: int, error: type[MlpError], *, pipe: bool = False) -> bytes:
     """The content of a file of at most `limit` bytes; `error` with the path and the cause where it cannot be read.
 
-    pipe: take a pipe too, and wait for what comes through it.
+    pipe: take a pipe too, and wait for what comes through it. Otherwise the path may go through a pack (see `packs`).
     """
     waiting = 0 if pipe else os.O_NONBLOCK
     try:
@@ -151,7 +164,20 @@ def read_bytes(path: Path, limit: int, error: type[MlpError], *, pipe: bool = Fa
             # Asking for `limit` would allocate as much; only what is no plain file has no size.
             content = handle.read((min(status.st_size, limit) if plain else limit) + 1)
     except OSError as cause:
+        if not pipe and isinstance(cause, NotADirectoryError) and (found := _in_pack(path)):
+            return found[0].read(found[1], limit, error)
         raise error(f"cannot read {path}: {cause_of(cause)}") from cause
     if len(content) > limit:
         raise error(f"cannot read {path}: larger than the limit of {limit:,} bytes")
     return content
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, on the disk or in a pack."""
+    return os.path.isfile(path) or ((found := _in_pack(path)) is not None and found[1] in found[0].hashes)
+
+
+def _in_pack(path: Path) -> tuple[Pack, str] | None:
+    from mlp_cli import packs  # which few commands need
+
+    return packs.find(path)

@@ -121,7 +121,7 @@ def _small(values: Array) -> Array:
 def read_predictions(folder: Path) -> dict[str, Predictions]:
     """The predictions of the run in a folder, by part: `validation`, `test`. Errors: RunError where there are none, or damaged ones."""
     path = folder / NAME
-    if not path.exists():
+    if not files.is_file(path):
         hint = "the command that trained the run writes it, without training again"
         raise RunError(f"{folder} has no {NAME}: it was trained by an older version, or is not completed", hint)
     content = files.read_bytes(path, _LIMIT, RunError)

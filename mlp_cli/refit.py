@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlp_cli import runs
+from mlp_cli import packs, runs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.errors import RunError, UsageError
@@ -37,6 +37,7 @@ def refit_plan(folder: Path, results: Path, overrides: Sequence[str] = ()) -> Pl
     changes = {"dataset": {**whole["dataset"], "validation": 0}, "schedule": schedule, "epochs": record.best_epoch}
     changes |= {"early_stopping": None, "evaluate": "last", "name": f"{before.name}_refit"}
     config = config_from_mapping(whole | changes, overrides, source=f"the config of {folder}, trained on all rows,")
+    packs.refuse_paths(folder, whole)
     old, new = load_data(before), load_data(config)
     check_data(folder, record.data_sha256, old, "put the old data back")
     if (old.test is None) != (new.test is None) or (old.test and new.test and not np.array_equal(old.test.index, new.test.index)):

@@ -17,6 +17,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -26,13 +27,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlp_cli import files
+from mlp_cli import files, packs
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
 from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS
 
-RECORD, LOG = "run.json", "log.txt"
+RECORD, LOG, NOTE = "run.json", "log.txt", "note.json"
 DATA = "data.npz"
 """The arrays that a run was given, where it was given arrays: they are no result, and stay as long as the folder."""
 FORMAT = 1
@@ -166,6 +167,17 @@ class Record(_Entry):
         return None if self.data is None else self.data.sha256
 
 
+class Note(_Entry):
+    """note.json: what a person wrote about a run. It is the user's: training again, with --force too, leaves it alone."""
+
+    text: str = ""
+    tags: list[str] = []
+
+    def __str__(self) -> str:
+        """`#keep #paper the one of figure 2`."""
+        return " ".join([*(f"#{tag}" for tag in self.tags), *([self.text] if self.text else [])])
+
+
 def run_id(name: str, config_hash: str) -> str:
     """The name of a run's folder: the config's name and the first 8 hex digits of its hash."""
     return f"{name}-{config_hash[:8]}"
@@ -201,12 +213,22 @@ def read_record(folder: Path) -> Record | None:
         raise RunError(f"{path} is damaged: {reason}", "start the run afresh with --force") from error
 
 
+def read_note(folder: Path) -> Note:
+    """What a person wrote about a run; an empty note where there is none. Errors: RunError where note.json is damaged."""
+    try:
+        return Note.model_validate_json(_content(folder / NOTE) or b"{}")
+    except ValidationError as error:
+        raise RunError(f"{folder / NOTE} is damaged: {_reason(error)}", "mend it, or remove it") from error
+
+
 def _content(path: Path) -> bytes | None:
     """The bytes of a file, or None where there is none. Errors: RunError where it cannot be read."""
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        regular = files.is_file(path)  # in a pack
     except OSError as error:
         raise RunError(f"cannot read {path}: {cause_of(error)}") from error
     return files.read_bytes(path, _LARGEST, RunError) if regular else None
@@ -325,7 +347,7 @@ class Claim(AbstractContextManager["Claim"]):
                 rest = rest[os.write(self._log, rest) :]
 
     def clear(self) -> None:
-        """Empties the folder, but for the data and the log.txt that carries the lock.
+        """Empties the folder, but for the data, the user's note, and the log.txt that carries the lock.
 
         run.json goes first: what is left is no finished run.
         """
@@ -339,8 +361,18 @@ class Claim(AbstractContextManager["Claim"]):
             ):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry)
-                elif entry.name not in (LOG, DATA):
+                elif entry.name not in (LOG, NOTE, DATA):
                     os.unlink(entry)
+
+    def remove(self) -> None:
+        """Takes the folder away with all that is in it, and the claim's own log.txt last of all. No link in it is gone through."""
+        self.clear()
+        with files.writing(self.folder):
+            for name in (NOTE, DATA):
+                (self.folder / name).unlink(missing_ok=True)
+            self.path_log.unlink()
+            self.folder.rmdir()
+            files.sync_folder(self.folder.parent)
 
     def tidy(self) -> None:
         """Takes away temporary files that a killed process left here or in a folder here; deeper down others may be at work."""
@@ -368,6 +400,15 @@ def in_use(folder: Path) -> bool:
     return False
 
 
+def check_locks(folder: Path) -> None:
+    """Tries whether a lock in a folder keeps others out. Errors: RunError where it does not, or nothing can be written there."""
+    with files.writing(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".locks-") as held, open(held.name, "rb") as other:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise RunError(f"locks in {folder} keep nobody out: two processes could write one run", "choose another file system")
+
+
 def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
     """Every run's folder below `paths`, each once, in the order of the paths and then of the names, with None.
 
@@ -376,6 +417,9 @@ def scan(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
+        if not os.path.isdir(path) and (packed := packs.find(path)):
+            yield from ((folder, None) for folder in packs.run_folders(*packed, RECORD, SKIPPED))
+            continue
         if not (os.path.isdir(path) or path.is_symlink()):
             wrong = "is no folder" if os.path.lexists(path) else "does not exist"
             raise UsageError(f"{path} {wrong}", "name a run, a sweep or a folder of results")
@@ -430,18 +474,41 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
     started or finished last. `@best:METRIC` is the completed run with the best validation or training metric. Errors: UsageError
     with the nearest name.
     """
+    inside = None
     try:
-        if reference and not reference.startswith("@") and (Path(reference) / RECORD).is_file():
-            return Path(reference)
+        if reference and not reference.startswith("@"):
+            if (Path(reference) / RECORD).is_file():
+                return Path(reference)
+            inside = packs.find(Path(reference))
     except PermissionError as error:
         raise RunError(f"cannot read {reference}: permission denied") from error
     except (OSError, ValueError):
         pass  # no path at all, such as a name that is too long
     known, hint = among, "name one of the {:,} runs of this report; @last and @best:val_accuracy are runs too"
+    if inside is not None:
+        return _in_pack(reference, *inside)
     if known is None:
-        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.isdir(results) else []
+        known = [folder for folder, reason in scan([results]) if reason is None] if os.path.lexists(results) else []
         hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
     hint = hint.format(len(known)) if known else f"there are no runs in {results}; another folder is named with --results DIR"
+    return _named(reference, known, hint)
+
+
+def _in_pack(reference: str, pack: packs.Pack, name: str) -> Path:
+    """The run that a RUN means which leads into a pack: `best.zip` that has one run, `all.zip/NAME`, `all.zip/@best:val_accuracy`."""
+    known = packs.run_folders(pack, ".", RECORD, SKIPPED)
+    hint = f"{pack.path} has {len(known):,} runs: name one as {pack.path}/NAME, or take {pack.path}/@best:val_accuracy"
+    if Path(reference) in known:
+        return Path(reference)
+    if name != ".":
+        return _named(name.rpartition("/")[2], known, hint)
+    if len(known) == 1:
+        return known[0]
+    raise UsageError(f"{reference} is no single run", hint)
+
+
+def _named(reference: str, known: Sequence[Path], hint: str) -> Path:
+    """The run that a name, its beginning, `@last` or `@best:METRIC` means among those known. hint: where there is none."""
     if reference.startswith("@"):
         return _by_rank(reference, known, hint)
     exact = [path for path in known if path.name == reference]
@@ -475,7 +542,8 @@ def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
             if (record := read_record(folder)) is not None:
                 # The file's time decides where the record's are the same second.
                 stated = max(record.started or "", record.finished or "")
-                times[folder] = (stated, os.stat(folder / RECORD).st_mtime_ns)
+                path = folder / RECORD
+                times[folder] = (stated, path.stat().st_mtime_ns if path.exists() else 0)  # 0 in a pack
                 for name, value in record.metrics.items() if record.status == "completed" else ():
                     if value is not None and not name.startswith("test_"):
                         scores.setdefault(name, {})[folder] = value

@@ -36,6 +36,11 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def megabytes(count: int) -> str:
+    """Bytes as `12.3 MB`, with one decimal and at least 0.1."""
+    return f"{max(count / 1e6, 0.1 if count else 0.0):,.1f} MB"
+
+
 def is_percent(metric: str) -> bool:
     """Whether a metric is shown in percent: an accuracy."""
     return metric.endswith("accuracy")

@@ -1,5 +1,6 @@
 """The Python API: it does what the commands do, in the same folders; arrays are data; and it leaves the caller's process alone."""
 
+import inspect
 import json
 import os
 import re
@@ -171,7 +172,7 @@ def test_data_that_is_none() -> None:
         mlp_cli.train(data=(X, np.where(Y > 0, "cat", "dog")), **KEYS)
     with pytest.raises(DataError, match="300 rows of inputs, but 299 labels"):
         mlp_cli.train(data=(X, Y[1:]), **KEYS)
-    with pytest.raises(UsageError, match="loss: cross_entropy is for one class a row"):
+    with pytest.raises(UsageError, match="loss: cross_entropy is for"):
         mlp_cli.train(data=(X, Y + 0.5), **KEYS)
     with pytest.raises(DataError, match="not finite"):
         mlp_cli.train(data=(np.full_like(X, np.nan), Y), **KEYS)
@@ -294,6 +295,8 @@ def test_sweeps(mlp: Callable[..., Answer], small_config: Path) -> None:
     from mlp_cli.sweep import pool
 
     assert pool.Serial is not None
+    assert "seeds" in inspect.signature(mlp_cli.sweep).parameters
+    assert "baseline" in inspect.signature(mlp_cli.report).parameters
     ours = mlp_cli.report(theirs, where="learning_rate>0.005", sort="learning_rate", out="page")
     assert ours.page == Path("page/index.html")
     assert ours.counts == {"completed": 4}

@@ -14,13 +14,13 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LINES = 600
 
 LEVELS = {
-    "errors registry rng files environment choosing text": 0,
+    "errors registry rng files environment choosing text packs": 0,
     "nn data": 1,
     "config training": 2,
     "runs model predictions build plots": 3,
     "experiment evaluation refit lr_find check estimators": 4,
     "export": 5,
-    "report": 5,
+    "report play": 5,
     "sweep": 6,
     "api bench": 7,
     "cli": 8,

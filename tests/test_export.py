@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import CASES, TABLE, close, train, write_sets
+from exported import CASES, IMAGES, TABLE, close, train, write_sets
 from scipy.special import erf, expit, softmax
 from small_sets import Answer, arrays_in
 
@@ -89,6 +89,12 @@ def test_refused(tmp_path: Path, mlp: Callable[..., Answer], monkeypatch: pytest
     done = mlp("export", folder, "--format", "npz", "--out", "no/such/folder.npz")
     assert done.code == 1
     assert "cannot write no/such/folder.npz" in done.err
+    hog, _ = train(IMAGES | {"features": {"name": "hog", "cell": 2, "block": 1}}, tmp_path / "results")
+    for form in ("npz", "onnx"):
+        done = mlp("export", hog, "--format", form, "--out", f"hog.{form}")
+        assert done.code == 2
+        assert "hog cannot be expressed" in done.err or "pip install" in done.err
+        assert not (tmp_path / f"hog.{form}").exists()
     monkeypatch.setitem(sys.modules, "onnx", None)
     done = mlp("export", folder, "--format", "onnx")
     assert done.code == 2

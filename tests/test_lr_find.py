@@ -1,7 +1,8 @@
 """The learning-rate range test: its curve, what it reads off it, and that its rate is one to train with.
 
-Measured when its numbers were chosen, five epochs of MNIST, validation accuracy: the default config 97.9 % at the rate found
-(1.7e-3, five seeds).
+Measured when its numbers were chosen, on MNIST, five epochs, mean validation accuracy: the default config 97.97 % at the rate found
+(1.9e-3, five seeds); 128 sigmoid units 97.5 % (0.019), where the best of 1e-4, 1e-3, … 1 has 97.4 %; 128 ReLU units with plain SGD
+95 % (0.2), where the best of 1e-3 … 10 has 96.9 % and the next 93.9 %.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""`mlp data list | show | fetch`."""
+"""`mlp data list | show | fetch | clear`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, load_one, notify, print_json, printable, quiet_option
+from mlp_cli.cli.options import (
+    agreed,
+    debug_option,
+    json_option,
+    load_one,
+    notify,
+    output_options,
+    print_json,
+    printable,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from mlp_cli.data.catalogue import Entry
@@ -21,12 +31,12 @@ _EXAMPLES, _POINTS = 10, 4_000  # rows that are drawn: of each class, and of a s
 _ALTERED = 8  # pictures that are drawn of what augment makes of one
 
 
-@click.group()
+@click.group(short_help="The data sets: list, look at, fetch, clear.")
 def data() -> None:
-    """The data sets: list them, look at one, fetch one."""
+    """The data sets: list them, look at one, fetch one, clear the cache."""
 
 
-@data.command("list", epilog="Example: mlp data list")
+@data.command("list", short_help="List the known sets.", epilog="Example: mlp data list")
 @json_option
 @debug_option
 def list_command(as_json: bool) -> None:
@@ -63,14 +73,12 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     return {**shown, "task": "classification", "subsets": [one.subset for one in entry.subsets], "state": state(entry)}
 
 
-@data.command(epilog="Example: mlp data show fashion_mnist")
+@data.command(short_help="Draw a set, and tell what a run is given.", epilog="Example: mlp data show fashion_mnist")
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Picture to write.  [default: NAME.png]")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
@@ -216,13 +224,13 @@ def _draw(dataset: Dataset, path: Path) -> None:
     save(figure, path)
 
 
-@data.command(epilog="Example: mlp data fetch mnist --from ~/Downloads")
+@data.command(
+    short_help="Get a set, check its content and make it ready.", epilog="Example: mlp data fetch mnist --from ~/Downloads"
+)
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--from", "folder", type=click.Path(path_type=Path), help="Take the files from this folder and nowhere else.")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_json: bool) -> None:
     """Get a set from the first source that has it, check its content and make it ready in the cache."""
     from mlp_cli.data import sources
@@ -239,3 +247,36 @@ def fetch(name: str, subset: str | None, folder: Path | None, quiet: bool, as_js
     elif not quiet:
         what = "is ready already" if already else f"taken from the {whole.source}"
         click.echo(f"{entry.name} {what}; ready in {place}")
+
+
+@data.command(short_help="Remove ready arrays from the cache.", epilog="Example: mlp data clear mnist")
+@click.argument("name", required=False)
+@yes_option
+@output_options
+def clear(name: str | None, yes: bool, quiet: bool, as_json: bool) -> None:
+    """Remove the ready arrays of a set, or of all, from the cache, after a question; they are made again when next needed.
+
+    NAME is a known set, or the name of your own data. Your files, and those in MLP_DATA_DIR, are not touched.
+    """
+    from mlp_cli.data import cache, catalogue
+    from mlp_cli.errors import UsageError
+    from mlp_cli.files import size_of
+    from mlp_cli.registry import did_you_mean
+    from mlp_cli.text import counted, listed, megabytes
+
+    ready = cache.ready_sets()
+    if name is not None and name not in (*ready, *catalogue.names()):
+        known = [*ready, *catalogue.names()]
+        raise UsageError(f"unknown dataset {name!r}{did_you_mean(name, known)}", f"ready: {listed(list(ready)) or 'none'}")
+    chosen = {each: keys for each, keys in ready.items() if name in (None, each)}
+    sizes = {each: sum(size_of(cache.ready_folder(key)) for key in keys) for each, keys in chosen.items()}
+    what = f"{counted(len(sizes), 'ready set')}, {megabytes(sum(sizes.values()))}"
+    if not (quiet or as_json):
+        lines = [f"{megabytes(size):>12}  {printable(each)}" for each, size in sizes.items()]
+        click.echo("\n".join([*lines, what if sizes else "nothing is ready"]))
+    go_on = bool(sizes) and agreed(f"Remove {what}?", yes)
+    for keys in chosen.values() if go_on else ():
+        for key in keys:
+            cache.remove(key)
+    if as_json:
+        print_json({"sets": sizes, "removed": go_on})

@@ -13,7 +13,9 @@ _NAMED, _MATRIX, _PAIRS = 40, 20, 10  # classes in the table and in the matrix; 
 _WIDEST = 24
 
 
-@click.command(epilog="Example: mlp evaluate @best:val_accuracy --split test")
+@click.command(
+    short_help="Score a completed run on one of its parts.", epilog="Example: mlp evaluate @best:val_accuracy --split test"
+)
 @click.argument("run", metavar="RUN")
 @click.option(
     "--split",

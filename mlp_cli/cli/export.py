@@ -29,6 +29,12 @@ def _npz(folder: Path, out: Path) -> None:
     _tell_columns(columns_of(model))
 
 
+def _html(folder: Path, out: Path) -> None:
+    from mlp_cli.play.page import write_page
+
+    write_page(folder, out, notify)
+
+
 def _tell_columns(columns: tuple[str, ...]) -> None:
     """Says what the inputs of a table are."""
     from mlp_cli.text import listed, one_line
@@ -38,7 +44,7 @@ def _tell_columns(columns: tuple[str, ...]) -> None:
         notify(f"the inputs are the {len(columns):,} numbers that the table was encoded as: {named}")
 
 
-FORMATS: dict[str, Callable[[Path, Path], None]] = {"onnx": _onnx, "npz": _npz}
+FORMATS: dict[str, Callable[[Path, Path], None]] = {"onnx": _onnx, "npz": _npz, "html": _html}
 """What writes a format, from a run's folder into a file; its name is the file's suffix as well."""
 
 
@@ -54,7 +60,8 @@ def export(run: str, form: str, out: Path | None, results: Path, quiet: bool, as
     """Write a trained model for other programs.
 
     onnx: one graph of scaling, features, network and softmax, from raw inputs to probabilities. npz: plain arrays, with a formula
-    for each step in the README. A RUN is a folder, a unique prefix of its name, @last, or @best:val_accuracy.
+    for each step in the README. html: one page that plays the network in a browser, offline. A RUN is a folder, a unique prefix of
+    its name, @last, or @best:val_accuracy.
     """
     from mlp_cli.model import NAME
     from mlp_cli.runs import find_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from mlp_cli.cli.options import (
     quiet_option,
 )
 from mlp_cli.errors import ConfigError, MlpError, UsageError
+from mlp_cli.registry import did_you_mean
 
 if TYPE_CHECKING:
     from mlp_cli.registry import Registry
@@ -37,12 +39,17 @@ REGISTRIES = {
 """Where each registry lives: in the module of its name below this package."""
 SHOWN = (*REGISTRIES, "datasets")
 
+LESSONS = ("vanishing", "initialization", "learning-rate", "dead-relu", "overfitting", "double-descent")
+LESSON_FILES = Path(__file__).parent.parent / "lessons"
+
 SCHEMA = Path(__file__).parent.parent / "schema.json"
 SCHEMA_NAME = "mlp.schema.json"
 """The schema's file beside configs: the first line of a starter names it, relative to the config."""
 
 
-@click.command(epilog="Example: mlp validate configs/*.yaml learning_rate=0.1")
+@click.command(
+    short_help="Check configs and sweep files; train nothing.", epilog="Example: mlp validate configs/*.yaml learning_rate=0.1"
+)
 @click.argument("configs", nargs=-1, required=True, metavar="CONFIG... [KEY=VALUE]...")
 @quiet_option
 @json_option
@@ -81,7 +88,7 @@ def _check(path: Path, overrides: list[str]) -> None:
         load_config(path, overrides)
 
 
-@click.command(epilog="Example: mlp show optimizers")
+@click.command(short_help="List what a config may name, with options and defaults.", epilog="Example: mlp show optimizers")
 @click.argument("kind", type=click.Choice(SHOWN))
 @json_option
 @debug_option
@@ -129,23 +136,45 @@ def _registry(kind: str) -> Registry:
     return registry
 
 
-@click.command(epilog="Example: mlp init my_first_run")
-@click.argument("name", default="experiment")
+@click.command(short_help="Write a commented starter config, or a lesson's sweep file.", epilog="Example: mlp init my_first_run")
+@click.argument("name", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
+@click.option(
+    "--lesson", is_flag=False, flag_value="", metavar="NAME", help="Write a lesson's sweep file; alone, list the lessons."
+)
 @debug_option
-def init(name: str, out: Path | None) -> None:
-    """Write a commented starter config."""
+def init(name: str | None, out: Path | None, lesson: str | None) -> None:
+    """Write a commented starter config, or with --lesson a sweep file that shows how networks learn, or why they do not."""
     from mlp_cli.config.starter import starter
     from mlp_cli.files import make_folder, write_text
 
+    if lesson == "":
+        width = max(map(len, LESSONS))
+        heads = {each: (LESSON_FILES / f"{each}.yaml").read_text(encoding="utf-8").splitlines()[0] for each in LESSONS}
+        click.echo("\n".join(f"{each:{width}}  {head.removeprefix('# ')}" for each, head in heads.items()))
+        return
+    if lesson is not None and lesson not in LESSONS:
+        raise UsageError(f"unknown lesson {lesson!r}{did_you_mean(lesson, LESSONS)}", f"known: {', '.join(LESSONS)}")
+    name = name or lesson or "experiment"
     target = out or Path(f"{name}.yaml")
-    text = starter(name)
-    if target.exists():
-        raise UsageError(f"{target} exists already", "choose another file with --out FILE, or remove it first")
+    table = LESSON_FILES / f"{lesson}.csv"
+    copy = target.with_suffix(".csv") if lesson is not None and table.exists() else None
+    for each in (target, copy):
+        if each is not None and each.exists():
+            raise UsageError(f"{each} exists already", "choose another file with --out FILE, or remove it first")
+    text = starter(name) if lesson is None else (LESSON_FILES / f"{lesson}.yaml").read_text(encoding="utf-8")
     make_folder(target.parent)
-    schema_file = _write_schema(target.parent)
-    write_text(target, text)
-    click.echo(f"wrote {target}, and {schema_file} for editors; train it with: mlp train {target}")
+    if lesson is None:
+        schema_file = _write_schema(target.parent)
+        write_text(target, text)
+        click.echo(f"wrote {target}, and {schema_file} for editors; train it with: mlp train {target}")
+        return
+    if copy is not None:
+        write_text(copy, table.read_text(encoding="utf-8"))
+        text = text.replace(f"path: {lesson}.csv", f"path: {json.dumps(str(copy), ensure_ascii=False)}")
+    write_text(target, text.replace(f"{lesson}.yaml", str(target)))
+    click.echo(f"wrote {target}{f' and {copy}' if copy is not None else ''}; its first lines say what to look at")
+    click.echo(f"run it with: mlp sweep {target}")
 
 
 @click.command(epilog="Example: mlp schema --write")
@@ -173,7 +202,10 @@ def _write_schema(folder: Path) -> Path:
     return target
 
 
-@click.command(epilog="Example: mlp check configs/mnist_adam_relu.yaml activation=tanh")
+@click.command(
+    short_help="Prove a config in seconds: gradients, first loss and more.",
+    epilog="Example: mlp check configs/mnist_adam_relu.yaml activation=tanh",
+)
 @config_argument
 @overrides_argument
 @quiet_option

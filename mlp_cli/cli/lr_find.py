@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from mlp_cli.lr_find import RangeTest
 
 
-@click.command(name="lr-find", epilog="Example: mlp lr-find configs/mnist_adam_relu.yaml hidden_sizes=[300] --seeds 5")
+@click.command(
+    name="lr-find",
+    short_help="Find a learning rate by a range test.",
+    epilog="Example: mlp lr-find configs/mnist_adam_relu.yaml hidden_sizes=[300] --seeds 5",
+)
 @config_argument
 @overrides_argument
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Fresh weights to test.")

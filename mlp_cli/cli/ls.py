@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 _WIDEST = 48
 
 
-@click.command(epilog="Example: mlp ls results")
+@click.command(short_help="List runs with their status, score, epochs and time.", epilog="Example: mlp ls results")
 @click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
+@click.option("--where", metavar="EXPR", help="Only the runs that meet a condition: status=failed, val_accuracy>=98%.")
 @json_option
 @debug_option
-def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
+def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool) -> None:
     """List runs with their status, one line each: status, score, epochs, time and folder.
 
     PATH is a run, a sweep or a folder of results; without one, all results are listed.
     """
     from mlp_cli.report.collect import list_runs
 
-    asked = list(paths) or ([results] if os.path.isdir(results) else [])
-    rows, broken = list_runs(asked)
+    asked = list(paths) or ([results] if os.path.lexists(results) else [])
+    rows, broken = list_runs(asked, where)
     if as_json:
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})
         return
@@ -37,7 +38,9 @@ def ls(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
         click.echo("\n".join(_line(row) for row in rows))
     for each in broken:
         click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
-    if not rows and not broken:
+    if not rows and where is not None:
+        notify(f"no run meets {where}")
+    elif not rows and not broken:
         notify(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
 
@@ -47,10 +50,13 @@ def _line(row: dict[str, Any]) -> str:
     score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
-    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'])}"
+    note = "".join(f"  #{tag}" for tag in row["tags"]) + (f"  {row['note']}" if row["note"] else "")
+    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'] + note)}"
 
 
-@click.command(epilog="Example: mlp diff @last @best:val_accuracy")
+@click.command(
+    short_help="Show where two runs differ: config, environment, metrics.", epilog="Example: mlp diff @last @best:val_accuracy"
+)
 @click.argument("first", metavar="RUN")
 @click.argument("second", metavar="RUN")
 @results_option
@@ -71,7 +77,7 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
                 "runs": [str(found.first.folder), str(found.second.folder)],
                 "same": found.same,
                 **{name: {key: list(pair) for key, pair in pairs.items()} for name, pairs in found.sections.items()},
-                "curves": {"common_epochs": found.common, "first_epoch": found.first_epoch, "columns": found.columns},
+                "curves": {"common_epochs": found.common, "first_epoch": found.first_epoch, "columns": list(found.columns)},
                 "mcnemar": found.mcnemar,
             }
         )

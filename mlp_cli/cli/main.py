@@ -13,15 +13,19 @@ import click
 
 from mlp_cli import __version__
 from mlp_cli.cli.bench import bench
+from mlp_cli.cli.completion import VARIABLE, answer, completion
 from mlp_cli.cli.data import data
+from mlp_cli.cli.doctor import doctor
 from mlp_cli.cli.evaluate import evaluate
 from mlp_cli.cli.export import export
 from mlp_cli.cli.inspect import check, init, schema, show, validate
+from mlp_cli.cli.keep import note, pack, rm
 from mlp_cli.cli.lr_find import lr_find
 from mlp_cli.cli.ls import diff, ls
 from mlp_cli.cli.options import printable
 from mlp_cli.cli.predict import predict
 from mlp_cli.cli.report import report
+from mlp_cli.cli.rerun import rerun
 from mlp_cli.cli.sweep import sweep
 from mlp_cli.cli.train import train
 from mlp_cli.environment import BLAS_VARIABLES
@@ -54,8 +58,8 @@ def cli() -> None:
 
 
 for _command in (
-    *(train, sweep, report, diff, ls, evaluate, predict, export),
-    *(init, validate, show, data, lr_find, check, bench, schema),
+    *(train, sweep, report, diff, ls, evaluate, predict, export, note, rerun, pack, rm, init, validate, show, data),
+    *(lr_find, check, bench, schema, doctor, completion),
 ):
     cli.add_command(_command)
 
@@ -66,6 +70,8 @@ def run(arguments: list[str] | None = None) -> int:
         os.environ[variable] = "1"
     # OpenBLAS's threads else spin after each product and hold a core that another process may need.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
+    if VARIABLE in os.environ:
+        return answer(cli)
     words = sys.argv[1:] if arguments is None else arguments
     if sys.platform not in ("linux", "darwin"):
         return _fail("mlp runs on Linux and macOS only", "on Windows use the Windows Subsystem for Linux (WSL)", 1)

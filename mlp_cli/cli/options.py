@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mlp_cli.errors import UsageError
+
 if TYPE_CHECKING:
     from mlp_cli.config import Config
 
@@ -31,9 +33,15 @@ class Folder(click.Path):
 results_option = click.option("--results", type=Folder(), default=Path("results"), show_default=True, help="Folder of all runs.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, all else on stderr.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 config_argument = click.argument("config", type=click.Path(path_type=Path))
 overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+def output_options(command: Command) -> Command:
+    """--quiet, --json and --debug, of a command that has a result."""
+    return quiet_option(json_option(debug_option(command)))
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -109,6 +117,13 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
 def notify(text: str) -> None:
     """A message that is not the result, on stderr."""
     click.echo("\n".join(map(printable, f"note: {text}".split("\n"))), err=True)
+
+
+def agreed(question: str, yes: bool) -> bool:
+    """Whether the user agrees, asked on the terminal unless `yes` says so already. Errors: UsageError where nobody can be asked."""
+    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("nothing is removed without a question, and this is no terminal", "--yes removes without asking")
+    return yes or click.confirm(question, err=True)
 
 
 def on_terminal(as_json: bool) -> bool:

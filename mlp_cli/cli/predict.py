@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 _WIDEST = 40
 
 
-@click.command(epilog="Example: mlp predict @best:val_accuracy digits/ --out digits.csv")
+@click.command(
+    short_help="Predict the rows of a file with a run, or with a sweep.",
+    epilog="Example: mlp predict @best:val_accuracy digits/ --out digits.csv",
+)
 @click.argument("run", metavar="RUN|SWEEP")
 @click.argument("file")
 @click.option("--out", type=Folder(), metavar="CSV", help="File to write the predictions to, in place of a table.")
@@ -100,9 +102,10 @@ def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
 
 
 def _is_sweep(folder: Path) -> bool:
+    from mlp_cli.files import is_file
     from mlp_cli.runs import SWEEP_FILES
 
-    return os.path.isfile(folder / SWEEP_FILES[0])
+    return is_file(folder / SWEEP_FILES[0])
 
 
 def _write(path: Path, columns: dict[str, Any]) -> None:

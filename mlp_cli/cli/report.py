@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from mlp_cli.report.model import Report
 
 
-@click.command(epilog="Example: mlp report results --where 'learning_rate<0.01 and optimizer=adam' --sort val_accuracy")
+@click.command(
+    short_help="Compare runs: statistics over seeds, verdicts, one page.",
+    epilog="Example: mlp report results --where 'learning_rate<0.01 and optimizer=adam' --sort val_accuracy",
+)
 @click.argument("paths", nargs=-1, type=Folder(), metavar="[PATH]...")
 @results_option
 @click.option(

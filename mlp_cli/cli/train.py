@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Train one run, or finish it.",
     epilog="Example: mlp train configs/mnist_adam_relu.yaml learning_rate=5e-4 hidden_sizes=[300,100] seed=1",
 )
 @click.argument("config", type=click.Path(path_type=Path), required=False)

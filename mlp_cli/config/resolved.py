@@ -78,10 +78,10 @@ def flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config by dotted key, keys that are left out at their defaults: `optimizer: adam`, `optimizer.beta_1: 0.9`.
 
     A component's name (or a data set's path, or its SHA-256 where that is given) stands under its own key, the options below.
-    What is off is None, a part that is
-    on and has no name is True; an option exists only where its part is on. One value stands for equal ones of all hidden layers;
-    a list has names, or mappings of a name and the options that are set. Keys that cannot change a run's bytes are left out:
-    those of hidden layers where there are none, a split's seed by which nothing is drawn. Errors: ValueError for no config.
+    What is off is None, a part that is on and has no name is True; an option exists only where its part is on. One value stands
+    for equal ones of all hidden layers; a list has names, or mappings of a name and the options that are set. Keys that cannot
+    change a run's bytes are left out: those of hidden layers where there are none, a split's seed by which nothing is drawn.
+    Errors: ValueError for no config.
     """
     return _resolve(config)[0]
 
@@ -118,13 +118,14 @@ def _add(found: dict[str, Any], usual: dict[str, Any], key: str, value: Any, kno
         return
     if key.count(".") > _DEEPEST:
         raise ValueError(f"the config's {key} is nested too deeply")
-    pinned = value.get("sha256")
+    pinned = value.get("sha256") if key == "dataset" else None
     found[key] = value.get("name") or pinned or value.get("path") or True
     defaults = known.options_of(value)
     for option, item in {**defaults, **value}.items():
         if isinstance(item, list):
             item = [_short(each, known) if isinstance(each, dict) else each for each in item]
-        if option not in ("name", "sha256") and (option != "path" or (item is not None and pinned is None)):
+        told = option == "name" or (pinned and option in ("path", "sha256")) or (option == "path" and item is None)
+        if not told:
             _add(found, usual, f"{key}.{option}", item, _Key(defaults.get(option, _MISSING)))
 
 

@@ -51,6 +51,24 @@ def ready_folder(key: str) -> Path:
     return cache_folder() / "ready" / key
 
 
+def ready_sets() -> dict[str, list[str]]:
+    """The keys of all ready arrays by the name of their set, which has several where it has subsets, or files of one name."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((cache_folder() / "ready").glob("[!.]*/meta.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.setdefault(str(json.loads(path.read_bytes())["name"]), []).append(path.parent.name)
+    return found
+
+
+def remove(key: str) -> None:
+    """Takes a set's ready arrays away; a process that has mapped them keeps them. Errors: RunError where that is not allowed."""
+    folder = ready_folder(key)
+    gone = folder.with_name(f".{key}.{secrets.token_hex(4)}.tmp")
+    with files.writing(folder):
+        os.rename(folder, gone)  # nobody sees a part of it
+        shutil.rmtree(gone)
+
+
 def open_ready(key: str, origin: list[str]) -> RawSet | None:
     """The set under `key` with its arrays memory-mapped, if it is there, whole, and made from `origin`; else None.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,7 @@ def figures_missing(folder: Path, dataset: Dataset | None = None, config: Config
 
     dataset, config: the run's; without them only those are looked for that every run has. One without errors has no errors.png.
     """
-    names = ["accuracy", "loss"] + ["diagnostics"] * os.path.isfile(folder / DIAGNOSTICS)
+    names = ["accuracy", "loss"] + ["diagnostics"] * files.is_file(folder / DIAGNOSTICS)
     if dataset is not None:
         images = mosaic.as_images(np.empty((0, dataset.train.x.shape[1])), dataset.shape) is not None
         images &= config is None or config.features is None or config.features.name == "pca"
@@ -57,7 +56,7 @@ def figures_missing(folder: Path, dataset: Dataset | None = None, config: Config
         names += ["weights"] * images + ["confusion"] * (classes and dataset.test is not None)
         names += ["labels"] * (not classes and not quantity)
         names += ["classes", "regions"] * (classes and dataset.shape == (2,)) + ["fit", "residuals"] * quantity
-    return not all(os.path.isfile(folder / FOLDER / f"{name}.png") for name in names)
+    return not all(files.is_file(folder / FOLDER / f"{name}.png") for name in names)
 
 
 def draw(

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_cli import files
+from mlp_cli import files, packs
 from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.report.collect import collect
 from mlp_cli.report.groups import make_groups
 from mlp_cli.report.importance import weigh
-from mlp_cli.report.model import Broken, Configuration, Group, Report, Run
+from mlp_cli.report.model import RUN_COLUMNS, Broken, Configuration, Group, Report, Run
 from mlp_cli.report.rows import best_rows
 from mlp_cli.report.scales import is_number, ordered
 from mlp_cli.report.tables import OWN_COLUMNS, errors_csv, hide, part_columns, runs_csv, summary_csv, value_of
@@ -28,8 +28,6 @@ from mlp_cli.text import is_percent, listed
 if TYPE_CHECKING:
     from mlp_cli.report.where import Condition
 
-RUN_COLUMNS = ("id", "name", "seed", "status")
-"""What --where can ask of a run besides the keys of its config."""
 _MOST_VALUES = 12  # named one by one where no run meets a condition
 
 
@@ -111,7 +109,9 @@ _ENDS = {"lower": "low", "upper": "high"}
 
 
 def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Path:
-    """Where a report goes: into the one path asked for, else into the results."""
+    """Where a report goes: into the one path asked for, beside it where that is a pack, else into the results."""
+    if len(paths) == 1 and (inside := packs.find(paths[0])) is not None:
+        return inside[0].path.with_name(f"{inside[0].path.stem}_report")
     return (paths[0] if len(paths) == 1 else results) / "report"
 
 
@@ -162,7 +162,7 @@ def _choose(runs: list[Run], where: str) -> tuple[list[Run], Condition | None]:
         )
     if of_configurations:
         return runs, condition
-    rows = [(run, run.config | {name: getattr(run, name) for name in RUN_COLUMNS}) for run in runs]
+    rows = [(run, run.columns) for run in runs]
     chosen = [run for run, row in rows if condition.test(row)]
     if not chosen:
         raise UsageError(f"there is nothing to report: no run meets {where}", _there_is(condition, [row for _, row in rows]))

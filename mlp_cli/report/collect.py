@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from mlp_cli.choosing import higher_is_better
 from mlp_cli.config.resolved import NOT_HASHED, flat
 from mlp_cli.errors import RunError
 from mlp_cli.report.model import Broken, Run
-from mlp_cli.runs import METRICS, RECORD, read_curves, scan
+from mlp_cli.report.where import choose
+from mlp_cli.runs import METRICS, NOTE, RECORD, read_curves, scan
 
 _HUGE = 1e100
 _SWEEP_LIMIT = 4 << 20
@@ -37,6 +39,10 @@ def collect(paths: Iterable[Path], *, curves: bool = True) -> tuple[list[Run], l
         except RunError as error:
             broken.append(Broken(folder, error.message.removeprefix(f"{folder / RECORD} ")))
             continue
+        try:
+            run = replace(run, note=runs.read_note(folder))
+        except RunError as error:
+            broken.append(Broken(folder / NOTE, error.message.removeprefix(f"{folder / NOTE} ")))
         if curves:
             try:
                 for name, column in read_curves(folder).items():
@@ -94,17 +100,19 @@ def epochs_done(run: Run) -> int | None:
     return int(written[-1] or 0) if written else run.record.epochs
 
 
-def list_runs(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[Broken]]:
+def list_runs(paths: Sequence[Path], where: str | None = None) -> tuple[list[dict[str, Any]], list[Broken]]:
     """A row for each run below `paths`, in the order of the folders, and what could not be read: for `mlp ls`, which is quick.
 
     Keys: folder, id, name, status, seed, metric (the name of the score in `score`: validation's where there is one), score, epochs,
-    seconds, started, error.
+    seconds, started, error, note, tags. where: only the runs that meet this condition.
     """
     found, broken = collect(paths, curves=False)
+    found = found if where is None or not found else choose(found, where)
     rows = []
     for run in found:
         own = {"folder": str(run.folder)} | {name: getattr(run, name) for name in ("id", "name", "status", "seed")}
         own["metric"] = next((name for name in _LISTED if name in run.metrics), None)
         own |= {"score": run.metrics.get(own["metric"]), "epochs": epochs_done(run)}
-        rows.append(own | {name: getattr(run.record, name) for name in ("seconds", "started", "error")})
+        own |= {name: getattr(run.record, name) for name in ("seconds", "started", "error")}
+        rows.append(own | {"note": run.note.text, "tags": run.note.tags})
     return rows, broken

@@ -22,8 +22,8 @@ class Difference:
     keys with both values, None for a value that one does not have.
 
     mcnemar: the test of their common test rows (see `compare_rows`), None where there is none; mcnemar_note: why.
-    common: epochs that both have. first_epoch, columns: the first epoch in which their curves part, and the columns that do;
-    None and empty where all common epochs are equal.
+    common: epochs that both have. first_epoch, columns: the first epoch in which their curves part, and the columns that do with
+    both values; None and empty where all common epochs are equal.
     """
 
     first: Run
@@ -31,7 +31,7 @@ class Difference:
     sections: dict[str, dict[str, tuple[Any, Any]]]
     common: int
     first_epoch: int | None
-    columns: list[str]
+    columns: dict[str, tuple[Any, Any]]
     mcnemar: dict[str, Any] | None = None
     mcnemar_note: str = ""
 
@@ -96,16 +96,16 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tu
     return {key: (a, b) for key, (a, b) in pairs.items() if a != b or isinstance(a, bool) != isinstance(b, bool)}
 
 
-def _parting(one: Mapping[str, Column], other: Mapping[str, Column]) -> tuple[int, int | None, list[str]]:
+def _parting(one: Mapping[str, Column], other: Mapping[str, Column]) -> tuple[int, int | None, dict[str, tuple[Any, Any]]]:
     """The number of common epochs, the first where any common column differs, and the columns that do."""
     rows, other_rows = _rows(one), _rows(other)
     common = [epoch for epoch in rows if epoch in other_rows]
     columns = [name for name in one if name in other and name != "epoch"]
     for epoch in common:
-        parted = [name for name in columns if one[name][rows[epoch]] != other[name][other_rows[epoch]]]
-        if parted:
+        pairs = {name: (one[name][rows[epoch]], other[name][other_rows[epoch]]) for name in columns}
+        if parted := {name: (a, b) for name, (a, b) in pairs.items() if a != b}:
             return len(common), epoch, parted
-    return len(common), None, []
+    return len(common), None, {}
 
 
 def _rows(curves: Mapping[str, Column]) -> dict[int, int]:

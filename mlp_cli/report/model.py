@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_cli.runs import Column, Record
+from mlp_cli.runs import Column, Note, Record
 
 if TYPE_CHECKING:
     from mlp_cli.report.rows import BestRows
 
+RUN_COLUMNS = ("id", "name", "seed", "status", "tag")
+"""What --where can ask of a run besides the keys of its config."""
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
 
@@ -22,7 +24,7 @@ class Run:
     status: `running, completed, interrupted, failed, diverged, pruned`; a running one whose process is gone is interrupted.
     config: the flat config, dotted keys to plain values (a component's name stands under its own key: `optimizer`,
     `optimizer.beta_1`). epochs: the columns of metrics.csv by name, of equal lengths, None for an empty cell; {} where there is
-    no sound metrics.csv.
+    no sound metrics.csv. note: what a person wrote about it.
     """
 
     folder: Path
@@ -30,6 +32,7 @@ class Run:
     status: str
     config: dict[str, Any]
     epochs: dict[str, Column]
+    note: Note = field(default_factory=Note)
 
     @property
     def id(self) -> str:
@@ -56,6 +59,16 @@ class Run:
     def data(self) -> dict[str, Any]:
         """What run.json says of the data; {} where it says nothing."""
         return {} if self.record.data is None else self.record.data.plain()
+
+    @property
+    def tag(self) -> list[str]:
+        """The run's tags, any of which --where 'tag=…' may ask for."""
+        return self.note.tags
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What --where compares: the config's keys and `RUN_COLUMNS`."""
+        return self.config | {name: getattr(self, name) for name in RUN_COLUMNS}
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -121,6 +134,11 @@ class Configuration:
     def difference(self) -> float | None:
         """Mean of the paired differences."""
         return None if self.paired is None else self.paired.mean
+
+    @property
+    def note(self) -> str:
+        """What a person wrote about its runs, each note once."""
+        return "; ".join(dict.fromkeys(text for run in self.runs if (text := str(run.note))))
 
     @property
     def count(self) -> str:

@@ -16,7 +16,7 @@ from mlp_cli import files
 from mlp_cli.config.resolved import show
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
-from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, largest_class, overview
+from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, largest_class, noted, overview
 from mlp_cli.report.verdict import against, compared
 from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, plain, scaled, score_text
 from mlp_cli.text import counted, either, is_percent, metric_name
@@ -160,7 +160,7 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None, drawn: Seq
     scores = _main_metrics(group)
     wanted = ["verdict", "n", *scores, *(["p", "difference"] if several else []), "best_epoch"]
     sized = len({each.parameters for each in group.configurations}) > 1
-    shown = columns(group, [*wanted, *(["parameters"] if sized else []), "seconds"])
+    shown = columns(group, [*wanted, *(["parameters"] if sized else []), "seconds", *noted(group)])
     cells = [[cell(group, each, column.key) for column in shown] for each in group.configurations]
     rows = []
     for row in cells:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlp_cli import files
+from mlp_cli import files, packs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.config import Config
@@ -143,7 +143,7 @@ def gallery(group: Group, room: int) -> Gallery | None:
         try:
             content = files.read_bytes(home / name, min(LARGEST, room - found.taken), RunError)
         except RunError:
-            too_large += [caption] if os.path.isfile(home / name) else []
+            too_large += [caption] if files.is_file(home / name) else []
             continue
         if content[:8] == _PNG and content[12:16] == b"IHDR":
             found.taken += len(content)
@@ -152,6 +152,8 @@ def gallery(group: Group, room: int) -> Gallery | None:
             found.pictures.append(Picture(caption, width, height, source))
     if too_large:
         found.note = f"Too large for this page, see {home}: {', '.join(too_large)}."
+    elif not found.pictures and packs.find(run.folder) is not None:
+        found.note = "This run was packed without figures."
     elif not found.pictures:
         found.note = (
             "This run has no figures of its own: a sweep draws none for its members. This draws them, without training again; "

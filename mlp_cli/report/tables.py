@@ -19,16 +19,17 @@ from mlp_cli.report.wording import NOTHING, cut, digits, duration, interval, mea
 from mlp_cli.text import counted, inert, is_percent, metric_name
 
 SUMMARY_PARTS = ("mean", "sd", "low", "high")
-OWN_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label")
+OWN_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "note")
 """What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
 
 _RUN = ("group", "configuration", "id", "name", "status", "seed")
-_TRAINED = ("epochs_trained", "best_epoch", "parameters", "seconds", "error", "folder")
+_TRAINED = ("epochs_trained", "best_epoch", "parameters", "seconds", "error", "tags", "note", "folder")
 _INTERVAL = "95 % interval"
 _EXPENDABLE = ("parameters", "seconds", "best epoch", _INTERVAL, "difference")
 _MOST_BROKEN = 20
 _MOST_LISTED = 100
 _WIDEST = 40  # characters of a setting, in the tables for people
+_LONGEST_NOTE = 80  # characters of a note in the page's table; its run shows it whole
 _LONGEST_CELL = 500  # of any cell, in CSV
 
 
@@ -65,6 +66,7 @@ _COLUMNS = {
     "difference": Column("difference", "difference", "paired"),
     "best_epoch": Column("best_epoch", "best epoch"),
     "seconds": Column("seconds", "seconds", "per run"),
+    "note": Column("note", "note", numeric=False),
 }
 
 
@@ -87,6 +89,11 @@ def has_spread(group: Group) -> bool:
     return any(summary.sd is not None for each in group.configurations for summary in each.metrics.values())
 
 
+def noted(group: Group) -> list[str]:
+    """The column of notes, where there is any."""
+    return ["note"] if any(each.note for each in group.configurations) else []
+
+
 def cell(group: Group, each: Configuration, key: str) -> Cell:
     """A configuration's cell in a table for people: a key that differs, one of `OWN_COLUMNS`, or a metric (its mean)."""
     if key in group.keys:
@@ -101,6 +108,7 @@ def cell(group: Group, each: Configuration, key: str) -> Cell:
         "best_epoch": digits(each.best_epoch, 0 if (each.best_epoch or 0.0).is_integer() else 1),
         "parameters": NOTHING if each.parameters is None else f"{each.parameters:,}",
         "seconds": duration(each.seconds),
+        "note": cut(each.note, _LONGEST_NOTE),
     }
     value = getattr(each, key)
     return Cell(value, texts.get(key) or str(value) or NOTHING)
@@ -205,7 +213,7 @@ def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
     only_changed: leave out columns with the same text in every row.
     """
     found: list[Texts] = []
-    own = ("best_epoch", "parameters", "seconds", "difference", "p", "verdict")
+    own = ("best_epoch", "parameters", "seconds", "difference", "p", "verdict", *noted(group))
     for column in columns(group, ("n", *shown_metrics(group), *own)):
         cells = [cell(group, each, column.key) for each in group.configurations]
         found.append((cut(one_line(column.heading), _WIDEST), [cut(one_line(each.text), _WIDEST) for each in cells]))
@@ -307,7 +315,7 @@ def summary_csv(report: Report, only_changed: bool = False) -> str:
 
     only_changed: leave out columns with the same cell in every row.
     """
-    own = ("p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "id")
+    own = ("p", "verdict", "difference", "best_epoch", "parameters", "seconds", "note", "label", "id")
     keys = _key_columns(report, ("group", "n", "failed", *own))
     header = ["n", "failed", *part_columns(_metrics(report)), *own]
     rows = [
@@ -329,6 +337,7 @@ def runs_csv(report: Report) -> str:
             for run in (*each.runs, *each.copies):
                 found = {name: getattr(run, name) for name in ("id", "name", "status", "seed", "folder")}
                 found |= {name: getattr(run.record, name) for name in ("best_epoch", "parameters", "seconds", "error")}
+                found |= {"tags": " ".join(run.note.tags), "note": run.note.text}
                 scores = {metrics[name]: value for name, value in run.metrics.items() if name in metrics}
                 rows.append(own | scores | found | {"epochs_trained": epochs_done(run), "folder": str(run.folder)})
     return _csv([*_RUN, *keys.values(), *metrics.values(), *_TRAINED], rows)

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlp_cli.config.resolved import flat, show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
+from mlp_cli.report.model import RUN_COLUMNS, Run
 from mlp_cli.report.wording import plain
 from mlp_cli.text import is_percent
 
@@ -62,6 +63,15 @@ def parse(text: str, known: Iterable[str], option: str = "--where") -> Condition
     test = parser.any_of()
     parser.take("end", f"{parser.text!r} is too much here; join conditions with and, or")
     return Condition(text, tuple(parser.columns), test)
+
+
+def choose(runs: Sequence[Run], text: str) -> list[Run]:
+    """The runs that meet a condition on their config, id, name, seed, status or own scores, for lists of runs. Errors: those of
+    `parse`."""
+    rows = [(run, run.metrics | run.columns) for run in runs]
+    known = dict.fromkeys((*RUN_COLUMNS, *(name for _, row in rows for name in row)))
+    condition = parse(text, known)
+    return [run for run, row in rows if condition.test(row)]
 
 
 class _Parser:
@@ -144,6 +154,8 @@ class _Parser:
 
         def equal(row: Row) -> bool:
             cell = row.get(column)
+            if column == "tag":
+                return wanted in (cell or ())
             if cell is None:
                 return wanted.lower() in _NOTHING
             held = _number(cell)

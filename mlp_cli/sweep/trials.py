@@ -124,6 +124,19 @@ class Trials:
         files.write_text(self.folder / NAME, text.getvalue())
 
 
+def rebuild(folder: Path) -> None:
+    """Writes a sweep's trials.csv anew from its members' folders; which keys are swept and who is current stay as they stand there.
+
+    Nothing is done where there is none. Errors: RunError where it cannot be written.
+    """
+    head, rows = _table(folder / NAME)
+    if head[:2] == ["id", "label"] and "status" in head:
+        trials = Trials(folder, head[2 : head.index("status") - 1])
+        trials.scan()
+        trials.current = {row["id"] for row in rows if row.get("current") == "true"} & trials.rows.keys()
+        trials.write()
+
+
 def safe(value: object) -> str:
     """A cell: numbers exactly, nothing for None and NaN, text without line breaks and harmless to a spreadsheet, which would
     compute one that begins with = + - or @."""
@@ -168,13 +181,18 @@ def row_values(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, str]
 
 def read_attempts(path: Path) -> dict[str, int]:
     """The number of attempts of each member, from an old trials.csv; empty where there is none, or it is damaged."""
+    pairs = [(row.get("id") or "", row.get("attempts") or "") for row in _table(path)[1]]
+    return {name: int(count) for name, count in pairs if count.isdecimal() and len(count) < 10}
+
+
+def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The heading and the rows of an old trials.csv; nothing where there is none, or it is damaged."""
     try:
         text = files.read_bytes(path, _LIMIT, RunError).decode("utf-8", "replace")
-        rows = list(csv.DictReader(io.StringIO(text)))
+        reader = csv.DictReader(io.StringIO(text))
+        return list(reader.fieldnames or ()), list(reader)
     except (RunError, csv.Error):
-        return {}
-    pairs = [(row.get("id") or "", row.get("attempts") or "") for row in rows]
-    return {name: int(count) for name, count in pairs if count.isdecimal() and len(count) < 10}
+        return [], []
 
 
 def metric_at(folder: Path, metric: str, epoch: int, ended: bool) -> float | None:

@@ -37,6 +37,11 @@ def test_help_says_what_it_does_with_an_example(mlp: Mlp, words: tuple[str, ...]
             assert option.help, f"{words}: {option.name} has no help"
 
 
+def test_the_list_of_commands_is_not_cut_off(mlp: Mlp) -> None:
+    for words in ((), ("data",)):
+        assert "..." not in mlp(*words, "--help").out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_an_unknown_option_is_a_usage_error(mlp: Mlp, words: tuple[str, ...]) -> None:
     answer = mlp(*words, "--no-such-option")

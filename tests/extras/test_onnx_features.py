@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 from small_sets import Answer, arrays_in, make_idx_set
 
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
-from mlp_cli.config import load_config  # noqa: E402
-from mlp_cli.data.dataset import Part  # noqa: E402
-from mlp_cli.data.extraction import restored  # noqa: E402
-from mlp_cli.data.onnx_backbone import Onnx  # noqa: E402
-from mlp_cli.data.pictures import Pictures  # noqa: E402
+from mlp_cli.config import load_config
+from mlp_cli.data.dataset import Part
+from mlp_cli.data.extraction import restored
+from mlp_cli.data.onnx_backbone import Onnx
+from mlp_cli.data.pictures import Pictures
 
 Mlp = Callable[..., Answer]
 GREY = Pictures(1, 8, 8)

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from needs import need
 
 from mlp_cli.nn import kernels
 from mlp_cli.nn.optimizers import optimizers
 from mlp_cli.nn.updater import FLUSH_EVERY, Updater
-
-need("numba")
 
 VARIANTS = [(name, {}) for name in optimizers] + [("nesterov", {"momentum": 0.0}), ("adam", {"beta_1": 0.0, "beta_2": 0.0})]
 

@@ -1,0 +1,1 @@
+"""A trained network as a page that plays it."""
