@@ -111,7 +111,8 @@ def extract_all(extractor: Extractor, name: str, dataset: Dataset, identity: Map
     pictures = pictures_of(dataset, f"features: {name}")
     sources = sources_of(dataset)
     text = json.dumps({"format": FORMAT, "numpy": np.__version__, **identity}, sort_keys=True)
-    meta = {"features": hashlib.sha256(text.encode()).hexdigest()}
+    # By the name of the set `mlp data clear` finds them.
+    meta = {"name": dataset.name, "features": hashlib.sha256(text.encode()).hexdigest()}
     key = f"features-{meta['features'][:16]}"
     found = cache.open_arrays(key, meta)
     if found is None:

@@ -13,7 +13,7 @@ from small_sets import Answer, arrays_in, make_idx_set
 
 from mlp_cli.build import load_data
 from mlp_cli.config import load_config
-from mlp_cli.data import extraction
+from mlp_cli.data import cache, extraction
 from mlp_cli.data.extraction import extract_all
 from mlp_cli.data.features import features
 from mlp_cli.data.hog import Hog
@@ -63,6 +63,7 @@ def test_features_are_computed_once_for_all_seeds(
     for override in ("seed=1", "learning_rate=0.1", "dtype=float64"):
         answer = mlp("train", path, override, "--no-plots")
         assert answer.code == 0 and "computing" not in answer.err, answer.err
+    assert any(key.startswith("features-") for key in cache.ready_sets()["shapes"]), "mlp data clear finds them"
     for override in ("features.filters=7", "features.seed=1", "dataset.split_seed=1", "dataset.limit=50"):
         assert "computed again" in mlp("train", path, override, "--no-plots").err
 
