@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["MLPClassifier", "MLPRegressor", "MlpError", "Report", "Run", "load", "report", "sweep", "train"]
 
 _HOMES = {"MlpError": "errors", "MLPClassifier": "estimators", "MLPRegressor": "estimators"}
+_PACKAGES = ("report", "sweep")
+"""Packages below this one that have the names of functions of the API, and are these functions too."""
 
 
 def __getattr__(name: str) -> object:
@@ -21,11 +23,18 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _PACKAGES:
+        return import_module(f"mlp_cli.{name}")
     return getattr(import_module(f"mlp_cli.{_HOMES.get(name, 'api')}"), name)
 
 
 class Callable(type(sys)):  # type: ignore[misc]
-    """A package below this one that has the name of a function of the API, and is that function too: once it is loaded, Python puts
-    it in the function's place. `inspect.signature` finds the function by `__wrapped__`."""
+    """A package that is a function of the API too. `inspect.signature` finds the function by `__wrapped__`."""
 
-    __call__ = __wrapped__ = property(lambda self: __getattr__(self.__name__.rpartition(".")[2]))
+    @property
+    def __wrapped__(self) -> object:
+        from mlp_cli import api
+
+        return getattr(api, self.__name__.rpartition(".")[2])
+
+    __call__ = __wrapped__

@@ -87,6 +87,8 @@ def fitting(mapping: dict[str, Any]) -> dict[str, Any]:
         mapping.pop("label_smoothing", None)
         mapping.pop("class_weight", None)
         mapping.pop("metrics", None)
+    if losses[loss if isinstance(loss, str) else loss["name"]].task == "multi_label":
+        mapping.pop("metrics", None)  # top_k is for one class a row
     return mapping
 
 

@@ -201,7 +201,8 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
     (tmp_path / "empty" / "mlp_cli" / "sweep").mkdir(parents=True)
     (tmp_path / "empty" / "mlp_cli" / "sweep" / "__init__.py").write_text("raise ImportError('there is no more of it')\n")
     for name, version in (("older", "0.0.1"), ("empty", "0.0.0")):
-        (tmp_path / name / "mlp_cli" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+        source = Path(mlp_cli.__file__).read_text().replace(f'"{mlp_cli.__version__}"', f'"{version}"')
+        (tmp_path / name / "mlp_cli" / "__init__.py").write_text(source)
     site.add_worker("--no-nanny", PYTHONPATH=str(tmp_path / "older"))
     notices: list[str] = []
     with pytest.raises(RunError) as caught, DaskPool(site.address, 1, results, notify=notices.append) as executor:
