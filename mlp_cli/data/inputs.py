@@ -89,7 +89,7 @@ def _table(path: Path, shape: Sequence[int], encoding: TableEncoding | None, own
             raise table.error(told, "give it one; a network that is trained with missing: mean fills gaps")
     targets = [name for name in table.others if name in own.targets]
     others = [name for name in table.others if name not in targets]
-    notices = [f"{path}: {some(targets)} is what is predicted, and is not looked at"] if targets else []
+    notices = [f"{path}: {some(targets)}: predicted here, and not looked at"] if targets else []
     notices += [f"{path}: columns that the network does not take: {some(others)}"] if others else []
     return Inputs(encoding.apply(table), notices=(*table.notices, *notices, *encoding.notices(table)))
 
