@@ -118,7 +118,7 @@ def test_labels(mlp: Mlp, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("a,b,c,warm\n3,3,9,1\n-3,-3,-3,0\n")
     answer = mlp("predict", "@last", "new.csv", "--json")
     rows = json.loads(answer.out)["rows"]
-    assert [row["prediction"] for row in rows] == ["warm; wet", ""] and "warm is what is predicted" in answer.err
+    assert [row["prediction"] for row in rows] == ["warm; wet", ""] and "warm: predicted here" in answer.err
     assert rows[0]["p_warm"] > 0.5 and rows[0]["p_wet"] > 0.5 > rows[1]["p_wet"]
     (tmp_path / "weather.csv").unlink()
     again = scores_in(mlp("evaluate", "@last", "--json"))

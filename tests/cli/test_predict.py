@@ -154,7 +154,7 @@ def test_a_table(mlp: Mlp, table_run: Path, tmp_path: Path, monkeypatch: pytest.
         writer.writerows(line | {"id": str(place)} for place, line in enumerate(chosen))
     answer = mlp("predict", "@last", "new.csv", "--json")
     check(rows_in(answer), table_run)
-    assert "kind is what is predicted, and is not looked at" in answer.err
+    assert "kind: predicted here, and not looked at" in answer.err
     assert "columns that the network does not take: id" in answer.err
     content = "".join(f"{line['size']},{line['colour']},{line['weight']}\n" for line in chosen[:5])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"size,colour,weight\n{content}".encode())))
