@@ -19,7 +19,8 @@ class Busy:
         if now is None or self._all is None:
             return None
         there = (time.perf_counter() - self._started) * (os.cpu_count() or 1)
-        return max(0.0, (now - self._all - (_own_seconds() - self._own)) / there)
+        # The system counts in hundredths of a second: over a moment the share could be anything.
+        return min(1.0, max(0.0, (now - self._all - (_own_seconds() - self._own)) / there))
 
 
 def _all_seconds() -> float | None:

@@ -196,7 +196,7 @@ def test_labels_are_predicted_evaluated_and_kept(mlp: Mlp, tags: Path) -> None:
     folder = folder_of("tags-*")
     metrics, kept = json.loads((folder / "run.json").read_text())["metrics"], read_predictions(folder)["test"]
     answer = mlp("predict", folder, "test.csv", "--out", "out.csv")
-    assert answer.code == 0 and "what is predicted, and is not looked at" in answer.err
+    assert answer.code == 0 and "predicted here, and not looked at" in answer.err
     rows, given_rows = (list(csv.DictReader(Path(name).read_text().splitlines())) for name in ("out.csv", "test.csv"))
     p = np.array([[float(row[f"p_{name}"]) for name in LABELS] for row in rows])
     assert [row["prediction"] for row in rows] == ["; ".join(np.array(LABELS)[flags]) for flags in p > 0.5]
