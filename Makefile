@@ -6,7 +6,7 @@ EXTRAS := .venv-extras
 CONFIG ?= configs/mnist_adam_relu.yaml
 REV ?= HEAD
 PARALLEL ?= -n logical --dist worksteal
-PROOFS := tests/chaos tests/sweep/test_sweep_dask.py tests/report/test_report_simulation.py
+PROOFS := tests/chaos tests/extras/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev data train test test-chaos test-extras test-wheel coverage golden lint format schema bench clean
@@ -57,11 +57,11 @@ coverage: setup-dev  ## branch coverage of the default suite, commands and worke
 	  $(BIN)/python -m coverage html --quiet && $(BIN)/python -m coverage report --skip-covered --sort=miss && exit $$status
 
 test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, damage, hostile files, sweeps under attack (some 20 minutes)
-	$(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
+	MLP_EXTRAS=1 $(BIN)/python -m pytest -m "slow or not slow" $(PROOFS)
 	$(BIN)/python -m pytest -m slow $(PROOFS:%=--ignore=%)
 
-test-extras: $(EXTRAS)/.ready  ## test what needs onnxruntime, scikit-learn, numba or a notebook, with these in an environment of its own
-	MLP_EXTRAS=1 $(EXTRAS)/bin/python -m pytest tests/extras
+test-extras: $(EXTRAS)/.ready  ## test what needs onnxruntime, scikit-learn, numba, Dask or a notebook, with these in an environment of its own
+	MLP_EXTRAS=1 $(EXTRAS)/bin/python -m pytest $(PARALLEL) tests/extras
 
 golden: setup-dev  ## what differs in the bytes, JSON and errors of runs since a commit: make golden REV=HEAD~1
 	$(BIN)/python tests/golden.py $(REV)

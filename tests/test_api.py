@@ -3,7 +3,6 @@
 import inspect
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -207,15 +206,6 @@ def test_errors_have_a_message_and_a_hint(small_config: Path) -> None:
             mlp_cli.train(
                 data=(1e6 * X, Y), quiet=True, dataset={"scale": "none"}, optimizer="sgd", **KEYS | {"learning_rate": 1e30}
             )
-
-
-def test_the_readme() -> None:
-    """Its block runs as it stands, and says what there is."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(import numpy.*?)```", readme, re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert len([*Path("results").iterdir()]) == 4
 
 
 def test_load(small_config: Path) -> None:

@@ -62,6 +62,15 @@ def test_the_readme() -> None:
     assert float(done.stdout) > 0.9
 
 
+def test_the_readme_of_the_api(tmp_path: Path) -> None:
+    """Its block runs as it stands, and says what there is."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(import numpy.*?)```", readme, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len([*(tmp_path / "results").iterdir()]) == 4
+
+
 def test_pickled_and_by_several_threads() -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -64,7 +64,7 @@ def pool(crew: Processes) -> Iterator[Processes]:
 
 @pytest.mark.parametrize("name", ["processes", "serial"])
 def test_the_same_bytes_as_alone(name: str, pool: Processes, idx_set: Path, results: Path, tmp_path: Path) -> None:
-    """On Dask too, see test_sweep_dask.py."""
+    """On Dask too, see tests/extras/test_sweep_dask.py."""
     jobs = make_jobs(idx_set, results, 3, dropout=0.2, hidden_sizes=[32, 16])
     executor: Pool = pool if name == "processes" else Serial()
     found = drive(executor, jobs)
