@@ -229,6 +229,8 @@ def test_workers_with_another_version_are_refused(site: Site, results: Path, tmp
 def test_workers_that_do_not_see_the_folder_are_refused(
     shared_site: Site, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with distributed.Client(shared_site.address, set_as_default=False) as client:
+        client.wait_for_workers(1)
     monkeypatch.setattr("mlp_cli.files.write_text", lambda *_: None)  # as if the file were on another machine
     with pytest.raises(RunError, match="does not see the folder"):
         DaskPool(shared_site.address, 1, results)
