@@ -71,7 +71,7 @@ def _text(entry: dict[str, Any]) -> str:
         for key, unit in units.items()
         if key in entry
     ]
-    lines.append(", ".join(f"{name} {value:.2f}" for name, value in entry["ratios"].items()))
+    lines.append(", ".join(f"{name} {value:.3g}" for name, value in entry["ratios"].items()))
     return "\n    ".join([entry["case"], *lines])
 
 
