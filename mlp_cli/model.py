@@ -198,6 +198,15 @@ def _arrays(path: Path) -> Arrays:
     return npz.unpack(files.read_bytes(path, _LIMIT, RunError))
 
 
+def read_arrays(folder: Path) -> Arrays:
+    """All arrays of the model in a run's folder, by name. Errors: RunError where it has none, or a damaged one."""
+    path = folder / NAME
+    try:
+        return _arrays(path)
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
 def _fill(network: Network, arrays: Arrays) -> None:
     """Puts weights and running statistics into a network. Errors: KeyError, ValueError where they do not fit."""
     for name, target in {**network.parameters, **network.state}.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exported import IMAGES, QUANTITY
 from small_sets import arrays_in, write_labels, write_quantity, write_table
 
 from mlp_cli.build import build, load_data
@@ -19,20 +20,11 @@ from mlp_cli.model import load_weights, read_model
 from mlp_cli.runs import Record
 from mlp_cli.training.evaluate import ROWS
 
-IMAGES: dict[str, Any] = {
-    "dataset": {"path": "shapes", "validation": 100},
-    "hidden_sizes": [12],
-    "epochs": 2,
-    "learning_rate": 0.01,
-}
-
-
 TABLE = {
     "dataset": {"path": "kinds.csv", "target": "kind", "missing": "mean", "validation": 50, "test": 600},
     "hidden_sizes": [8],
     "epochs": 3,
 }
-QUANTITY: dict[str, Any] = {"dataset": {"path": "prices.npz", "validation": 60}, "loss": "mse", "hidden_sizes": [6], "epochs": 2}
 LABELS: dict[str, Any] = {
     "dataset": {"path": "weather.csv", "target": ["warm", "wet"], "validation": 50, "test": 60},
     "loss": "multi_label",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 ENDED = ("completed", "diverged")
 """The status of a run that is trained to its end; any other is trained as far as it came."""
-_LARGEST = 4 << 30  # bytes of model.npz
 
 
 @click.command(short_help="Train a run again and say whether it is identical.", epilog="Example: mlp rerun @last --check")
@@ -104,14 +103,9 @@ def _others(found: Difference) -> list[str]:
 
 def _weights(folder: Path) -> dict[str, tuple[Any, ...]]:
     """The arrays of model.npz as shape, type and bytes, but for the config, which says where the data lay. Errors: RunError."""
-    from mlp_cli import files
-    from mlp_cli.data import npz
-    from mlp_cli.model import NAME
+    from mlp_cli.model import read_arrays
 
-    try:
-        arrays = npz.unpack(files.read_bytes(folder / NAME, _LARGEST, RunError))
-    except ValueError as error:
-        raise RunError(f"{folder / NAME} is damaged: {error}", "train the run again with --force") from error
+    arrays = read_arrays(folder)
     return {name: (array.shape, array.dtype, array.tobytes()) for name, array in arrays.items() if name != "config"}
 
 
