@@ -126,8 +126,6 @@ def sweep(
     listener = _listener(planned, quiet, as_json)
     if not (quiet or as_json):
         click.echo(f"sweep {planned.folder}", err=on_terminal(as_json))
-    if "epochs" in planned.space.swept:
-        listener.notify("epochs: each member trains from its first epoch, since a sweep's members keep no checkpoint")
     outcome = run_sweep(
         planned,
         limits=Limits(retry_failed, max_attempts, max_failures, budget),

@@ -103,6 +103,8 @@ def run_sweep(
     Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
     ConfigError before anything is trained.
     """
+    if "epochs" in planned.space.swept:
+        listener.notify("epochs: each member trains from its first epoch, since a sweep's members keep no checkpoint")
     driver = _Driver(planned, limits, listener, open_pool, command, time.monotonic() if started is None else started)
     # Whatever cannot be trained at all leaves no folder.
     asked = None if os.path.isdir(planned.folder) else driver.prepare()
