@@ -33,20 +33,23 @@ def predict(run: str, file: str, out: Path | None, results: Path, as_json: bool)
     """Predict the rows of FILE: the class and each class's probability, or the quantity.
 
     FILE is a table (.csv, .tsv, .parquet), .npz, .npy, an IDX file, a picture or a folder of pictures; - reads CSV from standard
-    input. A RUN is a folder, a unique prefix of its name, @last, or @best:val_accuracy. A SWEEP predicts with the seeds of its best
-    configuration together, as the mean of their probabilities.
+    input. A drawing or photo of your own is turned and fitted as the pictures of mnist and its like were, and that is said. A RUN is
+    a folder, a unique prefix of its name, @last, or @best:val_accuracy. A SWEEP predicts with the seeds of its best configuration
+    together, as the mean of their probabilities.
     """
     import numpy as np
 
     from mlp_cli.data.inputs import read_inputs
     from mlp_cli.data.own import Own, Read
+    from mlp_cli.data.sources import entry_of
     from mlp_cli.text import one_line
 
     folders, models = _models(run, results)
     model = models[0]
     wanted = model.config.dataset
     own = Own(target=wanted.target, read=Read() if wanted.read is None else Read(**dict(wanted.read)))
-    inputs = read_inputs(file, model.shape, model.encoding, own)
+    frame = entry_of(wanted.name, wanted.subset).frame if wanted.name else None
+    inputs = read_inputs(file, model.shape, model.encoding, own, frame)
     x, told = model.on_scale(inputs.x)
     for text in (*inputs.notices, *([told] if told else [])):
         notify(text)

@@ -49,6 +49,19 @@ class Package:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """How the pictures of a set lie in their frame: what they show is light, on a dark ground.
+
+    box: the share of the frame that what is shown takes along its longer side. middle: what is in the middle of the frame, the centre
+    of `mass` or the middle of the `box`.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    box: float
+    middle: Literal["mass", "box"]
+
+
+@dataclass(frozen=True)
 class Entry:
     """A set by name, or one of the subsets that go by one name; `catalogue.yaml` says what the fields mean.
 
@@ -78,6 +91,7 @@ class Entry:
     subset: str | None = None
     subsets: tuple[Entry, ...] = ()
     auto: bool = False
+    frame: Frame | None = None
 
     @property
     def key(self) -> str:

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from mlp_cli.data.arrays import read_array
+from mlp_cli.data.catalogue import Frame
 from mlp_cli.data.dataset import Array
 from mlp_cli.data.encoding import TableEncoding
+from mlp_cli.data.framing import framed
 from mlp_cli.data.images import SUFFIXES, Unreadable, decode, picture_files
 from mlp_cli.data.own import PLAIN, Own, is_table, resolved
 from mlp_cli.data.streams import some
@@ -38,14 +40,15 @@ class Inputs:
     notices: tuple[str, ...] = ()
 
 
-def read_inputs(file: str, shape: Sequence[int], encoding: TableEncoding | None, own: Own) -> Inputs:
+def read_inputs(file: str, shape: Sequence[int], encoding: TableEncoding | None, own: Own, frame: Frame | None = None) -> Inputs:
     """The rows of a file for a network that was trained on rows of a shape.
 
     file: a path, or - for a table on standard input. encoding: of the network's table, None for arrays and pictures. own: how its
-    table was read, and its target.
+    table was read, and its target. frame: how the grey pictures lie that the network was trained on, where that is known.
     A table's columns are found by their names. For a network of arrays they are the D values in their order, with or without a header.
     Arrays have one row a sample, flat or of the very shape; one of the shape alone is one row. Pictures of another size are scaled,
-    grey ones have three equal planes for a network of colours, coloured ones become grey for one of greys.
+    grey ones have three equal planes for a network of colours, coloured ones become grey for one of greys. With a frame what they show
+    is brought into it (see `framed`).
     Errors: DataError for whatever does not fit, with the column, the line or the picture.
     """
     if file == "-":
@@ -65,7 +68,7 @@ def read_inputs(file: str, shape: Sequence[int], encoding: TableEncoding | None,
         columns = listed([feature.name for feature in encoding.features], 10)
         raise DataError(f"{path}: not a table, and the network was trained on one", f"its columns were {columns}")
     if path.is_dir() or path.name.lower().endswith(SUFFIXES):
-        return _pictures(path, shape)
+        return _pictures(path, shape, frame)
     x, notices = read_array(path)
     return Inputs(_as_rows(x, shape, path), notices=notices)
 
@@ -108,7 +111,7 @@ def _as_rows(x: Array, shape: Sequence[int], path: Path) -> Array:
     return x.reshape(len(x), width)
 
 
-def _pictures(path: Path, shape: Sequence[int]) -> Inputs:
+def _pictures(path: Path, shape: Sequence[int], frame: Frame | None) -> Inputs:
     """The picture at a path, or all in the folder there, in the order of their names; those that cannot be read are left out."""
     first = len(shape) == 3 and shape[0] in (1, 3)
     channels = 1 if len(shape) == 2 else shape[0 if first else -1]
@@ -127,6 +130,9 @@ def _pictures(path: Path, shape: Sequence[int]) -> Inputs:
         if pixels.ndim == 3 and channels == 1:
             notes.append("pictures in colour are turned to grey")
             pixels = np.round(np.tensordot(_GREY, pixels, 1)).astype(np.uint8)
+        if frame is not None and channels == 1:
+            pixels, done = framed(pixels, sizes, frame)
+            notes += done
         if pixels.shape[-2:] != sizes:
             notes.append(f"pictures of another size are scaled to {sizes[1]} x {sizes[0]} pixels")
         planes = np.broadcast_to(_scaled(pixels if pixels.ndim == 3 else pixels[None], sizes), (channels, *sizes))
@@ -134,7 +140,7 @@ def _pictures(path: Path, shape: Sequence[int]) -> Inputs:
         names.append(name)
         for note in notes:
             told[note].append(name)
-    notices = tuple(f"{path}: {what}: {some(which)}" for what, which in told.items())
+    notices = tuple(f"{path}: {what}" + (f": {some(which)}" if path.is_dir() else "") for what, which in told.items())
     if not rows:
         hint = f"read are {', '.join(SUFFIXES)}; of a set of arrays name the file with the rows"
         raise DataError("; ".join([f"{path}: holds no picture that can be read", *notices]), hint)

@@ -105,7 +105,7 @@ def test_pictures(mlp: Mlp, run: Path, tmp_path: Path) -> None:
     assert "scaled" not in answer.err
     Image.fromarray(x[0].repeat(3, axis=0).repeat(3, axis=1)).save(tmp_path / "large.png")
     answer = mlp("predict", "@last", "large.png", "--json")
-    assert "pictures of another size are scaled to 6 x 6 pixels: large.png" in answer.err and len(rows_in(answer)) == 1
+    assert "large.png: pictures of another size are scaled to 6 x 6 pixels\n" in answer.err and len(rows_in(answer)) == 1
     assert mlp("predict", "@last", "pictures/broken.png").code == 3
 
 
