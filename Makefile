@@ -9,7 +9,7 @@ PARALLEL ?= -n logical --dist worksteal
 PROOFS := tests/chaos tests/extras/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test test-chaos test-extras test-wheel coverage golden lint format schema bench clean
+.PHONY: help setup setup-dev data train test test-chaos test-extras test-wheel coverage golden lint format schema bench pictures clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
 
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers
+
+pictures: setup-dev  ## make the README's pictures anew from real runs; MNIST has to be at hand, and Chromium
+	$(BIN)/python tests/readme_pictures.py
 
 clean:  ## take away .venv, .venv-extras and caches; results stay
 	rm -rf $(VENV) $(EXTRAS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -184,7 +184,7 @@ def _share(count: int, others: int) -> str:
     """`2 of 5 others are`, `All 5 others are`, `The other is`."""
     if count < others:
         return f"{count:,} of {others:,} others {'is' if count == 1 else 'are'}"
-    return "The other is" if others == 1 else f"All {others:,} others are"
+    return {1: "The other is", 2: "Both others are"}.get(others, f"All {others:,} others are")
 
 
 def _thin_leader(group: Group, best: Configuration) -> Configuration | None:
