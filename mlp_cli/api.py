@@ -14,6 +14,7 @@ import re
 import shlex
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from mlp_cli.config.resolved import show
 from mlp_cli.data import npz
 from mlp_cli.data.arrays import choose
 from mlp_cli.data.formats import Found
+from mlp_cli.data.inputs import given_inputs
 from mlp_cli.data.own import assembled
 from mlp_cli.errors import ConfigError, DataError, Diverged, Interrupted, RunError, UsageError
 from mlp_cli.experiment import Plan
@@ -234,15 +236,21 @@ class Run:
         """The trained network, and all that predicting needs."""
         return read_model(self.folder)
 
-    def predict(self, x: ArrayLike, *, probabilities: bool = False) -> NDArray[Any]:
-        """Predictions for raw inputs (N, D) or (N, *shape): classes (N,), as numbers where all their names are whole numbers, else
-        their names; labels (N, K) as 0 and 1; a quantity in its own unit. probabilities: (N, K) float64, in the order of
-        `model.classes`, instead.
+    def predict(self, x: ArrayLike | DataFrame, *, probabilities: bool = False) -> NDArray[Any]:
+        """Predictions for raw inputs (N, D) or (N, *shape), or for a DataFrame with the columns of the table that the run was trained
+        on: classes (N,), as numbers where all their names are whole numbers, else their names; labels (N, K) as 0 and 1; a quantity
+        in its own unit. probabilities: (N, K) float64, in the order of `model.classes`, instead.
 
-        Errors: DataError for rows of another width; RunError where the run has no model yet.
+        What `mlp predict` would note is a warning. Errors: DataError for rows of another shape, columns that are missing, values that
+        are not finite; RunError where the run has no model yet.
         """
+        model = self.model
+        given = given_inputs(x, model.shape, model.encoding, model.own)
+        rows, told = model.on_scale(given.x)
+        for text in (*given.notices, *([told] if told else [])):
+            warnings.warn(text, stacklevel=2)
         with threadpool_limits(1, "blas"):
-            found = self.model.predict(np.asarray(x))
+            found = model.predict(rows)
         if probabilities or not self.model.classes:
             return found
         if self.model.task == "multi_label":

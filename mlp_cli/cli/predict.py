@@ -39,15 +39,12 @@ def predict(run: str, file: str, out: Path | None, results: Path, as_json: bool)
     import numpy as np
 
     from mlp_cli.data.inputs import read_inputs
-    from mlp_cli.data.own import Own, Read
     from mlp_cli.text import one_line
 
     folders, models = _models(run, results)
     model = models[0]
-    wanted = model.config.dataset
-    own = Own(target=wanted.target, read=Read() if wanted.read is None else Read(**dict(wanted.read)))
-    inputs = read_inputs(file, model.shape, model.encoding, own)
-    x, told = model.on_scale(inputs.x)
+    inputs = read_inputs(file, model.shape, model.encoding, model.own)
+    x, told = model.on_scale(inputs.x, are_bytes=bool(inputs.names))
     for text in (*inputs.notices, *([told] if told else [])):
         notify(text)
     found = np.mean([each.predict(x) for each in models], axis=0)
