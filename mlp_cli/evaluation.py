@@ -13,7 +13,7 @@ from mlp_cli.build import check_data, load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Array, Part
-from mlp_cli.errors import DataError, Notify, RunError, UsageError
+from mlp_cli.errors import DataError, Notify, UsageError
 from mlp_cli.model import NAME, Model, read_model
 from mlp_cli.nn.losses import Huber
 from mlp_cli.nn.metrics import confusion_matrix, counts_by_class, metrics
@@ -38,9 +38,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
     would score), of a quantity residuals (quantiles of true − predicted).
     Errors: DataError where the data has changed, or is needed and not here; UsageError for a part that the run lacks; RunError.
     """
-    record = runs.read_record(folder)
-    if record is None or record.status != "completed":
-        raise RunError(f"{folder} is not completed", "run the command again that trained it")
+    record = runs.completed_record(folder)
     config, short = config_from_mapping(record.config), "val" if split == "validation" else split
     names = list((record.data and record.data.classes) or ())
     try:

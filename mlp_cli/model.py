@@ -29,7 +29,7 @@ from mlp_cli.errors import MlpError, RunError
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.metrics import of_classes, softmax
 from mlp_cli.nn.network import Network
-from mlp_cli.runs import read_quietly
+from mlp_cli.runs import completed_record, read_quietly
 from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.progress import feature_bar
 
@@ -167,8 +167,8 @@ def write_model(
 def read_model(folder: Path) -> Model:
     """The model of the run in a folder. Errors: RunError where it has none yet, or a damaged one."""
     path = folder / NAME
-    if not path.exists() and (record := read_quietly(folder)) is not None and record.status != "completed":
-        raise RunError(f"{folder} has no {NAME}: its status is {record.status}", "the command that began the run ends it")
+    if not path.exists() and read_quietly(folder) is not None:
+        completed_record(folder)
     try:
         arrays = _arrays(path)
         config = config_from_mapping(json.loads(str(arrays["config"])), source=f"the config of {path}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlp_cli.cli.options import (
+    OutFile,
     agreed,
     debug_option,
     json_option,
@@ -19,6 +20,7 @@ from mlp_cli.cli.options import (
     output_options,
     print_json,
     printable,
+    spare,
     yes_option,
 )
 
@@ -77,7 +79,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 @click.argument("name")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Picture to write.  [default: NAME.png]")
+@click.option("--out", type=OutFile(), help="Picture to write.  [default: NAME.png]")
 @output_options
 def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
@@ -85,6 +87,8 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
     NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it: with augment, pictures
     before and after go into a second PNG. Of a table without --target the columns are told, and nothing is drawn.
     """
+    from mlp_cli.files import make_parent
+
     if not target and _is_own_table(name):
         _show_columns(Path(name), quiet, as_json)
         return
@@ -92,6 +96,8 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
     for text in dataset.notices:
         notify(text)
     written = out or Path(f"{dataset.name}.png")
+    spare(name, written)
+    make_parent(written)
     counts = dataset.class_counts()
     _draw(dataset, written)
     altered = written.with_name(f"{written.stem}_augment.png")

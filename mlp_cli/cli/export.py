@@ -7,8 +7,17 @@ from pathlib import Path
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notify, print_json, printable, quiet_option, results_option
-from mlp_cli.errors import UsageError
+from mlp_cli.cli.options import (
+    OutFile,
+    debug_option,
+    json_option,
+    notify,
+    print_json,
+    printable,
+    quiet_option,
+    results_option,
+    spare,
+)
 
 
 def _onnx(folder: Path, out: Path) -> None:
@@ -51,7 +60,7 @@ FORMATS: dict[str, Callable[[Path, Path], None]] = {"onnx": _onnx, "npz": _npz, 
 @click.command(short_help="Write a trained model for other programs.", epilog="Example: mlp export @last --format onnx")
 @click.argument("run", metavar="RUN")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: <RUN's name>.<format>]")
+@click.option("--out", type=OutFile(), help="File to write.  [default: <RUN's name>.<format>]")
 @results_option
 @quiet_option
 @json_option
@@ -63,13 +72,14 @@ def export(run: str, form: str, out: Path | None, results: Path, quiet: bool, as
     for each step in the README. html: one page that plays the network in a browser, offline. A RUN is a folder, a unique prefix of
     its name, @last, or @best:val_accuracy.
     """
+    from mlp_cli.files import make_parent
     from mlp_cli.model import NAME
     from mlp_cli.runs import find_run
 
     folder = find_run(run, results)
     file = out or Path(f"{folder.resolve().name}.{form}")
-    if file.resolve() == (folder / NAME).resolve():
-        raise UsageError(f"{file} is the run's own model", "name another file with --out")
+    spare(folder / NAME, file)
+    make_parent(file)
     FORMATS[form](folder, file)
     if as_json:
         print_json({"run": str(folder), "format": form, "file": str(file), "bytes": file.stat().st_size})

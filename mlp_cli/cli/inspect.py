@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlp_cli.cli.options import (
+    OutFile,
     config_argument,
     debug_option,
     json_option,
@@ -138,7 +139,7 @@ def _registry(kind: str) -> Registry:
 
 @click.command(short_help="Write a commented starter config, or a lesson's sweep file.", epilog="Example: mlp init my_first_run")
 @click.argument("name", required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
+@click.option("--out", type=OutFile(), help="File to write.  [default: NAME.yaml]")
 @click.option(
     "--lesson", is_flag=False, flag_value="", metavar="NAME", help="Write a lesson's sweep file; alone, list the lessons."
 )
@@ -146,7 +147,7 @@ def _registry(kind: str) -> Registry:
 def init(name: str | None, out: Path | None, lesson: str | None) -> None:
     """Write a commented starter config, or with --lesson a sweep file that shows how networks learn, or why they do not."""
     from mlp_cli.config.starter import starter
-    from mlp_cli.files import make_folder, write_text
+    from mlp_cli.files import make_parent, write_text
 
     if lesson == "":
         width = max(map(len, LESSONS))
@@ -163,7 +164,7 @@ def init(name: str | None, out: Path | None, lesson: str | None) -> None:
         if each is not None and each.exists():
             raise UsageError(f"{each} exists already", "choose another file with --out FILE, or remove it first")
     text = starter(name) if lesson is None else (LESSON_FILES / f"{lesson}.yaml").read_text(encoding="utf-8")
-    make_folder(target.parent)
+    make_parent(target)
     if lesson is None:
         schema_file = _write_schema(target.parent)
         write_text(target, text)
