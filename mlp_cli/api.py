@@ -160,15 +160,7 @@ def sweep(
             planned,
             limits=Limits(retry_failed, budget=budget),
             listener=listener,
-            open_pool=partial(
-                open_pool,
-                executor,
-                folder=planned.runs,
-                timeout=timeout,
-                deadline=None if budget is None else started + budget,
-                scheduler=scheduler,
-                notify=listener.notify,
-            ),
+            open_pool=partial(open_pool, executor, timeout=timeout, scheduler=scheduler),
             workers=1 if executor == "serial" else workers,
             threads=threads,
             command=shlex.join(["mlp", "sweep", str(planned.folder / "sweep.yaml")]),
@@ -390,6 +382,8 @@ def _document(config: Source | None, dataset: Mapping[str, str] | None, sweep: b
     """A config as it is written. dataset: options in place of its data set's name and path. sweep: whether a sweep file will do."""
     from mlp_cli.sweep.sweepfile import is_sweep
 
+    if not isinstance(config, str | os.PathLike | Mapping | None):
+        raise ConfigError(f"a config is a file or a mapping of keys, and no {type(config).__name__}")
     inline = Document("config", plain_values(config or {}))
     document = read_document(config) if isinstance(config, str | os.PathLike) else inline
     if is_sweep(document) and (not sweep or dataset is not None):
@@ -410,6 +404,8 @@ def _on_arrays(
     The folder's name comes from the config's hash. That has the SHA-256 of the data in it, and not the path: so the folder is known
     before the data is there, and the same data gives the same folder. Errors: DataError for arrays that are no set.
     """
+    if not isinstance(data, Mapping) and len(data) != 2:
+        raise UsageError(f"data has {len(data)} arrays, and takes x and y", "name more of them: {'x': …, 'y': …, 'x_test': …}")
     named = data if isinstance(data, Mapping) else dict(zip(("x", "y"), data, strict=True))
     arrays = {name: np.asarray(values) for name, values in named.items()}
     if texts := [name for name, array in arrays.items() if array.dtype.kind in "UO"]:

@@ -57,7 +57,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
             given = either([name for name, part in SPLITS.items() if part in parts])
             raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {given}")
         source, (found, loss) = NAME, _predict(read_model(folder).on(dataset), parts[SPLITS[split]])
-    scores = {"loss": loss} | (_of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
+    scores = {"loss": loss} | (of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
     for name, value in scores.items() if split != "train" else ():
         before = record.metrics.get(f"{short}_{name}")
         if before is not None and value is not None and not np.isclose(value, before, rtol=1e-5, atol=0):
@@ -90,7 +90,7 @@ def _predict(model: Model, part: Part) -> tuple[Predictions, float]:
     return predictions_of(part, scores.outputs(), model.targets, model.task), scores.loss
 
 
-def _of_quantity(found: Predictions) -> dict[str, float | None]:
+def of_quantity(found: Predictions) -> dict[str, Any]:
     """R² over all outputs, None where all true values are equal, the root of the mean squared error, and the mean absolute error."""
     residuals = found.labels - found.predicted.astype(np.float64)
     variation = float(np.square(found.labels - found.labels.mean(axis=0)).sum())

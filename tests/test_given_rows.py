@@ -10,7 +10,7 @@ import pytest
 
 import mlp_cli
 from mlp_cli.api import Run
-from mlp_cli.errors import DataError
+from mlp_cli.errors import ConfigError, DataError, UsageError
 
 GENERATOR = np.random.default_rng(8)
 KEYS: dict[str, Any] = {"hidden_sizes": [4], "epochs": 8, "learning_rate": 0.05, "batch_size": 16, "plots": False, "quiet": True}
@@ -116,3 +116,15 @@ def test_a_picture_is_bytes_however_dark(mlp: Any) -> None:
     assert answer.code == 0 and not answer.err
     told = pandas.read_csv("dark.csv").iloc[0, -2:].to_numpy(float)
     np.testing.assert_allclose(told, run.model.predict(dark[None])[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("config", [3, ["dataset"], {"dataset"}])
+def test_what_no_config_is(config: Any) -> None:
+    with pytest.raises(ConfigError, match="a config is a file or a mapping of keys, and no"):
+        mlp_cli.train(config)
+
+
+def test_three_arrays_without_names() -> None:
+    x = np.zeros((9, 2))
+    with pytest.raises(UsageError, match="data has 3 arrays, and takes x and y"):
+        mlp_cli.train(data=(x, x, x))  # type: ignore[arg-type]

@@ -16,10 +16,10 @@ from mlp_cli.cli.options import (
     json_option,
     load_one,
     notify,
+    output_options,
     overrides_argument,
     print_json,
     printable,
-    quiet_option,
 )
 from mlp_cli.errors import ConfigError, MlpError, UsageError
 from mlp_cli.registry import did_you_mean
@@ -52,9 +52,7 @@ SCHEMA_NAME = "mlp.schema.json"
     short_help="Check configs and sweep files; train nothing.", epilog="Example: mlp validate configs/*.yaml learning_rate=0.1"
 )
 @click.argument("configs", nargs=-1, required=True, metavar="CONFIG... [KEY=VALUE]...")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Check configs and sweep files: every problem in every file, with line and fix. Nothing is trained."""
     paths = [Path(word) for word in configs if "=" not in word or Path(word).exists()]
@@ -209,9 +207,7 @@ def _write_schema(folder: Path) -> Path:
 )
 @config_argument
 @overrides_argument
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def check(config: Path, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Prove a config in seconds: gradients, first loss, one batch, shuffled labels, and no row in two parts.
 
