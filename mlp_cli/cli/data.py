@@ -77,7 +77,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 
 @data.command(short_help="Draw a set, and tell what a run is given.", epilog="Example: mlp data show fashion_mnist")
-@click.argument("name")
+@click.argument("name", metavar="NAME|FILE|CONFIG")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
 @click.option("--out", type=OutFile(), help="Picture to write.  [default: NAME.png]")

@@ -139,7 +139,7 @@ def _registry(kind: str) -> Registry:
 @click.argument("name", required=False)
 @click.option("--out", type=OutFile(), help="File to write.  [default: NAME.yaml]")
 @click.option(
-    "--lesson", is_flag=False, flag_value="", metavar="NAME", help="Write a lesson's sweep file; alone, list the lessons."
+    "--lesson", is_flag=False, flag_value="", metavar="LESSON", help="Write a lesson's sweep file; alone, list the lessons."
 )
 @debug_option
 def init(name: str | None, out: Path | None, lesson: str | None) -> None:
