@@ -14,6 +14,7 @@ import re
 import shlex
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from mlp_cli.config.resolved import show
 from mlp_cli.data import npz
 from mlp_cli.data.arrays import choose
 from mlp_cli.data.formats import Found
+from mlp_cli.data.inputs import given_inputs
 from mlp_cli.data.own import assembled
 from mlp_cli.errors import ConfigError, DataError, Diverged, Interrupted, RunError, UsageError
 from mlp_cli.experiment import Plan
@@ -158,15 +160,7 @@ def sweep(
             planned,
             limits=Limits(retry_failed, budget=budget),
             listener=listener,
-            open_pool=partial(
-                open_pool,
-                executor,
-                folder=planned.runs,
-                timeout=timeout,
-                deadline=None if budget is None else started + budget,
-                scheduler=scheduler,
-                notify=listener.notify,
-            ),
+            open_pool=partial(open_pool, executor, timeout=timeout, scheduler=scheduler),
             workers=1 if executor == "serial" else workers,
             threads=threads,
             command=shlex.join(["mlp", "sweep", str(planned.folder / "sweep.yaml")]),
@@ -234,15 +228,21 @@ class Run:
         """The trained network, and all that predicting needs."""
         return read_model(self.folder)
 
-    def predict(self, x: ArrayLike, *, probabilities: bool = False) -> NDArray[Any]:
-        """Predictions for raw inputs (N, D) or (N, *shape): classes (N,), as numbers where all their names are whole numbers, else
-        their names; labels (N, K) as 0 and 1; a quantity in its own unit. probabilities: (N, K) float64, in the order of
-        `model.classes`, instead.
+    def predict(self, x: ArrayLike | DataFrame, *, probabilities: bool = False) -> NDArray[Any]:
+        """Predictions for raw inputs (N, D) or (N, *shape), or for a DataFrame with the columns of the table that the run was trained
+        on: classes (N,), as numbers where all their names are whole numbers, else their names; labels (N, K) as 0 and 1; a quantity
+        in its own unit. probabilities: (N, K) float64, in the order of `model.classes`, instead.
 
-        Errors: DataError for rows of another width; RunError where the run has no model yet.
+        What `mlp predict` would note is a warning. Errors: DataError for rows of another shape, columns that are missing, values that
+        are not finite; RunError where the run has no model yet.
         """
+        model = self.model
+        given = given_inputs(x, model.shape, model.encoding, model.own)
+        rows, told = model.on_scale(given.x)
+        for text in (*given.notices, *([told] if told else [])):
+            warnings.warn(text, stacklevel=2)
         with threadpool_limits(1, "blas"):
-            found = self.model.predict(np.asarray(x))
+            found = model.predict(rows)
         if probabilities or not self.model.classes:
             return found
         if self.model.task == "multi_label":
@@ -382,6 +382,8 @@ def _document(config: Source | None, dataset: Mapping[str, str] | None, sweep: b
     """A config as it is written. dataset: options in place of its data set's name and path. sweep: whether a sweep file will do."""
     from mlp_cli.sweep.sweepfile import is_sweep
 
+    if not isinstance(config, str | os.PathLike | Mapping | None):
+        raise ConfigError(f"a config is a file or a mapping of keys, and no {type(config).__name__}")
     inline = Document("config", plain_values(config or {}))
     document = read_document(config) if isinstance(config, str | os.PathLike) else inline
     if is_sweep(document) and (not sweep or dataset is not None):
@@ -402,6 +404,8 @@ def _on_arrays(
     The folder's name comes from the config's hash. That has the SHA-256 of the data in it, and not the path: so the folder is known
     before the data is there, and the same data gives the same folder. Errors: DataError for arrays that are no set.
     """
+    if not isinstance(data, Mapping) and len(data) != 2:
+        raise UsageError(f"data has {len(data)} arrays, and takes x and y", "name more of them: {'x': …, 'y': …, 'x_test': …}")
     named = data if isinstance(data, Mapping) else dict(zip(("x", "y"), data, strict=True))
     arrays = {name: np.asarray(values) for name, values in named.items()}
     if texts := [name for name, array in arrays.items() if array.dtype.kind in "UO"]:

@@ -210,7 +210,8 @@ class MLPRegressor(RegressorMixin, _Estimator):
     """A regressor: the network, losses and optimizers of `mlp`, with scikit-learn's interface; for one target or several.
 
     Parameters and attributes are those of `MLPClassifier`; loss is mse, mae or huber. Targets are standardised for training, and
-    predictions are in their own unit.
+    predictions are in their own unit. Several targets share one factor, so that the loss weighs them as they are: bring those of
+    unlike size to a like one first, with sklearn.compose.TransformedTargetRegressor.
     """
 
     _task = "regression"

@@ -13,7 +13,7 @@ from mlp_cli.build import check_data, load_data
 from mlp_cli.config import config_from_mapping
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Array, Part
-from mlp_cli.errors import DataError, Notify, RunError, UsageError
+from mlp_cli.errors import DataError, Notify, UsageError
 from mlp_cli.model import NAME, Model, read_model
 from mlp_cli.nn.losses import Huber
 from mlp_cli.nn.metrics import confusion_matrix, counts_by_class, metrics
@@ -38,9 +38,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
     would score), of a quantity residuals (quantiles of true − predicted).
     Errors: DataError where the data has changed, or is needed and not here; UsageError for a part that the run lacks; RunError.
     """
-    record = runs.read_record(folder)
-    if record is None or record.status != "completed":
-        raise RunError(f"{folder} is not completed", "run the command again that trained it")
+    record = runs.completed_record(folder)
     config, short = config_from_mapping(record.config), "val" if split == "validation" else split
     names = list((record.data and record.data.classes) or ())
     try:
@@ -59,7 +57,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
             given = either([name for name, part in SPLITS.items() if part in parts])
             raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {given}")
         source, (found, loss) = NAME, _predict(read_model(folder).on(dataset), parts[SPLITS[split]])
-    scores = {"loss": loss} | (_of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
+    scores = {"loss": loss} | (of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
     for name, value in scores.items() if split != "train" else ():
         before = record.metrics.get(f"{short}_{name}")
         if before is not None and value is not None and not np.isclose(value, before, rtol=1e-5, atol=0):
@@ -92,7 +90,7 @@ def _predict(model: Model, part: Part) -> tuple[Predictions, float]:
     return predictions_of(part, scores.outputs(), model.targets, model.task), scores.loss
 
 
-def _of_quantity(found: Predictions) -> dict[str, float | None]:
+def of_quantity(found: Predictions) -> dict[str, Any]:
     """R² over all outputs, None where all true values are equal, the root of the mean squared error, and the mean absolute error."""
     residuals = found.labels - found.predicted.astype(np.float64)
     variation = float(np.square(found.labels - found.labels.mean(axis=0)).sum())

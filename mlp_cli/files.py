@@ -79,6 +79,12 @@ def make_folder(folder: Path, root: Path | None = None) -> None:
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
+def make_parent(path: Path) -> None:
+    """Makes the folder of a file that a user names, where it is missing; it may lie behind links. Errors: RunError."""
+    if not path.parent.is_dir():
+        make_folder(path.parent)
+
+
 def refuse_link(path: Path) -> None:
     """Errors: RunError where `path` is a symbolic link, which what is to be written there would go through."""
     with writing(path):

@@ -19,15 +19,17 @@ from mlp_cli.data.dataset import Dataset, Part, Task
 from mlp_cli.data.encoding import TableEncoding
 from mlp_cli.data.extraction import Extracted, restored
 from mlp_cli.data.features import Transform
+from mlp_cli.data.inputs import as_rows
+from mlp_cli.data.own import Own, Read
 from mlp_cli.data.pca import Pca, Projection
 from mlp_cli.data.pictures import laid_out
 from mlp_cli.data.targets import UNSCALED, TargetScale
 from mlp_cli.data.transforms import Affine
-from mlp_cli.errors import DataError, MlpError, RunError
+from mlp_cli.errors import MlpError, RunError
 from mlp_cli.nn.losses import losses
 from mlp_cli.nn.metrics import of_classes, softmax
 from mlp_cli.nn.network import Network
-from mlp_cli.runs import read_quietly
+from mlp_cli.runs import completed_record, read_quietly
 from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.progress import feature_bar
 
@@ -66,33 +68,42 @@ class Model:
         """D, the number of raw values of a row."""
         return int(np.prod(self.shape))
 
-    def on_scale(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
-        """Raw inputs of bytes and of values within 0 … 1, whichever the network was not trained on, as the other; and a notice."""
+    @property
+    def own(self) -> Own:
+        """How the table was read that the network was trained on, and its target."""
+        wanted = self.config.dataset
+        return Own(target=wanted.target, read=Read() if wanted.read is None else Read(**dict(wanted.read)))
+
+    def on_scale(self, x: NDArray[Any], are_bytes: bool = False) -> tuple[NDArray[Any], str]:
+        """Raw inputs of bytes and of values within 0 … 1, whichever the network was not trained on, as the other; and a notice.
+
+        are_bytes: they are, however small. A notice tells of values beyond those of training, too, which stay.
+        """
         transform = self.transform
         if isinstance(transform, Extracted):
             scaling = Affine(np.array(1 / transform.pictures.top), np.zeros(()))
         else:
             scaling = transform.scaling if isinstance(transform, Projection) else transform
         least, most = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
-        if self.encoding is not None or self.config.dataset.scale not in (None, *_BYTES) or scaling.scale.ndim or least < 0:
+        if self.encoding is not None or self.config.dataset.scale not in (None, *_BYTES) or scaling.scale.ndim:
             return x, ""
-        if scaling.scale < 1 and 0 < most <= 1:
+        to_bytes, kind = scaling.scale < 1, "bytes" if scaling.scale < 1 else "values of 0 to 1"
+        if to_bytes and not are_bytes and least >= 0 and 0 < most <= 1:
             factor = round(1 / float(scaling.scale))
             return x * float(factor), f"values of 0 to 1 are multiplied by {factor}, since the network was trained on bytes"
-        if scaling.scale == 1 and 1 < most <= 255 and (x == np.round(x)).all():
+        if not to_bytes and (are_bytes or (least >= 0 and 1 < most <= 255 and (x == np.round(x)).all())):
             return x / 255.0, "whole numbers up to 255 are divided by 255, since the network was trained on values of 0 to 1"
+        if least < 0 or most > (255 if to_bytes else 1):
+            return x, f"there are values from {least:g} to {most:g}, and the network was trained on {kind}"
         return x, ""
 
     def outputs(self, x: NDArray[Any]) -> NDArray[Any]:
         """The network's outputs (N, K) for raw inputs (N, D) or (N, *shape), of its dtype: logits, or scaled quantities.
 
         A single logit of two classes gives two, of which the first is 0. Rows go through in the same batches as at the end of
-        training, so that the values are the very same. Errors: DataError for rows of another width.
+        training, so that the values are the very same. Errors: DataError for rows of another shape.
         """
-        x = np.asarray(x)
-        x = x.reshape(len(x), -1) if len(x) else x.reshape(0, self.inputs)
-        if x.shape[1] != self.inputs:
-            raise DataError(f"rows of {x.shape[1]:,} values, and the network was trained on {self.inputs:,}", "give those")
+        x = as_rows(np.asarray(x), self.shape, "x")
         if not len(x):
             return np.empty((0, len(self.classes) or self.network.outputs), self.network.dtype)
         return self.outputs_of(Part(x, np.zeros(len(x), np.int64), np.arange(len(x))))
@@ -114,7 +125,7 @@ class Model:
         """Probabilities (N, K) of classes or labels for raw inputs (N, D) or (N, *shape); a quantity in its own unit as (N,), several
         as (N, K).
 
-        Errors: DataError for rows of another width.
+        Errors: DataError for rows of another shape.
         """
         outputs = self.outputs(x)
         if self.task == "multi_label":
@@ -156,8 +167,8 @@ def write_model(
 def read_model(folder: Path) -> Model:
     """The model of the run in a folder. Errors: RunError where it has none yet, or a damaged one."""
     path = folder / NAME
-    if not path.exists() and (record := read_quietly(folder)) is not None and record.status != "completed":
-        raise RunError(f"{folder} has no {NAME}: its status is {record.status}", "the command that began the run ends it")
+    if not path.exists() and read_quietly(folder) is not None:
+        completed_record(folder)
     try:
         arrays = _arrays(path)
         config = config_from_mapping(json.loads(str(arrays["config"])), source=f"the config of {path}")

@@ -97,8 +97,8 @@ def find(path: Path) -> tuple[Pack, str] | None:
 
 @lru_cache(maxsize=4)
 def _opened(path: Path, *_: int) -> Pack | None:
-    """The pack, opened once for each state of its file; None where that is no zip file."""
-    return Pack(path) if zipfile.is_zipfile(path) else None
+    """The pack, opened once for each state of its file; None where that is no zip file, by its name neither."""
+    return Pack(path) if path.suffix == ".zip" or zipfile.is_zipfile(path) else None
 
 
 def run_folders(pack: Pack, below: str, record: str, skipped: Sequence[str]) -> list[Path]:

@@ -33,7 +33,7 @@ Array = NDArray[Any]
 class Predictions:
     """What a network predicts for the n rows of a part, K classes, labels or quantities.
 
-    rows: (n,) the rows' numbers in their set, from 0. labels: (n,) class numbers, (n, K) labels of 0 and 1, or the true quantities
+    rows: (n,) the rows' numbers in what was read, from 0. labels: (n,) class numbers, (n, K) labels of 0 and 1, or the true quantities
     (n,) or (n, K). predicted: of the same shape, class numbers, labels, or quantities in their own unit.
     log_probabilities: (n, K) of each class, of which `predicted` is the largest but for rounding, or of having each label; None for
     a quantity.
@@ -80,13 +80,13 @@ def predictions_of(part: Part, outputs: Array, targets: TargetScale, task: Task)
     """From a network's outputs (n, K) for the rows of a part: logits of classes or labels, or a quantity as `targets` scales it."""
     labels = part.y[part.index]
     if task == "regression":
-        return Predictions(part.index, labels, targets.restored(outputs).reshape(labels.shape), None)
+        return Predictions(part.rows, labels, targets.restored(outputs).reshape(labels.shape), None)
     outputs = outputs.astype(np.float64)
     if task == "multi_label":
-        return Predictions(part.index, labels, (outputs > 0).astype(np.uint8), -np.logaddexp(0.0, -outputs))
+        return Predictions(part.rows, labels, (outputs > 0).astype(np.uint8), -np.logaddexp(0.0, -outputs))
     shifted = outputs - outputs.max(axis=1, keepdims=True)
     logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return Predictions(part.index, labels, outputs.argmax(axis=1), logs)
+    return Predictions(part.rows, labels, outputs.argmax(axis=1), logs)
 
 
 def predict_part(model: Model, part: Part) -> Predictions:

@@ -10,7 +10,7 @@ import numpy as np
 from mlp_cli import packs, runs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.config import config_from_mapping
-from mlp_cli.errors import RunError, UsageError
+from mlp_cli.errors import UsageError
 from mlp_cli.experiment import Plan
 
 
@@ -21,12 +21,12 @@ def refit_plan(folder: Path, results: Path, overrides: Sequence[str] = ()) -> Pl
     Errors: RunError for a run that is not completed; UsageError where nothing was validated, and where the test rows would be
     others; DataError where the data is missing or has changed.
     """
-    record = runs.read_record(folder)
-    if record is None or record.status != "completed":
-        raise RunError(f"{folder} is not completed", "run the command again that trained it")
+    record = runs.completed_record(folder)
     before = config_from_mapping(record.config)
-    if record.data is None or not record.data.validation or not record.best_epoch:
-        raise UsageError(f"{folder} has no validation part and no best epoch: it is trained on all rows already")
+    if record.data is None or not record.data.validation:
+        raise UsageError(f"{folder} has no validation part: it is trained on all rows already")
+    if not record.best_epoch:
+        raise UsageError(f"{folder} is best before its first epoch: there is nothing to train", "train it for longer first")
     if isinstance(before.dataset.validation, str):
         told = f"the validation rows of {folder} are a file of their own, {before.dataset.validation}"
         raise UsageError(told, "put them into the training file, and train with validation=0")

@@ -267,6 +267,17 @@ def read_status(folder: Path) -> tuple[Record | None, str]:
     return record, record.status if record is not None else ""
 
 
+def completed_record(folder: Path) -> Record:
+    """The content of run.json of a completed run. Errors: RunError that says what to do about any other."""
+    record, status = read_status(folder)
+    if record is None or status != "completed":
+        hint = "with the same settings it ends so again; try a smaller learning_rate" if status == "diverged" else ""
+        raise RunError(
+            f"{folder} is not completed: its status is {status or 'unknown'}", hint or "the command that began the run ends it"
+        )
+    return record
+
+
 def read_curves(folder: Path) -> dict[str, Column]:
     """The columns of metrics.csv, `epoch` first; {} where there is no such file. A last line that is being written is left out.
 
@@ -492,6 +503,22 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
         hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
     hint = hint.format(len(known)) if known else f"there are no runs in {results}; another folder is named with --results DIR"
     return _named(reference, known, hint)
+
+
+def find_sweep(reference: str, results: Path) -> Path | None:
+    """The folder or the pack of the sweep that a SWEEP means: itself, its name, or a prefix of it that nothing else in the results has.
+
+    None where it means none.
+    """
+    for place in (Path(reference), results / reference) if reference else ():
+        if _is_sweep(place):
+            return place
+    matching = [each for each in results.iterdir() if each.name.startswith(reference)] if results.is_dir() else []
+    return matching[0] if len(matching) == 1 and _is_sweep(matching[0]) else None
+
+
+def _is_sweep(folder: Path) -> bool:
+    return files.is_file(folder / SWEEP_FILES[0])
 
 
 def _in_pack(reference: str, pack: packs.Pack, name: str) -> Path:

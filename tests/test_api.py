@@ -83,7 +83,7 @@ def test_predictions() -> None:
     assert (found == 10 * Y[:50]).mean() == run.record.metrics["test_accuracy"]
     assert (10 * shares.argmax(axis=1) == found).all()
     np.testing.assert_allclose(shares.sum(axis=1), 1)
-    with pytest.raises(DataError, match="rows of 3 values"):
+    with pytest.raises(DataError, match="its rows are 3, and the network takes 4"):
         run.predict(X[:, :3])
     signs = mlp_cli.train(data=(X, np.where(Y > 0, 1, -1)), plots=False, **KEYS).predict(X)
     assert signs.dtype == np.int64

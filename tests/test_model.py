@@ -106,7 +106,7 @@ def test_rows_of_a_model(train: Any) -> None:
     pictures = np.zeros((3, 6, 6), np.uint8)
     assert np.array_equal(model.predict(pictures), model.predict(pictures.reshape(3, 36)))
     assert model.predict(np.zeros((0, 36))).shape == (0, 4) and model.predict(np.zeros(0)).shape == (0, 4)
-    with pytest.raises(DataError, match="rows of 35 values, and the network was trained on 36"):
+    with pytest.raises(DataError, match="its rows are 35, and the network takes 6 x 6"):
         model.predict(np.zeros((2, 35)))
     assert isinstance(model.transform, Affine) and model.inputs == 36
 

@@ -171,7 +171,7 @@ def test_a_listed_path_that_leads_elsewhere(mlp: Mlp, tmp_path: Path, name: str)
 
 def test_what_is_no_pack(mlp: Mlp, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("text")
-    assert "text.zip is no folder" in mlp("ls", "text.zip").err
+    assert mlp("ls", "text.zip").code == 1 and "text.zip is no pack, or damaged: File is not a zip" in mlp("ls", "text.zip").err
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("run.json", "{}")
     assert mlp("ls", "other.zip").code == 1 and "it has no pack.json" in mlp("ls", "other.zip").err

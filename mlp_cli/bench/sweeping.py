@@ -83,7 +83,7 @@ def ours(task: Task, workers: int) -> Timed:
             planned,
             limits=Limits(),
             listener=Lines(io.StringIO(), io.StringIO(), planned.metric, planned.mode, True),
-            open_pool=partial(open_pool, "processes", folder=planned.runs),
+            open_pool=partial(open_pool, "processes"),
             workers=workers,
         )
         seconds = time.perf_counter() - started

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from mlp_cli.cli.inspect import SCHEMA
+from mlp_cli.cli.inspect import LESSONS, SCHEMA
 from mlp_cli.cli.options import debug_option
 
 VARIABLE = "_MLP_COMPLETE"
@@ -80,8 +80,10 @@ class _Words(click.ParamType):
             found += _paths(incomplete, (".zip",))
         if "FILE" in self.kind:
             found += _paths(incomplete, ("",))
-        if self.kind == "NAME":
+        if "NAME" in self.kind:
             found += _values(_schema()["properties"]["dataset"])
+        if self.kind == "LESSON":
+            found += LESSONS
         return [CompletionItem(each) for each in dict.fromkeys(found) if each.startswith(incomplete)]
 
 
@@ -92,7 +94,7 @@ def _teach(command: click.Command) -> None:
     for param in command.params:
         kind = param.metavar or (param.name or "").upper()
         if isinstance(param, click.Option):
-            kind = "FILE" if isinstance(param.type, click.Path) else kind if kind == "RUN" else ""
+            kind = "FILE" if isinstance(param.type, click.Path) else kind if kind in ("RUN", "LESSON") else ""
         if kind and not isinstance(param.type, click.Choice) and (kind != "NAME" or command.name != "init"):
             param.type = _Words(kind)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlp_cli.cli.options import (
+    OutFile,
     agreed,
     debug_option,
     json_option,
@@ -19,10 +20,12 @@ from mlp_cli.cli.options import (
     output_options,
     print_json,
     printable,
+    spare,
     yes_option,
 )
 
 if TYPE_CHECKING:
+    from mlp_cli.config import Config
     from mlp_cli.data.catalogue import Entry
     from mlp_cli.data.dataset import Column, Dataset
 
@@ -74,17 +77,20 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 
 @data.command(short_help="Draw a set, and tell what a run is given.", epilog="Example: mlp data show fashion_mnist")
-@click.argument("name")
+@click.argument("name", metavar="NAME|FILE|CONFIG")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Picture to write.  [default: NAME.png]")
+@click.option("--out", type=OutFile(), help="Picture to write.  [default: NAME.png]")
 @output_options
 def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
 
     NAME is a known set, the path of your own data, or a config, whose set is then shown as its runs see it: with augment, pictures
-    before and after go into a second PNG. Of a table without --target the columns are told, and nothing is drawn.
+    before and after go into another PNG, and so do the filters that patches learn. Of a table without --target the columns are told,
+    and nothing is drawn.
     """
+    from mlp_cli.files import make_parent
+
     if not target and _is_own_table(name):
         _show_columns(Path(name), quiet, as_json)
         return
@@ -92,18 +98,19 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
     for text in dataset.notices:
         notify(text)
     written = out or Path(f"{dataset.name}.png")
+    spare(name, written)
+    make_parent(written)
     counts = dataset.class_counts()
     _draw(dataset, written)
-    altered = written.with_name(f"{written.stem}_augment.png")
-    pictures = _draw_altered(Path(name), dataset, altered) if _is_config(name) else False
+    more = dict[str, str]()
+    for what, draw in (("augment", _draw_altered), ("filters", _draw_filters)) if _is_config(name) else ():
+        path = written.with_name(f"{written.stem}_{what}.png")
+        more |= {f"{what}_file": str(path)} if draw(load_one(Path(name), []), dataset, path) else {}
     if as_json:
         per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}
         columns = [asdict(column) for column in dataset.columns]
         known = {"name": dataset.name, "task": dataset.task, "shape": dataset.shape, "classes": dataset.classes}
-        print_json(
-            {**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written)}
-            | ({"augment_file": str(altered)} if pictures else {})
-        )
+        print_json({**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written), **more})
     elif not quiet:
         width = max([len(label) for label in dataset.classes] or [0])
         click.echo(f"{dataset.name}, {dataset.task}, shape {' × '.join(map(str, dataset.shape))}")
@@ -116,7 +123,7 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
             )
         for index, label in enumerate(dataset.classes):
             click.echo(f"{label:{max(width, 5)}}" + "".join(f"{values[index]:>12,}" for values in counts.values()))
-        click.echo(f"wrote {written}" + (f" and {altered}" if pictures else ""))
+        click.echo(f"wrote {' and '.join([str(written), *more.values()])}")
 
 
 def _is_own_table(name: str) -> bool:
@@ -175,7 +182,32 @@ def _is_config(name: str) -> bool:
     return name.lower().endswith((".yaml", ".yml"))
 
 
-def _draw_altered(config_file: Path, dataset: Dataset, path: Path) -> bool:
+def _draw_filters(config: Config, dataset: Dataset, path: Path) -> bool:
+    """Draws the filters that a config's patches learn from the set, as they see white patches; False where there are none."""
+    from threadpoolctl import threadpool_limits
+
+    from mlp_cli.data.patches import Patches
+    from mlp_cli.data.pictures import pictures_of
+    from mlp_cli.plots.run import UNITS, weights
+    from mlp_cli.plots.style import save
+
+    patches = config.features and config.features.build()
+    if not isinstance(patches, Patches):
+        return False
+    pictures, size = pictures_of(dataset, "features: patches"), patches.size
+    patches.check(pictures)
+    with threadpool_limits(1, "blas"):
+        filters = patches.learn(dataset.train, pictures)["filters"]
+    last = filters[:UNITS].reshape(-1, pictures.channels, size, size).transpose(2, 3, 1, 0)
+    shown = f"all {len(filters)}" if len(filters) <= UNITS else f"the first {UNITS} of {len(filters):,}"
+    told = f"Filters of {size} × {size} pixels, learnt from the training pictures: {shown}"
+    figure = weights(last.reshape(-1, last.shape[3]), last.shape[:3], dataset.name, told)
+    if figure is not None:
+        save(figure, path)
+    return figure is not None
+
+
+def _draw_altered(config: Config, dataset: Dataset, path: Path) -> bool:
     """Draws a training picture of each class and what the config's augment makes of it; False where there is no augment."""
     import numpy as np
 
@@ -184,7 +216,6 @@ def _draw_altered(config_file: Path, dataset: Dataset, path: Path) -> bool:
     from mlp_cli.plots.style import save
     from mlp_cli.rng import Purpose, stream
 
-    config = load_one(config_file, [])
     augmentation = augmentation_of(config, dataset)
     if config.augment is None or augmentation is None:
         return False

@@ -15,7 +15,7 @@ import click
 from mlp_cli.cli.options import debug_option, json_option, print_json, printable, results_option
 from mlp_cli.errors import RunError
 
-_NOT_OURS = ("dev", "bench")
+_NOT_OURS = ("dev", "bench", "extras")
 """Extras for work on mlp itself."""
 
 

@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notify, print_json, printable, quiet_option, results_option
-from mlp_cli.errors import UsageError
+from mlp_cli.cli.options import OutFile, notify, output_options, print_json, printable, results_option, spare
+
+FORMATS = ("onnx", "npz", "html")
+"""A format's name is the suffix of its file as well."""
 
 
-def _onnx(folder: Path, out: Path) -> None:
-    from mlp_cli.export import columns_of, write_onnx
+def _write(form: str, folder: Path, out: Path) -> None:
+    """Writes the model of a run's folder into a file, and says what the inputs of a table are."""
+    if form == "html":
+        from mlp_cli.play.page import write_page
+
+        write_page(folder, out, notify)
+        return
+    from mlp_cli.export import columns_of, write_npz, write_onnx
     from mlp_cli.model import read_model
-
-    model = read_model(folder)
-    write_onnx(model, out)
-    _tell_columns(columns_of(model))
-
-
-def _npz(folder: Path, out: Path) -> None:
-    from mlp_cli.export import columns_of, write_npz
-    from mlp_cli.model import read_model
-
-    model = read_model(folder)
-    write_npz(model, out)
-    _tell_columns(columns_of(model))
-
-
-def _html(folder: Path, out: Path) -> None:
-    from mlp_cli.play.page import write_page
-
-    write_page(folder, out, notify)
-
-
-def _tell_columns(columns: tuple[str, ...]) -> None:
-    """Says what the inputs of a table are."""
     from mlp_cli.text import listed, one_line
 
-    if columns:
+    model = read_model(folder)
+    (write_onnx if form == "onnx" else write_npz)(model, out)
+    if columns := columns_of(model):
         named = listed([one_line(name) for name in columns], 20)
         notify(f"the inputs are the {len(columns):,} numbers that the table was encoded as: {named}")
 
 
-FORMATS: dict[str, Callable[[Path, Path], None]] = {"onnx": _onnx, "npz": _npz, "html": _html}
-"""What writes a format, from a run's folder into a file; its name is the file's suffix as well."""
-
-
 @click.command(short_help="Write a trained model for other programs.", epilog="Example: mlp export @last --format onnx")
 @click.argument("run", metavar="RUN")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: <RUN's name>.<format>]")
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write.")
+@click.option("--out", type=OutFile(), help="File to write.  [default: <RUN's name>.<format>]")
 @results_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def export(run: str, form: str, out: Path | None, results: Path, quiet: bool, as_json: bool) -> None:
     """Write a trained model for other programs.
 
@@ -63,14 +43,15 @@ def export(run: str, form: str, out: Path | None, results: Path, quiet: bool, as
     for each step in the README. html: one page that plays the network in a browser, offline. A RUN is a folder, a unique prefix of
     its name, @last, or @best:val_accuracy.
     """
+    from mlp_cli.files import make_parent
     from mlp_cli.model import NAME
     from mlp_cli.runs import find_run
 
     folder = find_run(run, results)
     file = out or Path(f"{folder.resolve().name}.{form}")
-    if file.resolve() == (folder / NAME).resolve():
-        raise UsageError(f"{file} is the run's own model", "name another file with --out")
-    FORMATS[form](folder, file)
+    spare(folder / NAME, file)
+    make_parent(file)
+    _write(form, folder, file)
     if as_json:
         print_json({"run": str(folder), "format": form, "file": str(file), "bytes": file.stat().st_size})
     elif not quiet:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlp_cli.cli.options import (
+    OutFile,
     config_argument,
     debug_option,
     json_option,
     load_one,
     notify,
+    output_options,
     overrides_argument,
     print_json,
     printable,
-    quiet_option,
 )
 from mlp_cli.errors import ConfigError, MlpError, UsageError
 from mlp_cli.registry import did_you_mean
@@ -51,9 +52,7 @@ SCHEMA_NAME = "mlp.schema.json"
     short_help="Check configs and sweep files; train nothing.", epilog="Example: mlp validate configs/*.yaml learning_rate=0.1"
 )
 @click.argument("configs", nargs=-1, required=True, metavar="CONFIG... [KEY=VALUE]...")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def validate(configs: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Check configs and sweep files: every problem in every file, with line and fix. Nothing is trained."""
     paths = [Path(word) for word in configs if "=" not in word or Path(word).exists()]
@@ -138,15 +137,15 @@ def _registry(kind: str) -> Registry:
 
 @click.command(short_help="Write a commented starter config, or a lesson's sweep file.", epilog="Example: mlp init my_first_run")
 @click.argument("name", required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
+@click.option("--out", type=OutFile(), help="File to write.  [default: NAME.yaml]")
 @click.option(
-    "--lesson", is_flag=False, flag_value="", metavar="NAME", help="Write a lesson's sweep file; alone, list the lessons."
+    "--lesson", is_flag=False, flag_value="", metavar="LESSON", help="Write a lesson's sweep file; alone, list the lessons."
 )
 @debug_option
 def init(name: str | None, out: Path | None, lesson: str | None) -> None:
     """Write a commented starter config, or with --lesson a sweep file that shows how networks learn, or why they do not."""
     from mlp_cli.config.starter import starter
-    from mlp_cli.files import make_folder, write_text
+    from mlp_cli.files import make_parent, write_text
 
     if lesson == "":
         width = max(map(len, LESSONS))
@@ -163,7 +162,7 @@ def init(name: str | None, out: Path | None, lesson: str | None) -> None:
         if each is not None and each.exists():
             raise UsageError(f"{each} exists already", "choose another file with --out FILE, or remove it first")
     text = starter(name) if lesson is None else (LESSON_FILES / f"{lesson}.yaml").read_text(encoding="utf-8")
-    make_folder(target.parent)
+    make_parent(target)
     if lesson is None:
         schema_file = _write_schema(target.parent)
         write_text(target, text)
@@ -208,9 +207,7 @@ def _write_schema(folder: Path) -> Path:
 )
 @config_argument
 @overrides_argument
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def check(config: Path, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Prove a config in seconds: gradients, first loss, one batch, shuffled labels, and no row in two parts.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mlp_cli.cli.options import agreed, notify, output_options, print_json, printable, results_option, yes_option
+from mlp_cli.cli.options import OutFile, agreed, notify, output_options, print_json, printable, results_option, yes_option
 from mlp_cli.errors import RunError, UsageError
 
 _TAG = re.compile(r"[\w./:-]{1,50}")
@@ -143,7 +143,7 @@ def note(
     short_help="Pack a run or a sweep into one zip file.", epilog="Example: mlp pack @best:val_accuracy --out best.zip"
 )
 @click.argument("reference", metavar="RUN|SWEEP")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [default: NAME.zip]")
+@click.option("--out", type=OutFile(), help="File to write.  [default: NAME.zip]")
 @results_option
 @output_options
 def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: bool) -> None:
@@ -152,11 +152,12 @@ def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: 
     `mlp report`, `ls`, `diff` and `rerun` take it, and a run in it is BEST.zip/NAME. Checkpoints and the report stay behind.
     """
     from mlp_cli import packs
-    from mlp_cli.runs import SWEEP_FILES, find_run, in_use, scan
+    from mlp_cli.files import make_parent
+    from mlp_cli.runs import find_run, find_sweep, in_use, scan
     from mlp_cli.text import counted, megabytes
 
-    sweeps = [each for each in (Path(reference), results / reference) if (each / SWEEP_FILES[0]).is_file()]
-    folder = _on_disk(sweeps[0] if sweeps else find_run(reference, results))
+    sweep = find_sweep(reference, results)
+    folder = _on_disk(sweep or find_run(reference, results))
     found = [run for run, reason in scan([folder]) if reason is None]
     name = folder.resolve().name
     target = out or Path(f"{name}.zip")
@@ -166,7 +167,8 @@ def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: 
         raise UsageError(f"{target} exists already", "name another file with --out FILE, or remove it first")
     if any(map(in_use, (folder, *found))):
         raise RunError(f"{folder} is in use by another process", "pack it once that has ended")
-    hashes = packs.write(folder, target, "" if sweeps else f"{name}/")
+    make_parent(target)
+    hashes = packs.write(folder, target, "" if sweep else f"{name}/")
     size = target.stat().st_size
     if as_json:
         print_json({"pack": str(target), "folder": str(folder), "runs": len(found), "bytes": size, "sha256": hashes})

@@ -10,13 +10,11 @@ import click
 
 from mlp_cli.cli.options import (
     config_argument,
-    debug_option,
-    json_option,
     load_one,
     notify,
+    output_options,
     overrides_argument,
     print_json,
-    quiet_option,
     results_option,
     threads_option,
 )
@@ -35,9 +33,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Fresh weights to test.")
 @results_option
 @threads_option
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def lr_find(
     config: Path,
     overrides: tuple[str, ...],

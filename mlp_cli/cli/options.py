@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,25 @@ class Folder(click.Path):
         if not str(value):
             self.fail("the path is empty; name a folder, or . for this one", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class OutFile(click.Path):
+    """A file to write. A new file takes its place, so a device, a pipe or a link is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if not str(value) or path.is_symlink() or (path.exists() and not path.is_file()):
+            self.fail(f"'{value}' is no plain file, and none is written in its place", param, ctx)
+        return path
+
+
+def spare(source: str | Path, out: Path | None) -> None:
+    """Errors: UsageError where `out` is the very file that is read."""
+    if out is not None and out.exists() and os.path.exists(source) and out.samefile(source):
+        raise UsageError(f"{out} is what is read, and would be lost", "name another file with --out")
 
 
 results_option = click.option("--results", type=Folder(), default=Path("results"), show_default=True, help="Folder of all runs.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, aligned, debug_option, json_option, notify, print_json, results_option
+from mlp_cli.cli.options import OutFile, aligned, debug_option, json_option, notify, print_json, results_option, spare
 from mlp_cli.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _WIDEST = 40
 )
 @click.argument("run", metavar="RUN|SWEEP")
 @click.argument("file")
-@click.option("--out", type=Folder(), metavar="CSV", help="File to write the predictions to, in place of a table.")
+@click.option("--out", type=OutFile(), metavar="CSV", help="File to write the predictions to, in place of a table.")
 @results_option
 @json_option
 @debug_option
@@ -39,18 +39,17 @@ def predict(run: str, file: str, out: Path | None, results: Path, as_json: bool)
     """
     import numpy as np
 
+    spare(file, out)
     from mlp_cli.data.inputs import read_inputs
-    from mlp_cli.data.own import Own, Read
     from mlp_cli.data.sources import entry_of
     from mlp_cli.text import one_line
 
     folders, models = _models(run, results)
     model = models[0]
     wanted = model.config.dataset
-    own = Own(target=wanted.target, read=Read() if wanted.read is None else Read(**dict(wanted.read)))
     frame = entry_of(wanted.name, wanted.subset).frame if wanted.name else None
-    inputs = read_inputs(file, model.shape, model.encoding, own, frame)
-    x, told = model.on_scale(inputs.x)
+    inputs = read_inputs(file, model.shape, model.encoding, model.own, frame)
+    x, told = model.on_scale(inputs.x, are_bytes=bool(inputs.names))
     for text in (*inputs.notices, *([told] if told else [])):
         notify(text)
     found = np.mean([each.predict(x) for each in models], axis=0)
@@ -82,18 +81,16 @@ def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
     """The run that a name means, or the completed seeds of a sweep's best configuration, and their models."""
     from mlp_cli.model import read_model
     from mlp_cli.report.build import make_report
-    from mlp_cli.runs import find_run
+    from mlp_cli.runs import find_run, find_sweep
 
-    places = [Path(name)] if name and _is_sweep(Path(name)) else []
-    if not places and name and results.is_dir():
-        places = [place for place in results.iterdir() if place.name.startswith(name)]
-    if len(places) != 1 or not _is_sweep(places[0]):
+    sweep = find_sweep(name, results)
+    if sweep is None:
         folders = [find_run(name, results)]
     else:
-        groups = make_report(places).groups
+        groups = make_report([sweep]).groups
         if len(groups) > 1 or groups[0].best is None:
             why = "has runs on several data sets" if len(groups) > 1 else "has no best configuration yet"
-            raise UsageError(f"{places[0]} {why}", "name one of its runs; mlp ls lists them")
+            raise UsageError(f"{sweep} {why}", "name one of its runs; mlp ls lists them")
         best = groups[0].best
         folders = [each.folder for each in best.completed]
         notify(f"the {len(folders)} seeds of {best.label} together")
@@ -104,16 +101,9 @@ def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
     return folders, models
 
 
-def _is_sweep(folder: Path) -> bool:
-    from mlp_cli.files import is_file
-    from mlp_cli.runs import SWEEP_FILES
-
-    return is_file(folder / SWEEP_FILES[0])
-
-
 def _write(path: Path, columns: dict[str, Any]) -> None:
     """Writes a CSV file: texts as no spreadsheet computes them, numbers with nine digits."""
-    from mlp_cli.files import make_folder, write_text
+    from mlp_cli.files import make_parent, write_text
     from mlp_cli.text import inert
 
     text = io.StringIO()
@@ -121,5 +111,5 @@ def _write(path: Path, columns: dict[str, Any]) -> None:
     writer.writerow(map(inert, columns))
     for row in zip(*columns.values(), strict=True):
         writer.writerow([inert(cell) if isinstance(cell, str) else f"{cell:.9g}" for cell in row])
-    make_folder(path.parent)
+    make_parent(path)
     write_text(path, text.getvalue())

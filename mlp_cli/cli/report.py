@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, quiet_option, results_option
+from mlp_cli.cli.options import Folder, notify, output_options, print_json, results_option
 from mlp_cli.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ if TYPE_CHECKING:
     help="What to print; the files are written all the same.",
 )
 @click.option("--out", type=Folder(), help="Folder to write to.  [default: PATH/report or results/report]")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def report(
     paths: tuple[Path, ...],
     results: Path,

@@ -16,13 +16,11 @@ import click
 from mlp_cli import __version__
 from mlp_cli.cli.options import (
     config_argument,
-    debug_option,
-    json_option,
     on_terminal,
+    output_options,
     parse_duration,
     parse_threads,
     print_json,
-    quiet_option,
     results_option,
 )
 from mlp_cli.errors import MlpError, RunError, UsageError
@@ -71,9 +69,7 @@ _MOST_SHOWN = 10
 @click.option("--timeout", metavar="TIME", callback=parse_duration, help="Longest time of one run, such as 10m.")
 @click.option("--budget", metavar="TIME", callback=parse_duration, help="Stop after this time; the same command goes on.")
 @click.option("--dry-run", is_flag=True, help="Show the runs, the plan, and the time and disk they need; train nothing.")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def sweep(
     config: Path,
     words: tuple[str, ...],
@@ -130,15 +126,7 @@ def sweep(
         planned,
         limits=Limits(retry_failed, max_attempts, max_failures, budget),
         listener=listener,
-        open_pool=partial(
-            open_pool,
-            executor,
-            folder=planned.runs,
-            timeout=timeout,
-            deadline=None if budget is None else started + budget,
-            scheduler=scheduler,
-            notify=listener.notify,
-        ),
+        open_pool=partial(open_pool, executor, timeout=timeout, scheduler=scheduler),
         workers=workers,
         threads=threads,
         command=shlex.join(command),

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mlp_cli.cli.options import (
-    debug_option,
-    json_option,
+    aligned,
     load_one,
     notify,
     on_terminal,
+    output_options,
     overrides_argument,
     parse_duration,
     print_json,
     printable,
-    quiet_option,
     results_option,
     threads_option,
 )
@@ -48,9 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-plots", is_flag=True, help="Draw no figures.")
 @click.option("--dry-run", is_flag=True, help="Show the resolved config, size, memory and time; train nothing.")
-@quiet_option
-@json_option
-@debug_option
+@output_options
 def train(
     config: Path | None,
     overrides: tuple[str, ...],
@@ -161,11 +158,7 @@ def _layer_table(layers: Sequence[LayerSize]) -> str:
         rows.append((layer.name, shape, f"{layer.parameters:,}", f"{layer.multiply_adds:,}"))
     parameters, products = sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers)
     rows.append(("total", "", f"{parameters:,}", f"{products:,}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    )
+    return "\n".join(aligned(rows))
 
 
 def _show_plan(plan: Plan, threads: int | str | None, as_json: bool, quiet: bool) -> None:

@@ -31,6 +31,7 @@ class RawSet:
     groups, order: (N,) of the training rows, where a config asks for a split by them: int64 numbers of groups, whose rows stay in one
     part; int64 or float64 sort keys of time.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
+    train_rows, test_rows: (N,) ascending, the rows' numbers in what was read, from 0, where some are left out; else None.
     tables: those of the user's own that the set was read from, by part, as `encode` takes them.
     notices: what a user should be told about how the set was found and read.
     sha256: over the arrays (see `arrays_sha256`). source: where it came from, in words.
@@ -45,6 +46,8 @@ class RawSet:
     official_validation: int | None = None
     groups: Array | None = None
     order: Array | None = None
+    train_rows: Array | None = None
+    test_rows: Array | None = None
     tables: dict[str, Table] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     name: str = ""
@@ -65,14 +68,21 @@ class Part:
     x: (N, D) uint8, float32 or float64, all rows of the array that the part draws from; shared between parts, never written to.
     y: (N,) int64 class numbers, (N, K) uint8 labels, or float64 targets.
     index: (n,) intp, ascending: the rows of x and y that belong to the part.
+    numbers: the numbers of all rows in what was read, where some of that was left out.
     """
 
     x: Array
     y: Array
     index: NDArray[np.intp]
+    numbers: Array | None = None
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def rows(self) -> Array:
+        """(n,) ascending: the numbers of its rows in what was read, from 0."""
+        return self.index if self.numbers is None else self.numbers[self.index]
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def read_own_table(path: str | Path, own: Own, task: Task | None) -> RawSet:
     table come last in the training arrays, and `official_validation` counts them.
     Errors: DataError with the file, the column and the line.
     """
-    tables, targets = dict[str, Table](), dict[str, Target]()
+    tables, targets, numbers, sizes = dict[str, Table](), dict[str, Target](), dict[str, Array](), dict[str, int]()
     like, wanted, known = None, own, None
     for part, given in (("train", path), ("validation", own.validation_path), ("test", own.test_path)):
         if given is None:
@@ -230,7 +230,8 @@ def read_own_table(path: str | Path, own: Own, task: Task | None) -> RawSet:
         table = read_table(file, wanted, like)
         if own.target is None:
             raise DataError(f"{file}: which column is to be predicted?", f"add target: COLUMN; columns: {listed(table.features)}")
-        tables[part] = _without_gaps(table)
+        tables[part], numbers[part] = _without_gaps(table)
+        sizes[part] = len(table)
         targets[part] = read_target(tables[part], task, known)
         if like is None:
             like = TableEncoding(tuple(Feature(name, table.texts(name), None) for name in table.features))
@@ -240,6 +241,8 @@ def read_own_table(path: str | Path, own: Own, task: Task | None) -> RawSet:
     parts = [part for part in ("train", "validation") if part in tables]
     names = tables["train"].features
     x = np.concatenate([np.column_stack([tables[part].values(name) for name in names]) for part in parts])
+    if "validation" in numbers:
+        numbers["train"] = np.concatenate([numbers["train"], sizes["train"] + numbers["validation"]])
     return RawSet(
         name=set_name(resolved(path)),
         task=target.task,
@@ -249,6 +252,8 @@ def read_own_table(path: str | Path, own: Own, task: Task | None) -> RawSet:
         train_y=np.concatenate([targets[part].y for part in parts]),
         test_x=None if test is None else np.zeros((len(test.y), len(names))),
         test_y=None if test is None else test.y,
+        train_rows=numbers["train"],
+        test_rows=numbers.get("test"),
         official_validation=len(tables["validation"]) if "validation" in tables else None,
         notices=tuple(notice for part, one in tables.items() for notice in (*one.notices, *targets[part].notices)),
         source=f"file {text_of(resolved(path))}",
@@ -282,15 +287,18 @@ def encode(whole: RawSet, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding
     return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
 
 
-def _without_gaps(table: Table) -> Table:
-    """With `missing: drop` the rows that have a value in every column, and a notice. Errors: DataError where none is left."""
+def _without_gaps(table: Table) -> tuple[Table, Array]:
+    """With `missing: drop` the rows that have a value in every column, with a notice; and their numbers in the file.
+
+    Errors: DataError where none is left.
+    """
     gaps = table.frame.isna().any(axis=1).to_numpy()
     if table.own.missing != "drop" or not gaps.any():
-        return table
+        return table, np.arange(len(table))
     if gaps.all():
         raise table.error("every row has a gap, and missing: drop leaves none", "leave out the columns with most gaps: drop: […]")
     told = f"{table.path}: {gaps.sum():,} of {len(table):,} rows have gaps and are left out"
-    return replace(table.kept(~gaps), notices=(*table.notices, told))
+    return replace(table.kept(~gaps), notices=(*table.notices, told)), np.flatnonzero(~gaps)
 
 
 def _order(table: Table, name: str) -> Array:

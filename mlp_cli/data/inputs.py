@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from mlp_cli.data.framing import framed
 from mlp_cli.data.images import SUFFIXES, Unreadable, decode, picture_files
 from mlp_cli.data.own import PLAIN, Own, is_table, resolved
 from mlp_cli.data.streams import some
-from mlp_cli.data.tables import read_table
+from mlp_cli.data.tables import Table, read_table
 from mlp_cli.errors import DataError
 from mlp_cli.files import read_bytes
 from mlp_cli.text import counted, listed
@@ -33,7 +34,8 @@ _GREY = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True)
 class Inputs:
-    """N rows. x: (N, D), numbers as the file has them. names: the N files of pictures, else none. notices: what a user should know."""
+    """N rows. x: (N, D), numbers as the file has them, bytes of pictures. names: the N files of pictures, else none. notices: what a
+    user should know."""
 
     x: Array
     names: tuple[str, ...] = ()
@@ -70,13 +72,24 @@ def read_inputs(file: str, shape: Sequence[int], encoding: TableEncoding | None,
     if path.is_dir() or path.name.lower().endswith(SUFFIXES):
         return _pictures(path, shape, frame)
     x, notices = read_array(path)
-    return Inputs(_as_rows(x, shape, path), notices=notices)
+    return Inputs(as_rows(x, shape, str(path)), notices=notices)
+
+
+def given_inputs(x: Any, shape: Sequence[int], encoding: TableEncoding | None, own: Own) -> Inputs:
+    """The same for rows in memory: a DataFrame, whose columns are found by their names where the network was trained on a table, or
+    an array. Errors: DataError, also for values that are not finite."""
+    if encoding is not None and hasattr(x, "columns"):
+        return _encoded(read_table(Path("x"), Own(), encoding, x), encoding, own)
+    rows = as_rows(np.asarray(x), shape, "x")
+    if not (finite := np.isfinite(rows).all(axis=1)).all():
+        raise DataError(f"x: row {int(np.argmin(finite)):,} (counted from 0) holds values that are not finite")
+    return Inputs(rows)
 
 
 def _table(path: Path, shape: Sequence[int], encoding: TableEncoding | None, own: Own) -> Inputs:
     read = PLAIN if path.suffix.lower() == ".parquet" else own.read
     if encoding is None:
-        table = read_table(path, Own(read=read if read.header != "infer" else replace(read, header="either")))
+        table = _read(path, Own(read=read if read.header != "infer" else replace(read, header="either")))
         if texts := [name for name in table.features if table.texts(name) is not None]:
             raise table.error(
                 f"column {texts[0]} holds texts, and the network takes {counted(int(np.prod(shape)), 'number')} a row"
@@ -84,22 +97,45 @@ def _table(path: Path, shape: Sequence[int], encoding: TableEncoding | None, own
         x = np.column_stack([table.values(name) for name in table.features])
         if (gaps := np.isnan(x).any(axis=1)).any():
             raise table.error(f"a value is missing {table.where(gaps)}")
-        return Inputs(_as_rows(x, shape, path), notices=table.notices)
-    table = read_table(path, Own(read=read), encoding)
+        return Inputs(as_rows(x, shape, str(path)), notices=table.notices)
+    return _encoded(_read(path, Own(read=read), encoding), encoding, own)
+
+
+def _read(path: Path, own: Own, encoding: TableEncoding | None = None) -> Table:
+    """`read_table`; nobody can say here how a file is to be read, so an error's hint says how that is done."""
+    try:
+        return read_table(path, own, encoding)
+    except DataError as error:
+        if "read: {" not in (error.hint or ""):
+            raise
+        form = f"{(own.read.encoding or 'utf-8').upper()}, {own.read.decimal!r} as the decimal point"
+        how = "as the table of training was" if encoding is not None else "as plain numbers"
+        raise DataError(error.message, f"it is read {how} ({form}); save it so") from error
+
+
+def _encoded(table: Table, encoding: TableEncoding, own: Own) -> Inputs:
+    """The rows of a table that was read for an encoding."""
     for feature in encoding.features:
         if feature.fill is None and (gaps := table.frame[feature.name].isna().to_numpy()).any():
             told = f"column {feature.name} has no value {table.where(gaps)}"
             raise table.error(told, "give it one; a network that is trained with missing: mean fills gaps")
     targets = [name for name in table.others if name in own.targets]
     others = [name for name in table.others if name not in targets]
-    notices = [f"{path}: {some(targets)}: predicted here, and not looked at"] if targets else []
-    notices += [f"{path}: columns that the network does not take: {some(others)}"] if others else []
+    notices = [f"{table.path}: {some(targets)}: predicted here, and not looked at"] if targets else []
+    notices += [f"{table.path}: columns that the network does not take: {some(others)}"] if others else []
     return Inputs(encoding.apply(table), notices=(*table.notices, *notices, *encoding.notices(table)))
 
 
-def _as_rows(x: Array, shape: Sequence[int], path: Path) -> Array:
-    """An array as rows (N, D). Errors: DataError for rows of another shape, also where only the order of their axes is another."""
+def as_rows(x: Array, shape: Sequence[int], what: str) -> Array:
+    """An array as rows (N, D); one of the shape of a row is one row. what: how errors call it.
+
+    Errors: DataError for anything but numbers, and for rows of another shape, also where only the order of their axes is another.
+    """
     shape, width = tuple(shape), int(np.prod(shape))
+    if x.dtype.kind not in "buif":
+        raise DataError(f"{what}: its rows are {x.dtype}, and the network takes numbers", "convert it: x.astype(float)")
+    if not x.size:
+        return x.reshape(0, width)
     if x.shape == shape or (x.ndim == 1 and len(x) == width):
         x = x[None]
     found, *accepted = (tuple(size for size in sizes if size > 1) for sizes in (x.shape[1:], shape, (width,)))
@@ -107,7 +143,9 @@ def _as_rows(x: Array, shape: Sequence[int], path: Path) -> Array:
         mine, wanted = (" x ".join(map(str, sizes)) or "1" for sizes in (x.shape[1:], shape))
         also = f", or {width:,} values" if len(shape) > 1 else ""
         hint = "leave out a column of labels" if x.ndim == 2 and x.shape[1] == width + 1 else None
-        raise DataError(f"{path}: its rows are {mine}, and the network takes {wanted}{also}", hint)
+        if x.ndim == 4 and sorted(x.shape[1:]) == sorted(shape):
+            hint = f"move its axis of colours: x.transpose{(0, 3, 1, 2) if x.shape[1:3] == shape[1:] else (0, 2, 3, 1)}"
+        raise DataError(f"{what}: its rows are {mine}, and the network takes {wanted}{also}", hint)
     return x.reshape(len(x), width)
 
 

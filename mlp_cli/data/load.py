@@ -78,8 +78,8 @@ def load(
         task=whole.task,
         shape=whole.shape,
         classes=whole.classes,
-        train=Part(whole.train_x, whole.train_y, train),
-        validation=Part(whole.train_x, whole.train_y, rows.validation) if len(rows.validation) else None,
+        train=Part(whole.train_x, whole.train_y, train, whole.train_rows),
+        validation=Part(whole.train_x, whole.train_y, rows.validation, whole.train_rows) if len(rows.validation) else None,
         test=_test(whole, rows.test),
         sha256=whole.sha256,
         source=whole.source,
@@ -114,12 +114,12 @@ def _split(
 
 def _test(whole: RawSet, rows: Index) -> Part | None:
     if len(rows):
-        return Part(whole.train_x, whole.train_y, rows)
+        return Part(whole.train_x, whole.train_y, rows, whole.train_rows)
     if whole.test_x is None or whole.test_y is None:
         return None
     if not len(whole.test_y):
         raise UsageError(f"the test part of {whole.name} has no row of the classes {listed(whole.classes, 5)}", "keep others")
-    return Part(whole.test_x, whole.test_y, np.arange(len(whole.test_y)))
+    return Part(whole.test_x, whole.test_y, np.arange(len(whole.test_y)), whole.test_rows)
 
 
 def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
@@ -138,10 +138,12 @@ def _keep(whole: RawSet, classes: Sequence[str]) -> RawSet:
         whole = replace(whole, official_validation=len(rows["validation"]))
     if whole.test_x is not None and whole.test_y is not None:
         rows["test"] = test = np.flatnonzero(number[whole.test_y] >= 0)
-        whole = replace(whole, test_x=whole.test_x[test], test_y=number[whole.test_y[test]])
+        numbers = test if whole.test_rows is None else whole.test_rows[test]
+        whole = replace(whole, test_x=whole.test_x[test], test_y=number[whole.test_y[test]], test_rows=numbers)
     tables = {part: table.kept(rows[part]) for part, table in whole.tables.items()}
     train_x, train_y = whole.train_x[train], number[whole.train_y[train]]
-    return replace(whole, classes=tuple(classes), train_x=train_x, train_y=train_y, tables=tables)
+    numbers = train if whole.train_rows is None else whole.train_rows[train]
+    return replace(whole, classes=tuple(classes), train_x=train_x, train_y=train_y, train_rows=numbers, tables=tables)
 
 
 def _lone_classes(dataset: Dataset) -> list[str]:

@@ -109,15 +109,19 @@ class Table:
         return DataError(f"{self.path}: {reason}", hint)
 
 
-def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table:
+def read_table(path: Path, own: Own, like: TableEncoding | None = None, frame: pandas.DataFrame | None = None) -> Table:
     """The features of a file, and what else `own` names; its groups and order, which decide the split, are no features.
 
     like: reads the features of this encoding, each as in training, for test rows and predictions. Columns are found by their names.
+    frame: what is read in place of the file.
     Errors: DataError with the path, the column and the line; UsageError where pyarrow is needed and not installed.
     """
     import pandas
 
-    file = _ParquetFile(path, own.read) if path.suffix.lower() == ".parquet" else _TextFile(path, own.read)
+    if frame is not None:
+        file: _Frame | _TextFile = _Frame(path, frame)
+    else:
+        file = _ParquetFile(path, own.read) if path.suffix.lower() == ".parquet" else _TextFile(path, own.read)
     kinds = {}
     for each in like.features if like is not None else ():
         kinds[each.name] = "numbers" if each.categories is None else "texts"
@@ -143,17 +147,17 @@ def read_table(path: Path, own: Own, like: TableEncoding | None = None) -> Table
     wanted = list(dict.fromkeys((*features, *special)))
     texts = {*own.categorical, *special, *(name for name, kind in kinds.items() if kind == "texts")}
     words: dict[str, str] = {}
-    frame = pandas.DataFrame(
+    found = pandas.DataFrame(
         {
             name: cells if cells.dtype.kind == "f" else _categories(str(name), cells.to_numpy(object), own.read, words)
             for name, cells in file.frame(wanted, texts).items()
         }
     )
     others = tuple(name for name in file.names if name not in wanted)
-    table = Table(path, frame, tuple(features), own, words, file.places, file.place, others=others)
+    table = Table(path, found, tuple(features), own, words, file.places, file.place, others=others)
     decided = {name: decide(table, name, kinds.get(name, "")) for name in features}
-    frame = pandas.DataFrame({name: decided[name][0] if name in decided else frame[name] for name in wanted})
-    return replace(table, frame=frame, notices=tuple(notice for _, notice in decided.values() if notice))
+    whole = pandas.DataFrame({name: decided[name][0] if name in decided else found[name] for name in wanted})
+    return replace(table, frame=whole, notices=tuple(notice for _, notice in decided.values() if notice))
 
 
 def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]:
@@ -407,11 +411,39 @@ def _content(path: Path, encoding: str | None) -> tuple[bytes, Limit]:
     return content if b"\n" in content else content.replace(b"\r", b"\n"), stream.limit
 
 
-class _ParquetFile:
-    """A parquet file, by pyarrow (the extra `parquet`); an index that pandas stored is no column. Errors: DataError, UsageError."""
+class _Frame:
+    """A DataFrame; its index is no column. Errors: DataError."""
 
     place = "row"
     unnamed: Collection[str] = ()
+
+    def __init__(self, path: Path, whole: pandas.DataFrame) -> None:
+        if not len(whole):
+            raise DataError(f"{path}: has no rows")
+        if len(set(map(str, whole.columns))) < whole.shape[1]:
+            raise DataError(f"{path}: two columns have the same name", f"columns: {listed(list(map(str, whole.columns)))}")
+        self.path, self.whole, self.names = path, whole, [str(name) for name in whole.columns]
+        self.places = np.arange(1, len(whole) + 1, dtype=np.int64)
+
+    def frame(self, names: Sequence[str], texts: Collection[str]) -> pandas.DataFrame:
+        """These columns: those in `texts` as texts, the others as numbers where they are stored as such."""
+        import pandas
+
+        found = {}
+        for name in names:
+            cells = self.whole.iloc[:, self.names.index(name)]
+            if cells.dtype.kind in "iuf" and name not in texts:
+                found[name] = pandas.Series(cells.to_numpy(np.float64, na_value=np.nan))
+                continue
+            plain = cells.astype(object).where(cells.notna(), None)
+            if (kind := pandas.api.types.infer_dtype(plain)) in ("bytes", "mixed"):
+                raise DataError(f"{self.path}: column {name} holds neither numbers nor texts ({kind})", f"drop: [{name}]")
+            found[name] = plain.map(str, na_action="ignore").astype(object)
+        return pandas.DataFrame(found)
+
+
+class _ParquetFile(_Frame):
+    """A parquet file, by pyarrow (the extra `parquet`). Errors: DataError, UsageError."""
 
     def __init__(self, path: Path, read: Read) -> None:
         if read != PLAIN:
@@ -432,32 +464,13 @@ class _ParquetFile:
             table = file.read()
             # Texts that are not UTF-8 would be met only when they are used.
             table.validate(full=True)
-            self.whole: pandas.DataFrame = table.to_pandas()
+            whole: pandas.DataFrame = table.to_pandas()
         except Exception as error:
             if isinstance(error, DataError):
                 raise
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise DataError(f"{path}: not a usable parquet file ({reason})") from error
-        if not len(self.whole):
-            raise DataError(f"{path}: has no rows")
-        self.path, self.names = path, [str(name) for name in self.whole.columns]
-        self.places = np.arange(1, len(self.whole) + 1, dtype=np.int64)
-
-    def frame(self, names: Sequence[str], texts: Collection[str]) -> pandas.DataFrame:
-        """These columns: those in `texts` as texts, the others as numbers where they are stored as such."""
-        import pandas
-
-        found = {}
-        for name in names:
-            cells = self.whole.iloc[:, self.names.index(name)]
-            if cells.dtype.kind in "iuf" and name not in texts:
-                found[name] = pandas.Series(cells.to_numpy(np.float64, na_value=np.nan))
-                continue
-            plain = cells.astype(object).where(cells.notna(), None)
-            if (kind := pandas.api.types.infer_dtype(plain)) in ("bytes", "mixed"):
-                raise DataError(f"{self.path}: column {name} holds neither numbers nor texts ({kind})", f"drop: [{name}]")
-            found[name] = plain.map(str, na_action="ignore").astype(object)
-        return pandas.DataFrame(found)
+        super().__init__(path, whole)
 
 
 def quoted(text: object) -> str:

@@ -148,7 +148,18 @@ class CalibrationError(Metric):
         logits, targets = _one_class_a_row(logits, targets)
         probabilities = softmax(logits.astype(np.float64))
         confidence, right = probabilities.max(axis=1), logits.argmax(axis=1) == targets
-        # Bins are closed above, as in the paper.
-        place = np.clip(np.ceil(confidence * self.bins).astype(int) - 1, 0, self.bins - 1)
-        gaps = np.bincount(place, right, self.bins) - np.bincount(place, confidence, self.bins)
-        return {"calibration_error": float(np.abs(gaps).sum() / len(targets))}
+        return {"calibration_error": calibration_error(reliability(confidence, right, self.bins))}
+
+
+def reliability(confidence: Array, right: Array, bins: int) -> Array:
+    """(3, bins): how many predictions there are in each bin of confidence, the sum of their confidences, and how many are right.
+
+    The bins are of equal width and closed above, as in the paper.
+    """
+    place = np.clip(np.ceil(confidence * bins).astype(np.intp) - 1, 0, bins - 1)
+    return np.stack([np.bincount(place, weights, bins) for weights in (None, confidence, right)])
+
+
+def calibration_error(counts: Array) -> float:
+    """The expected calibration error (Guo et al., 2017) of what `reliability` counts."""
+    return float(np.abs(counts[1] - counts[2]).sum() / counts[0].sum())

@@ -17,10 +17,10 @@ from mlp_cli import files, packs
 from mlp_cli.build import check_data, load_data
 from mlp_cli.data import sources
 from mlp_cli.data.dataset import Array, Dataset, Part
-from mlp_cli.errors import DataError, Notify, RunError, UsageError
+from mlp_cli.errors import DataError, Notify, UsageError
 from mlp_cli.export import arrays_of, scaling_of
 from mlp_cli.model import Model, read_model
-from mlp_cli.runs import Record, read_record
+from mlp_cli.runs import Record, completed_record
 from mlp_cli.text import counted, one_line
 
 _SHOWN, _DOTS = 24, 400  # test rows to choose from, and dots in the plane of two features
@@ -35,9 +35,7 @@ def write_page(folder: Path, out: Path, notify: Notify = lambda text: None) -> N
 
     notify: takes a notice where the page goes without them. Errors: RunError; UsageError (see `page`).
     """
-    model, record = read_model(folder), read_record(folder)
-    if record is None:
-        raise RunError(f"{folder} has no run.json", "train the run again with --force")
+    model, record = read_model(folder), completed_record(folder)
     dataset, wanted = None, model.config.dataset
     try:
         if wanted.name and sources.state(sources.entry_of(wanted.name, wanted.subset)).startswith("not here"):

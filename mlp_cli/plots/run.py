@@ -328,12 +328,13 @@ def labels(
         return style.finish(axes, title, f"{of}; {rows}, on the right those that have the label")
 
 
-def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "") -> Figure | None:
+def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "", told: str = "") -> Figure | None:
     """The weights (D, H) into each first-layer unit as an image, on one scale that is symmetric about 0; None where D is no image.
 
     Of more than 64 units those of largest Euclidean norm are shown, the largest first. Red is positive, blue negative; the scale ends
     at the 99.5th percentile of the shown magnitudes, and what is beyond has the end's colour (arrows on the colour bar). Colour inputs
-    are shown as colours around mid-grey, which stands for 0. shape: layout of the D inputs, as for `mosaic.as_images`.
+    are shown as colours around mid-grey, which stands for 0. shape: layout of the D inputs, as for `mosaic.as_images`. told: what they
+    are, where they are no weights of a first layer.
     """
     hidden, units = weight.shape[1], f"all {weight.shape[1]} units, in order" if weight.shape[1] > 1 else "1 unit"
     if hidden > UNITS:
@@ -364,7 +365,7 @@ def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "") -> Figu
         bar = style.color_bar(axes, ScalarMappable(scale, cmap), label, "both" if most > end else "neither")
         bar.formatter = style.tick_numbers()
         bar.ax.locator_params(nbins=6)
-        return style.finish(axes, title, f"First-layer weights: {units}{lost}", canvas.shape[1::-1])
+        return style.finish(axes, title, (told or f"First-layer weights: {units}") + lost, canvas.shape[1::-1])
 
 
 def errors(

@@ -75,6 +75,10 @@ def score_value(option: str, metric: str, text: str) -> float:
         value = float(f"{text[:-1]}e-2") if share and text.endswith("%") else float(text)
     except ValueError:
         value = math.nan
+    if text.endswith("%") and not share:
+        raise UsageError(
+            f"{option} {text}: {metric} is no share, and chooses here", "take runs that an accuracy chooses: --where …"
+        )
     if not 0 < value < math.inf:
         raise UsageError(f"{option} {text!r} is no positive number", f"write {'0.005 or 0.5%' if share else '0.01'}, for one")
     if share and value > 1:

@@ -122,7 +122,7 @@ def _draw_shared(config: Config, group: Group, rows: BestRows, run: Run, path: P
     part, number = dataset.test, {name: place for place, name in enumerate(dataset.classes)}
     assert part is not None
     predicted, probability = part.y[part.index].copy(), np.zeros(len(part))
-    for place, each in zip(np.searchsorted(part.index, [each.row for each in rows.wrong]), rows.wrong, strict=True):
+    for place, each in zip(np.searchsorted(part.rows, [each.row for each in rows.wrong]), rows.wrong, strict=True):
         predicted[place], probability[place] = number[each.predicted], each.probability
     title, what = group.best.label if group.best else "", f"Wrong by all {len(rows.runs)} seeds"
     with style.context():

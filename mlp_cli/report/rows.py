@@ -4,7 +4,7 @@ nothing chosen by it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mlp_cli.choosing import LEAST_SEEDS
 from mlp_cli.errors import RunError
-from mlp_cli.evaluation import confused_pairs
-from mlp_cli.nn.metrics import confusion_matrix
+from mlp_cli.evaluation import confused_pairs, of_quantity
+from mlp_cli.nn.metrics import calibration_error, confusion_matrix, reliability
 from mlp_cli.predictions import Predictions, read_predictions
 from mlp_cli.report.model import Group, Run, Summary
 from mlp_cli.report.statistics import summarize
@@ -142,14 +142,14 @@ def _classes(result: BestRows, seeds: Sequence[Predictions], classes: Sequence[s
     for each in seeds:
         probabilities = each.probabilities()
         mean = mean + probabilities / len(seeds)
-        counts = reliability(probabilities[places, each.predicted], each.right)
+        counts = reliability(probabilities[places, each.predicted], each.right, BINS)
         cells, binned = cells + confusion_matrix(labels, each.predicted, len(classes)), binned + counts
         shares.append({"accuracy": each.accuracy, "calibration_error": calibration_error(counts)})
     result.single = {name: summarize([each[name] for each in shares]) for name in shares[0]}
     guess = mean.argmax(axis=1)
     result.ensemble = {
         "accuracy": float((guess == labels).mean()),
-        "calibration_error": calibration_error(reliability(mean.max(axis=1), guess == labels)),
+        "calibration_error": calibration_error(reliability(mean.max(axis=1), guess == labels, BINS)),
     }
     for row in np.flatnonzero(~np.any([each.right for each in seeds], axis=0)):
         votes = np.bincount([each.predicted[row] for each in seeds], minlength=len(classes))
@@ -168,22 +168,7 @@ def _classes(result: BestRows, seeds: Sequence[Predictions], classes: Sequence[s
 
 
 def _quantity(result: BestRows, seeds: Sequence[Predictions]) -> None:
-    true = seeds[0].labels
-    errors = [true - each.predicted.astype(np.float64) for each in seeds]
-    together = np.mean(errors, axis=0)
-    result.ensemble = {"rmse": float(np.sqrt(np.square(together).mean())), "mae": float(np.abs(together).mean())}
-    result.single = {
-        "rmse": summarize([float(np.sqrt(np.square(each).mean())) for each in errors]),
-        "mae": summarize([float(np.abs(each).mean()) for each in errors]),
-    }
-
-
-def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(3, BINS): how many predictions there are in each bin of confidence, the sum of their confidences, and how many are right."""
-    place = np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
-    return np.stack([np.bincount(place, weights, BINS) for weights in (None, confidence, right)])
-
-
-def calibration_error(counts: NDArray[np.float64]) -> float:
-    """The expected calibration error (Guo et al., 2017) of what `reliability` counts."""
-    return float(np.abs(counts[1] - counts[2]).sum() / counts[0].sum())
+    mean: Any = np.mean([each.predicted.astype(np.float64) for each in seeds], axis=0)
+    together, *singly = (of_quantity(each) for each in (replace(seeds[0], predicted=mean), *seeds))
+    result.ensemble = {name: together[name] for name in ("rmse", "mae")}
+    result.single = {name: summarize([each[name] for each in singly]) for name in result.ensemble}

@@ -97,9 +97,9 @@ def run_sweep(
 ) -> Outcome:
     """Trains what is missing, in the sweep's folder, which no other process drives meanwhile.
 
-    open_pool: called with `workers` and `threads` once there is something to train. workers, threads: None for the planner's
-    choice. command: for each run.json. started: when the command began, on the monotonic clock (now, if it is None); the budget
-    counts from then.
+    open_pool: `pool.open_pool` with its executor, timeout and scheduler given, called once there is something to train. workers,
+    threads: None for the planner's choice. command: for each run.json. started: when the command began, on the monotonic clock (now,
+    if it is None); the budget counts from then.
     Errors: RunError where another process drives this sweep, or the folder cannot be written; DataError, UsageError and
     ConfigError before anything is trained.
     """
@@ -266,7 +266,13 @@ class _Driver:
         self._epochs += skipped
         self.listener.skip(len(members) - len(wanted), skipped)
         if self._waiting and self.pool is None:
-            self.pool = self.open_pool(workers=self.workload.workers, threads=self.workload.threads)
+            self.pool = self.open_pool(
+                workers=self.workload.workers,
+                folder=self.planned.runs,
+                threads=self.workload.threads,
+                deadline=None if self.limits.budget is None else self.started + self.limits.budget,
+                notify=self.listener.notify,
+            )
             if self.pool.workers != self.workload.workers:
                 self.listener.notify(f"the cluster has {counted(self.pool.workers, 'worker')}")
         self._look_round()

@@ -285,4 +285,4 @@ def test_runs_that_predict_nothing(mlp: Mlp, run: Path, tmp_path: Path) -> None:
     record = run / "run.json"
     record.write_text(record.read_text().replace('"completed"', '"interrupted"'))
     answer = mlp("predict", "@last", "rows.npy")
-    assert answer.code == 1 and "has no model.npz: its status is interrupted" in answer.err
+    assert answer.code == 1 and "is not completed: its status is interrupted" in answer.err

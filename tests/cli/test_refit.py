@@ -1,6 +1,7 @@
 """`mlp train --refit RUN`: the same run on training and validation rows together, and its test rows left as they are."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,10 @@ def test_what_cannot_be_refitted(mlp: Mlp, small_config: Path, tmp_path: Path) -
     mlp("train", small_config, "--no-plots", "dataset.validation=0")
     answer = mlp("train", "--refit", "@last")
     assert answer.code == 2 and "no validation part" in answer.err
+    mlp("train", small_config, "--no-plots", "epochs=0", "--name", "zero")
+    answer = mlp("train", "--refit", "zero")
+    assert answer.code == 2 and "best before its first epoch" in answer.err
+    shutil.rmtree(next((tmp_path / "results").glob("zero-*")))
     assert mlp("train", small_config, "--refit", "@last").code == 2
     assert mlp("train", "--refit", "@best:test_accuracy").code == 2 and mlp("train", "--refit", "nothing").code == 2
     (folder,) = (tmp_path / "results").iterdir()

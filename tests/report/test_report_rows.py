@@ -12,12 +12,11 @@ from fake_runs import SHA256, write_run
 from scipy.stats import binomtest
 from small_sets import Answer
 
-from mlp_cli.nn.metrics import CalibrationError
 from mlp_cli.predictions import Predictions, write_predictions
 from mlp_cli.report import rows as rows_module
 from mlp_cli.report.build import make_report, write_report
 from mlp_cli.report.diff import compare_runs
-from mlp_cli.report.rows import BINS, BestRows, bootstrap, calibration_error, reliability
+from mlp_cli.report.rows import BINS, BestRows, bootstrap
 
 Mlp = Callable[..., Answer]
 
@@ -81,16 +80,6 @@ def test_three_seeds_worked_by_hand(three: Path) -> None:
     assert [(each.n, round(each.high * BINS)) for each in found.bins] == [(6, 9), (6, 11), (6, 12)]
     assert [each.accuracy for each in found.bins] == pytest.approx([2 / 6, 3 / 6, 3 / 6])
     assert [each.confidence for each in found.bins] == pytest.approx([0.59, 0.69, 0.79], abs=1e-3)
-
-
-def test_the_calibration_error_is_that_of_the_metric() -> None:
-    generator = np.random.default_rng(1)
-    logits, targets = generator.normal(0, 2, (500, 4)), generator.integers(0, 4, 500)
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    counts = reliability(probabilities.max(axis=1), logits.argmax(axis=1) == targets)
-    assert counts[0].sum() == 500
-    expected = CalibrationError(BINS)(logits, targets, ["a", "b", "c", "d"])["calibration_error"]
-    assert calibration_error(counts) == pytest.approx(expected)
 
 
 def test_the_files_and_the_page(three: Path) -> None:
