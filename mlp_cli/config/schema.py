@@ -63,7 +63,9 @@ Metrics = Annotated[
 Tools = Annotated[
     tuple[Literal["tensorboard", "mlflow"], ...],
     Strict(False),
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else [] if value is None else value),
+    BeforeValidator(
+        lambda value: list(map(str.strip, value.split(","))) if isinstance(value, str) else () if value is None else value
+    ),
     AfterValidator(lambda value: tuple(dict.fromkeys(value))),
 ]
 ClassWeights = Literal["balanced"] | dict[str, Positive] | None
