@@ -31,6 +31,7 @@ _NEEDS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "a
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 _PARTS = {"train": "train", "val": "validation"}
 _LONGEST = 500  # characters of a value in MLflow
+_NOT_IN_NAMES = re.compile(r"[^\w.-]+")  # of MLflow's metrics; those of a class have its name in them
 
 
 class Logs:
@@ -54,10 +55,12 @@ class Logs:
         record = runs.read_quietly(folder) if self.names else None
         if record is None or record.status not in _STATUS:
             return
-        run, homes = _Ended(folder, record), {"tensorboard": folder, "mlflow": self.results / runs.STORE}
-        for name in [name for name in self.names if not (homes[name].exists() and run.mark(name).exists())]:
+        homes = {"tensorboard": folder, "mlflow": self.results / runs.STORE}
+        for name in [*self.names]:
             try:
-                _WRITERS[name](run, self.results, self.experiment)
+                run = _Ended(folder, record)
+                if not (homes[name].exists() and run.mark(name).exists()):
+                    _WRITERS[name](run, self.results, self.experiment)
             except Exception as error:  # of any library
                 self.names.remove(name)
                 reason = one_line(f"{type(error).__name__}: {error}".splitlines()[0], 300)
@@ -150,8 +153,8 @@ def _mlflow(run: _Ended, results: Path, experiment: str) -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     record, place = run.record, (results / runs.ARTIFACTS).absolute()
     points = [*run.points, *((f"final_{name}", 0, run.finished, value) for name, value in run.scores.items())]
-    metrics = [Metric(name, value, round(1000 * time), epoch) for name, epoch, time, value in points]
-    params = [Param(key, one_line(show(value), _LONGEST)) for key, value in run.config.items()]
+    metrics = [Metric(_NOT_IN_NAMES.sub("_", name), value, round(1000 * time), epoch) for name, epoch, time, value in points]
+    params = [Param(_NOT_IN_NAMES.sub("_", key), one_line(show(value), _LONGEST)) for key, value in run.config.items()]
     tags = {"status": record.status, "error": record.error, "config_hash": record.config_hash, "folder": str(run.folder)}
     files.make_folder(place)
     with open(place / ".lock", "w") as lock:
@@ -164,8 +167,8 @@ def _mlflow(run: _Ended, results: Path, experiment: str) -> None:
             client.delete_run(earlier.info.run_id)
         given = {key: one_line(value, _LONGEST) for key, value in tags.items() if value}
         number = client.create_run(home, round(1000 * run.started), given, run.folder.name).info.run_id
-        for start in range(0, max(len(metrics), len(params)), 100):  # as many as it takes at once
-            client.log_batch(number, metrics[start : start + 100], params[start : start + 100])
+        for start in range(0, max(len(metrics), 9 * len(params)), 900):  # it takes 1,000 at once, of which 100 of the config
+            client.log_batch(number, metrics[start : start + 900], params[start // 9 : start // 9 + 100])
         for path in (run.folder / name for name in ("config.yaml", runs.RECORD, runs.METRICS, runs.TIMINGS, runs.LOG)):
             if path.exists():
                 client.log_artifact(number, str(path))

@@ -191,6 +191,20 @@ def test_a_diverged_run(home: Path, mlp: Mlp, client: MlflowClient) -> None:
     assert status.startswith(b"**diverged** diverged")
 
 
+def test_many_epochs_and_odd_names_of_classes(home: Path, mlp: Mlp, client: MlflowClient) -> None:
+    os.chdir(home)
+    lines = [f"{row % 7},{row % 5},{('a/b', '../c', 'naïve ✓ “d”')[row % 3]}" for row in range(60)]
+    (home / "odd.csv").write_text("\n".join(["x,y,kind", *lines]) + "\n")
+    words = ["dataset={path: odd.csv, target: kind, validation: 10}", "name=odd", "epochs=250", "hidden_sizes=[]", "metrics=recall"]
+    weights = "class_weight={a/b: 1, ../c: 2, naïve ✓ “d”: 3}"
+    answer = mlp("train", "small.yaml", *words, weights, "log_to=mlflow,tensorboard", "--no-plots")
+    assert (answer.code, answer.err) == (0, "")
+    (found,) = entries(client, "odd")
+    assert [point.step for point in client.get_metric_history(found.info.run_id, "val_loss")] == [*range(1, 251)]
+    assert found.data.params["class_weight..._c"] == "2"
+    assert sum(name.startswith("final_val_recall_") for name in found.data.metrics) >= 3
+
+
 def test_a_sweep(home: Path, mlp: Mlp, client: MlflowClient) -> None:
     os.chdir(home)
     words = ("name=grid", "learning_rate=0.01,0.001", "seed=0,1", "--workers", "2")
