@@ -344,6 +344,11 @@ def _png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
+def _load_pyfunc(path: str) -> Run:
+    """The model that `log_to` gave to MLflow, which predicts as a run does. path: the folder of model.npz. MLflow calls this."""
+    return Run(Path(path))
+
+
 @contextmanager
 def _signals_as_python_has_them() -> Iterator[None]:
     """An interrupted call ends in KeyboardInterrupt or SystemExit, which no `except Exception` of the caller's takes for a failure."""

@@ -23,19 +23,20 @@ from mlp_cli.config.resolved import config_hash
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.dataset import Dataset
 from mlp_cli.errors import DataError, Diverged, Interrupted, MlpError, Notify, RunError, out_of_memory
+from mlp_cli.loggers import Logs
 from mlp_cli.model import NAME, read_model, write_model
 from mlp_cli.nn.metrics import MacroF1
 from mlp_cli.plots.run import draw, figures_missing
 from mlp_cli.predictions import NAME as PREDICTIONS
 from mlp_cli.predictions import predict_part, predictions_of, write_predictions
 from mlp_cli.training import checkpoint
-from mlp_cli.training.callbacks import METRICS, Callback, TablesWriter
+from mlp_cli.training.callbacks import METRICS, TIMINGS, Callback, TablesWriter
 from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
 from mlp_cli.training.progress import epoch_line, feature_bar
 from mlp_cli.training.state import Row
 from mlp_cli.training.stop import StopRequest, stop_on_signals
 
-FILES = ("config.yaml", METRICS, "timings.csv", NAME)
+FILES = ("config.yaml", METRICS, TIMINGS, NAME)
 """What every completed run has, besides run.json and log.txt. Predictions do not count: they follow from the model."""
 
 _DONE = ("completed", "diverged")
@@ -85,11 +86,13 @@ def run(
     describe: takes, before anything else is done, what the run is given, in one line.
     until: pause after this epoch as `pruned`; the same call without it goes on.
     budget: seconds after which training ends in good order, as `interrupted`, once its epoch is done.
-    alone: False for a sweep's member. It keeps no checkpoint once it is completed, and goes on from no shorter run.
+    alone: False for a sweep's member. It keeps no checkpoint once it is completed, goes on from no shorter run, and logs to no other
+    tool, which the sweep does.
     on_error: takes the record of a run that an error or a signal ended, before the error goes on.
     Errors: RunError, Interrupted, DataError, UsageError; run.json then tells the status.
     """
     folder = plan.folder
+    logs = Logs(plan.config.log_to if alone else (), folder.parent, plan.config.name, notify)
     data: Dataset | DataError
     try:
         data = load_data(plan.config)
@@ -151,11 +154,13 @@ def run(
             except BaseException:
                 if record.status != "running":
                     on_error(record)
+                logs.write(folder)
                 raise
         if record.status == "completed":  # somebody may have taken the folder away, or a file of it
             claim.check()
             if gone := missing_files(folder):
                 raise RunError(f"{folder}: {', '.join(gone)} is gone or empty", "run the same command again")
+        logs.write(folder)
         return Outcome(record, folder, not done or bool(lost))
 
 

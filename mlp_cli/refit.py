@@ -36,6 +36,7 @@ def refit_plan(folder: Path, results: Path, overrides: Sequence[str] = ()) -> Pl
         schedule["warmup_epochs"] = warmup * record.best_epoch / before.epochs
     changes = {"dataset": {**whole["dataset"], "validation": 0}, "schedule": schedule, "epochs": record.best_epoch}
     changes |= {"early_stopping": None, "evaluate": "last", "name": f"{before.name}_refit"}
+    changes |= {"log_to": []} if packs.find(folder) else {}
     config = config_from_mapping(whole | changes, overrides, source=f"the config of {folder}, trained on all rows,")
     packs.refuse_paths(folder, whole)
     old, new = load_data(before), load_data(config)

@@ -31,7 +31,7 @@ from mlp_cli import files, packs
 from mlp_cli.choosing import higher_is_better
 from mlp_cli.errors import RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
-from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS
+from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS, TIMINGS
 
 RECORD, LOG, NOTE = "run.json", "log.txt", "note.json"
 DATA = "data.npz"
@@ -39,14 +39,16 @@ DATA = "data.npz"
 FORMAT = 1
 """The format of run.json that this version reads; a record without a number has it."""
 FINDINGS = "lr-find"
-SKIPPED = ("report", FINDINGS)
-"""Folders of these names hold reports and what `mlp lr-find` found, and are not looked into."""
+STORE, ARTIFACTS = "mlflow.db", "mlartifacts"
+"""Beside the runs: what MLflow keeps where `log_to` names it, and its copies of files."""
+SKIPPED = ("report", FINDINGS, ARTIFACTS)
+"""Folders of these names hold reports, what `mlp lr-find` found, and MLflow's copies, and are not looked into."""
 SWEEP_FILES = ("sweep.yaml", "trials.csv")
 TIMEOUT = "timeout"
 """The error of a failed run that ran out of its time: it goes on from its checkpoint."""
 
 _ARCHIVES = ("checkpoint.npz", "checkpoint.previous.npz", "model.npz", "predictions.npz")
-_RUN_FILES = ("config.yaml", METRICS, "timings.csv", *_ARCHIVES, LOG)
+_RUN_FILES = ("config.yaml", METRICS, TIMINGS, *_ARCHIVES, LOG)
 _RUN_NAME = re.compile(r".+-[0-9a-f]{8}")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _LOCK_WAIT = 1.0
@@ -278,12 +280,13 @@ def completed_record(folder: Path) -> Record:
     return record
 
 
-def read_curves(folder: Path) -> dict[str, Column]:
-    """The columns of metrics.csv, `epoch` first; {} where there is no such file. A last line that is being written is left out.
+def read_curves(folder: Path, table: str = METRICS) -> dict[str, Column]:
+    """The columns of metrics.csv, or of timings.csv, `epoch` first; {} where there is no such file. A last line that is being
+    written is left out.
 
     A cell is None where it is empty or no finite number. Errors: RunError where the file is damaged.
     """
-    path = folder / METRICS
+    path = folder / table
     text = (_content(path) or b"").decode("utf-8", "replace")
     try:
         header, *lines = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1]))) or [[]]

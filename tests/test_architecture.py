@@ -18,7 +18,7 @@ LEVELS = {
     "nn data": 1,
     "config training": 2,
     "runs model predictions build plots": 3,
-    "experiment evaluation refit lr_find check estimators": 4,
+    "experiment evaluation refit lr_find check estimators loggers": 4,
     "export": 5,
     "report play": 5,
     "sweep": 6,
@@ -44,6 +44,8 @@ ONLY_IN = {
     "markupsafe": "report",
     "optuna": "sweep",
     "distributed": "sweep",
+    "tensorboard": "loggers",
+    "mlflow": "loggers",
 }
 AT_TOP = {
     "cli": {"click"},

@@ -68,7 +68,7 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
     if strange := [text for text in overrides if text.partition("=")[0] not in packs.PLACES]:
         hint = f"only where its data lies can be said: {', '.join(packs.PLACES)}"
         raise UsageError(f"{strange[0]}: a run is trained again as it was", hint)
-    plan = experiment.Plan(config_from_mapping(record.config, overrides, str(folder)), scratch)
+    plan = experiment.Plan(config_from_mapping(record.config | {"log_to": []}, overrides, str(folder)), scratch)
     packs.refuse_paths(folder, plan.config.to_dict(), overrides)
     dataset = load_data(plan.config)
     check_data(folder, record.data_sha256, dataset, "put the old data back: a run on other data is another run")

@@ -60,6 +60,14 @@ Metrics = Annotated[
     Strict(False),
     BeforeValidator(lambda value: [value] if isinstance(value, str | dict) else value),
 ]
+Tools = Annotated[
+    tuple[Literal["tensorboard", "mlflow"], ...],
+    Strict(False),
+    BeforeValidator(
+        lambda value: list(map(str.strip, value.split(","))) if isinstance(value, str) else () if value is None else value
+    ),
+    AfterValidator(lambda value: tuple(dict.fromkeys(value))),
+]
 ClassWeights = Literal["balanced"] | dict[str, Positive] | None
 
 
@@ -173,6 +181,9 @@ class Config(Options):
     dtype: Annotated[Literal["float32", "float64"], Doc("The type of all numbers in the network.")] = "float32"
     engine: Annotated[Literal["numpy", "scalar"], Doc("What computes; scalar is plain Python, to compare with.")] = "numpy"
     checkpoint_every: Annotated[Count, Doc("Epochs from one checkpoint to the next.")] = 1
+    log_to: Annotated[
+        Tools, Doc("Who gets the run once it has ended: tensorboard (a file in its folder), mlflow (mlflow.db beside it).")
+    ] = ()
     evaluate: Annotated[
         Literal["last", "best"], Doc("The epoch whose weights are kept; by default best with early stopping, else last.")
     ] = follows(FOLLOWS["evaluate"])

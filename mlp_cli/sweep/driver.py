@@ -6,11 +6,13 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from mlp_cli import files, runs
 from mlp_cli.choosing import mean_of_all
+from mlp_cli.loggers import Logs
 from mlp_cli.sweep.attempt import record_failure
 from mlp_cli.sweep.forecast import Preflight, Workload, stints
 from mlp_cli.sweep.pool import Pool, Task, TaskResult
@@ -152,6 +154,8 @@ class _Driver:
         self.trials = Trials(planned.folder, planned.space.swept)
         self.preflight = Preflight(planned, self.trials, listener.notify)
         self.sampler = planned.start()
+        self.logs = Logs(planned.log_to, planned.folder.parent, planned.name, listener.notify)
+        self.log_writer = ThreadPoolExecutor(1)
         self.rounds: list[list[Configuration]] = []
         self.open_pool = open_pool
         self.pool: Pool | None = None
@@ -217,6 +221,9 @@ class _Driver:
             self.pool = None
         for run_id in [run_id for run_id, row in self.trials.rows.items() if row.status == "running"]:
             self.trials.refresh(run_id)
+        for row in self.trials.rows.values() if self.stopped is None else ():
+            self._log(row)
+        self.log_writer.shutdown(cancel_futures=self.stopped == "signal")
         self.trials.write()
 
     def outcome(self, number: int | None) -> Outcome:
@@ -358,6 +365,13 @@ class _Driver:
             self._epochs += self._share(task.run_id, task.until)
             self.trained.add(task.run_id)
             self.listener.finished(row)
+            if row.status != "pruned":  # which may go on
+                self._log(row)
+
+    def _log(self, row: Trial) -> None:
+        """Has an ended member written for the tools of `log_to`, beside the training: MLflow may take ten seconds for a first one."""
+        if self.logs.names and row.id in self.trials.current:
+            self.log_writer.submit(self.logs.write, self.planned.runs / row.id)
 
     def _patience(self) -> float:
         if self.limits.budget is None or self.stopped is not None:

@@ -51,6 +51,11 @@ from mlp_cli.training.evaluate import SCORE_NAMES
 
 KEYS = ("name", "base", "parameters", "zip", "seeds", "sampler", "trials", "pruner", "metric", "mode")
 MOST_SEEDS = 10_000
+FIXED = {
+    "name": "a sweep has one name; its members are named after what varies",
+    "log_to": "changes no run, so it cannot vary; all runs are logged alike: log_to=[tensorboard,mlflow], in a file under base",
+}
+"""Keys that cannot vary, and what is said of it."""
 _Metric = Literal["val_loss", "val_accuracy", "val_r2", "train_loss", "train_accuracy", "train_r2"]
 
 
@@ -88,6 +93,11 @@ class SweepPlan:
     def runs(self) -> Path:
         """The folder of the members' folders."""
         return self.folder / "runs"
+
+    @property
+    def log_to(self) -> tuple[str, ...]:
+        """The tools that get the members; the same for all, since it cannot vary."""
+        return self.space.config(corners(self.space.axes, 1)[0]).log_to
 
     def start(self) -> Sampler:
         """A sampler that has begun. Errors: UsageError, ConfigError for a space that it cannot work with."""
@@ -403,8 +413,8 @@ class _Reading:
             known.pop(key, None)
         if len(values) == 1 and not ranges_in(values) and not spec.strip().startswith("choice("):
             self.words[key] = word
-        elif key == "name":
-            self.problems.append(Problem(place, word, "a sweep has one name; its members are named after what varies"))
+        elif key in FIXED:
+            self.problems.append(Problem(place, word, FIXED[key]))
         else:
             self.values[key], self.written[key] = values, Written(word, place)
 
@@ -418,8 +428,8 @@ class _Reading:
             shown, place = f"{key}: {self.document.text(path)}", self.document.place(path)
             try:
                 values = self._listed(path, value)
-                if key == "name":
-                    raise WrongSpecError("a sweep has one name; its members are named after what varies")
+                if key in FIXED:
+                    raise WrongSpecError(FIXED[key])
             except WrongSpecError as error:
                 self.problems.append(Problem(place, shown, str(error)))
                 continue

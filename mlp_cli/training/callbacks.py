@@ -12,7 +12,7 @@ from mlp_cli.training.state import Row
 if TYPE_CHECKING:
     from mlp_cli.training.diagnostics import Diagnostics
 
-METRICS, DIAGNOSTICS = "metrics.csv", "diagnostics.csv"
+METRICS, TIMINGS, DIAGNOSTICS = "metrics.csv", "timings.csv", "diagnostics.csv"
 MEASURES = ("gradient_norm", "activation_mean", "activation_sd", "dead", "saturated", "update_ratio")
 """The columns of diagnostics.csv, besides the epoch and the layer; see `diagnostics.Diagnostics`."""
 
@@ -45,7 +45,7 @@ class TablesWriter(Callback):
         metrics = ["epoch", "train_loss", f"train_{score}", "val_loss", f"val_{score}", "learning_rate"]
         self.tables: list[tuple[Path, list[str], Callable[[Row], list[list[str]]]]] = [
             (folder / METRICS, metrics, self._metrics_lines),
-            (folder / "timings.csv", ["epoch", "seconds", "samples_per_second"], self._timings_lines),
+            (folder / TIMINGS, ["epoch", "seconds", "samples_per_second"], self._timings_lines),
         ]
         if inside is not None:
             self.tables.append((folder / DIAGNOSTICS, ["epoch", "layer", *MEASURES], inside.lines))

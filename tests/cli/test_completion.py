@@ -66,6 +66,8 @@ def words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], l
         ("mlp train a.yaml optimizer.bet", ["optimizer.beta_1=", "optimizer.beta_2="]),
         ("mlp train a.yaml activation=hard", ["activation=hard_sigmoid"]),
         ("mlp train a.yaml early_stopping.monitor=val_l", ["early_stopping.monitor=val_loss"]),
+        ("mlp train a.yaml log_to=ten", ["log_to=tensorboard"]),
+        ("mlp train a.yaml log_to=tensorboard,ml", ["log_to=tensorboard,mlflow"]),
         ("mlp train a.yaml amsgrad=tr", []),
         ("mlp train a.yaml dataset=mni", ["dataset=mnist"]),
         ("mlp sweep a.yaml optimizer=sgd,nes", ["optimizer=sgd,nesterov"]),

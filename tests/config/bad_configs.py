@@ -15,7 +15,7 @@ BAD = [
         [
             "my.yaml: 3 problems",
             "  line 2   hiden_sizes: [300]     unknown key; did you mean hidden_sizes?",
-            "  line 3   x: 1                   unknown key; known: name, seed, dataset, augment, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics and 5 more",
+            "  line 3   x: 1                   unknown key; known: name, seed, dataset, augment, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics and 6 more",
             "  line 4   learning_rate: -0.1    must be greater than 0",
         ],
     ),
@@ -970,7 +970,7 @@ BAD = [
         "dataset: mnist\n3: 4\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   3: 4    unknown key; known: name, seed, dataset, augment, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics and 5 more",
+            "  line 2   3: 4    unknown key; known: name, seed, dataset, augment, features, hidden_sizes, activation, initializer, optimizer, learning_rate, schedule, epochs, batch_size, loss, dropout, input_dropout, batch_norm, layer_norm, gaussian_noise, weight_decay, l1, max_norm, clip_norm, clip_value, label_smoothing, class_weight, mixup, ema, early_stopping, metrics and 6 more",
         ],
     ),
 ]
