@@ -1,7 +1,7 @@
-"""Does published experiments again, and holds what comes out against what was claimed.
+"""Does published experiments again: `python -m mlp_cli.report.reproduction [--quick] [--results DIR]`.
 
-`python -m mlp_cli.report.reproduction` trains the sweeps of `CLAIMS` into DIR/runs, where the same command finds them again, writes
-DIR/summary.csv and figures, and puts the table into the README; with --quick it trains small versions and prints the table.
+It trains the sweeps of `CLAIMS` into DIR/runs, where the same command finds them again, holds what comes
+out against what was claimed, writes DIR/summary.csv and figures, and puts the table into the README.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ _HEAD = "| report | claim | ours | | training time | figure | sweep |\n|---|---|
 
 
 class Claim(BaseModel, extra="forbid"):
-    """A row of the table. among: a condition on the runs that are compared (see `where.parse`); where: picks one configuration of
-    these, by its settings. metrics: those shown; `val_settling_epoch` and `<part>_loss_per_output` are known as well. reached: a
-    condition on columns of the report's summary.csv, None where no figure is claimed. figures: names of files."""
+    """A row of the table; `CLAIMS` says what each key means."""
 
     report: str
     claim: str
@@ -53,8 +51,7 @@ class Claim(BaseModel, extra="forbid"):
 
 
 class Sweep(BaseModel, extra="forbid"):
-    """What is made of a sweep file. quick: KEY=SPEC of its small version, if it has one. optional: its data need not be here.
-    figures: by file name, learning curves and a condition on their runs, or a figure of the best run and nothing."""
+    """What is made of a sweep file; `CLAIMS` says what each key means."""
 
     quick: list[str] | None = None
     optional: bool = False
@@ -63,7 +60,7 @@ class Sweep(BaseModel, extra="forbid"):
 
 
 Row = tuple[str, Claim, str, Configuration | None]
-"""Sweep file, claim, outcome (`reached`, `not reached`, `shown` where no figure is claimed, or what is missing), its runs."""
+"""Sweep file, claim, outcome (`reached`, `not reached`, `shown` or what is missing), and the configuration."""
 
 
 def train(file: str, runs: Path, words: Sequence[str]) -> tuple[int, Path | None]:
@@ -77,7 +74,10 @@ def train(file: str, runs: Path, words: Sequence[str]) -> tuple[int, Path | None
 
 
 def judge(file: str, claim: Claim, folder: Path | None) -> Row:
-    """Holds a claim against the runs of a sweep, if there are any. Errors: UsageError where not one configuration is picked."""
+    """Holds a claim against the runs of a sweep, if there are any.
+
+    Errors: UsageError where its conditions do not pick one configuration.
+    """
     if folder is None:
         return file, claim, "its data is not here", None
     groups = make_report([folder], where=claim.among).groups
@@ -85,7 +85,8 @@ def judge(file: str, claim: Claim, folder: Path | None) -> Row:
     condition = parse(claim.where, {key for each in every for key in each.config}) if claim.where else None
     picked = [each for each in every if condition is None or condition.test(each.config)]
     if len(picked) != 1:
-        raise UsageError(f"{claim.report}, {claim.claim}: {len(picked)} configurations of {file} in place of one")
+        some = f"{len(picked)} configurations of {file}"
+        raise UsageError(f"{claim.report}, {claim.claim}: {some} in place of one")
     found, state = picked[0], "shown"
     _add_metrics(found)
     if found.n < len(found.runs):
