@@ -33,7 +33,6 @@ from mlp_cli.text import counted, metric_name
 CLAIMS, README = Path("configs/reports/claims.yaml"), Path("README.md")
 MARKS = ("<!-- reproduction: begin -->\n", "<!-- reproduction: end -->\n")
 """The lines of the README between which the table stands."""
-_SETTLED = 1.02  # a run has settled at the first epoch whose validation loss is at most so many times its least
 _HEAD = "| report | claim | ours | | training time | figure | sweep |\n|---|---|---|---|---|---|---|\n"
 
 
@@ -65,6 +64,7 @@ Row = tuple[str, Claim, str, Configuration | None]
 
 def train(file: str, runs: Path, words: Sequence[str]) -> tuple[int, Path | None]:
     """Runs `mlp sweep` to its end. Returns its exit code and the sweep's folder, None where it did not begin."""
+    sys.stderr.write(f"{file}\n")
     command = [sys.executable, "-m", "mlp_cli", "sweep", file, *words, "--results", str(runs), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
@@ -99,9 +99,9 @@ def judge(file: str, claim: Claim, folder: Path | None) -> Row:
 
 
 def _add_metrics(found: Configuration) -> None:
-    """Adds to a configuration's metrics, in place: `val_settling_epoch`, and each loss divided by the number of classes."""
+    """Adds the epoch at which its runs settled, and losses divided by the number of classes, to the metrics, in place."""
     curves = [[loss for loss in run.epochs.get("val_loss", ()) if loss is not None] for run in found.completed]
-    settled = [[loss <= _SETTLED * min(curve) for loss in curve].index(True) + 1.0 for curve in curves if curve]
+    settled = [[loss <= 1.02 * min(curve) for loss in curve].index(True) + 1.0 for curve in curves if curve]
     added = {"val_settling_epoch": settled}
     for name in filter(is_loss, found.metrics):
         added[f"{name}_per_output"] = [run.metrics[name] / len(run.data["classes"]) for run in found.completed]
