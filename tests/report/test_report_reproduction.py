@@ -13,6 +13,7 @@ import yaml
 from fake_runs import write_run
 from needs import skip
 
+import mlp_cli
 from mlp_cli.config.resolved import flat
 from mlp_cli.errors import UsageError
 from mlp_cli.report import reproduction
@@ -239,3 +240,29 @@ def test_the_small_version_twice(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "mlp_cli.report.reproduction", "--quick", "--results", str(tmp_path / name)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     same_bytes(tmp_path / "one", tmp_path / "two", len(list(tmp_path.glob("one/runs/*/runs/*"))))
+
+
+@pytest.mark.slow
+def test_the_classic_pickle_gives_the_bytes_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pickle = Path(str(DATA), "mnist-pkl", "mnist.pkl.gz")
+    if not pickle.is_file():
+        skip("MLP_DATA_DIR has no mnist-pkl/mnist.pkl.gz")
+    monkeypatch.setenv("MLP_DATA_DIR", str(DATA))
+    runs = [
+        mlp_cli.train(
+            dataset={**source, "split": "official", "scale": 256},
+            hidden_sizes=[30],
+            initializer="xavier_normal",
+            epochs=2,
+            batch_size=128,
+            results=tmp_path / name,
+            plots=False,
+        )
+        for name, source in {"pickle": {"path": str(pickle)}, "idx": {"name": "mnist"}}.items()
+    ]
+    one, two = (run.folder for run in runs)
+    assert (one / "metrics.csv").read_bytes() == (two / "metrics.csv").read_bytes()
+    with np.load(one / "model.npz") as left, np.load(two / "model.npz") as right:
+        for name in ("W1", "b1", "W2", "b2"):
+            assert left[name].tobytes() == right[name].tobytes(), name
+    assert runs[0].record.metrics == runs[1].record.metrics
