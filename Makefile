@@ -9,10 +9,11 @@ PARALLEL ?= -n logical --dist worksteal
 PROOFS := tests/chaos tests/extras/test_sweep_dask.py tests/report/test_report_simulation.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data train test test-chaos test-extras test-wheel coverage golden lint format schema bench pictures clean
+.PHONY: help setup setup-dev data train test test-chaos test-extras test-wheel test-reproduction coverage golden reproduce \
+  reproduce-quick lint format schema bench pictures clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make .venv and install mlp into it
 
@@ -63,6 +64,9 @@ test-chaos: setup-dev  ## run all proofs, small and large: kills, crash points, 
 test-extras: $(EXTRAS)/.ready  ## test what needs onnxruntime, scikit-learn, numba, Dask or a notebook, with these in an environment of its own
 	MLP_EXTRAS=1 $(EXTRAS)/bin/python -m pytest $(PARALLEL) tests/extras
 
+test-reproduction: setup-dev  ## the small version of the five reports twice, which must give equal bytes (ten minutes)
+	$(BIN)/python -m pytest -m slow tests/report/test_report_reproduction.py
+
 golden: setup-dev  ## what differs in the bytes, JSON and errors of runs since a commit: make golden REV=HEAD~1
 	$(BIN)/python tests/golden.py $(REV)
 
@@ -77,6 +81,12 @@ format: setup-dev  ## format the code
 
 schema: setup  ## write mlp_cli/schema.json anew from the components' signatures
 	$(BIN)/python -c 'from mlp_cli.config.resolved import SCHEMA_FILE; from mlp_cli.config.starter import schema_text; SCHEMA_FILE.write_text(schema_text(), "utf-8")'
+
+reproduce: setup  ## the five reports' experiments again, what is missing of them (100 minutes on two cores), and the README's table
+	$(BIN)/python -m mlp_cli.report.reproduction
+
+reproduce-quick: setup  ## a small version of each, in five minutes, to see that all works
+	$(BIN)/python -m mlp_cli.report.reproduction --quick --results results/reproduction-quick
 
 bench: setup  ## step time against the matmul floor and other libraries (where installed)
 	$(BIN)/mlp bench --peers
