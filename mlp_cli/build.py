@@ -32,8 +32,9 @@ from mlp_cli.data.own import Own, Read
 from mlp_cli.data.pca import Pca
 from mlp_cli.data.pictures import pictures_of
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
-from mlp_cli.data.transforms import fit
+from mlp_cli.data.transforms import Affine, fit
 from mlp_cli.errors import DataError, UsageError
+from mlp_cli.nn.fused import fuse
 from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import LayerSize, Network, build_network
@@ -213,8 +214,12 @@ def build(config: Config, dataset: Dataset, follow: Follow = feature_bar) -> Tra
     train, validation, targets = dataset.train, dataset.validation, UNSCALED
     steps = config.epochs * -(-len(train) // (batch_size or len(train)))
     kernel = NUMPY
-    if pays(steps * network.theta.size) and config.engine != "scalar":
+    if pays(steps, network.theta.size) and config.engine != "scalar":
         kernel = find(optimizer, dtype, cache_folder() / "kernels")
+    if kernel.loops is not None:
+        loss = fuse(kernel.loops, network, loss)
+        if isinstance(transform, Affine):
+            transform.convert = kernel.loops.convert
     updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
     if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):

@@ -26,9 +26,11 @@ class Affine:
     centre: () or (D,) float64. With it value = (raw − centre) · scale + shift, in float64 up to the conversion, so that values far
     from 0 lose nothing; scale is float64 then.
     width: how many values it makes of a row; None for as many as the row has.
+    convert: takes bytes, scale () and `out`: conversion and scaling in one pass, in place of NumPy's two.
     """
 
     width: int | None = None
+    convert: Callable[[Array, Array, Array], None] | None = None
 
     def __init__(self, scale: Array, shift: Array, centre: Array | None = None) -> None:
         self.scale, self.shift, self.centre = scale, shift, centre
@@ -52,6 +54,9 @@ class Affine:
                 self._centred = np.empty(raw.shape)
             centred = np.subtract(raw, self.centre, out=self._centred[: len(raw)])
             np.multiply(centred, self.scale, out=out, casting="unsafe")
+            return
+        if self.convert is not None and raw.dtype == np.uint8 and self.scale.ndim == 0 and not self._shifts:
+            self.convert(raw, self.scale, out)
             return
         # Converting first and then multiplying in place is faster than one multiplication of mixed types, which goes by buffers.
         np.copyto(out, raw, casting="unsafe")
