@@ -32,7 +32,7 @@ from mlp_cli.data.own import Own, Read
 from mlp_cli.data.pca import Pca
 from mlp_cli.data.pictures import pictures_of
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
-from mlp_cli.data.transforms import Affine, fit
+from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
 from mlp_cli.nn.fused import fuse
 from mlp_cli.nn.kernels import NUMPY, find, pays
@@ -218,8 +218,7 @@ def build(config: Config, dataset: Dataset, follow: Follow = feature_bar) -> Tra
         kernel = find(optimizer, dtype, cache_folder() / "kernels")
     if kernel.loops is not None:
         loss = fuse(kernel.loops, network, loss)
-        if isinstance(transform, Affine):
-            transform.convert = kernel.loops.convert
+    gather = None if kernel.loops is None else kernel.loops.gather
     updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
     if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):
@@ -247,8 +246,8 @@ def build(config: Config, dataset: Dataset, follow: Follow = feature_bar) -> Tra
         loss,
         updater,
         config.schedule.build(),
-        Batches(train, transform, batch_size, dtype, augmentation_of(config, dataset) if on_the_fly else None),
-        Batches(validation, transform, ROWS, dtype) if validation else None,
+        Batches(train, transform, batch_size, dtype, augmentation_of(config, dataset) if on_the_fly else None, gather),
+        Batches(validation, transform, ROWS, dtype, gather=gather) if validation else None,
         task=dataset.task,
         targets=targets,
         seed=config.seed,

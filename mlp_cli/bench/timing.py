@@ -146,15 +146,15 @@ def ours(case: Case, kernel: Kernel = NUMPY) -> Contender:
     places = stream(0, Purpose.BENCH, 2).permutation(len(x))
     order = np.argsort(places)
     part = Part(x[order], y[order], places)
-    criterion, transform = losses.build("cross_entropy"), fit("unit", part, dtype)
+    criterion, gather = losses.build("cross_entropy"), None
     if kernel.loops is not None:
-        criterion, transform.convert = fuse(kernel.loops, network, criterion), kernel.loops.convert
+        criterion, gather = fuse(kernel.loops, network, criterion), kernel.loops.gather
     trainer = Trainer(
         network,
         criterion,
         Updater(optimizers.build(case.optimizer), network.theta, network.grad, network.decayed, kernel=kernel),
         schedules.build("constant"),
-        Batches(part, transform, case.batch_size, dtype),
+        Batches(part, fit("unit", part, dtype), case.batch_size, dtype, gather=gather),
         None,
         task="classification",
         seed=0,

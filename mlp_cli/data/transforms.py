@@ -26,11 +26,9 @@ class Affine:
     centre: () or (D,) float64. With it value = (raw − centre) · scale + shift, in float64 up to the conversion, so that values far
     from 0 lose nothing; scale is float64 then.
     width: how many values it makes of a row; None for as many as the row has.
-    convert: takes bytes, scale () and `out`: conversion and scaling in one pass, in place of NumPy's two.
     """
 
     width: int | None = None
-    convert: Callable[[Array, Array, Array], None] | None = None
 
     def __init__(self, scale: Array, shift: Array, centre: Array | None = None) -> None:
         self.scale, self.shift, self.centre = scale, shift, centre
@@ -43,6 +41,11 @@ class Affine:
         """What a model's file holds of it."""
         return {"scale": self.scale, "shift": self.shift} | ({} if self.centre is None else {"centre": self.centre})
 
+    @property
+    def is_factor(self) -> bool:
+        """Whether it is one multiplication by a number."""
+        return self.centre is None and self.scale.ndim == 0 and not self._shifts
+
     def over(self, x: Array) -> tuple[Array, Affine]:
         """The array to take rows of `x` (N, D) from, and what then scales them: `x` itself, and this."""
         return x, self
@@ -54,9 +57,6 @@ class Affine:
                 self._centred = np.empty(raw.shape)
             centred = np.subtract(raw, self.centre, out=self._centred[: len(raw)])
             np.multiply(centred, self.scale, out=out, casting="unsafe")
-            return
-        if self.convert is not None and raw.dtype == np.uint8 and self.scale.ndim == 0 and not self._shifts:
-            self.convert(raw, self.scale, out)
             return
         # Converting first and then multiplying in place is faster than one multiplication of mixed types, which goes by buffers.
         np.copyto(out, raw, casting="unsafe")

@@ -25,7 +25,7 @@ Loop = Callable[..., Any]
 class Loops(NamedTuple):
     """`LOOPS`, compiled."""
 
-    convert: Loop
+    gather: Loop
     rectify: Loop
     rectify_gradient: Loop
     shift: Loop
@@ -44,15 +44,16 @@ def is_same(loops: Loops, values: Array) -> bool:
     """Whether the loops give NumPy's bytes. values: 4,096 of all sizes, of the dtype to be used."""
     dtype, square = values.dtype, values.reshape(64, 64)
     scale, raw = np.asarray(1 / 255, dtype), np.arange(256, dtype=np.uint8).reshape(16, 16)
+    order = np.arange(16)[::-1] * 3 % 16
     outputs, gradients, inputs = square.copy(), square[::-1].copy(), np.empty(raw.shape, dtype)
     loops.rectify(outputs, values[-64:])
     loops.rectify_gradient(outputs, gradients)
-    loops.convert(raw, scale, inputs)
+    loops.gather(raw, order, scale, inputs)
     pairs = [(outputs, np.maximum(square + values[-64:], 0)), (gradients, square[::-1] * (outputs > 0))]
     logits = np.concatenate([values[:1000], np.linspace(-9, 9, 3000, dtype=dtype)]).reshape(10, 400)
     logits[:, ::7] = logits[:, ::-7].round()  # some rows have their largest value twice
     targets, fused, plain = np.arange(400) % 10, FusedCrossEntropy(loops), CrossEntropy()
-    pairs += [(inputs, raw.astype(dtype) * scale)]
+    pairs += [(inputs, raw[order].astype(dtype) * scale)]
     pairs += [(np.asarray(fused.forward(logits.T, targets)), np.asarray(plain.forward(logits.T, targets)))]
     pairs += [(fused.per_sample, plain.per_sample), (fused.backward(), plain.backward())]
     same = all(np.array_equal(one, other, equal_nan=True) for one, other in pairs)
@@ -89,13 +90,23 @@ class FusedCrossEntropy(CrossEntropy):
         return self._grad
 
 
-def _convert(raw: Array, scale: Array, out: Array) -> None:
-    """Bytes (B, D), times scale ()."""
-    factor = scale[()]
-    for i in range(raw.shape[0]):
-        row, values = raw[i], out[i]
-        for j in range(row.size):
-            values[j] = out.dtype.type(row[j]) * factor
+def _gather(rows: Array, order: Array, scale: Array, out: Array) -> int:
+    """The rows of the bytes (N, D) whose numbers are in order (B,), times scale (), into out (B, D).
+
+    A few rows are touched before the first of them is converted, so that the processor waits for all at once. What was touched
+    is returned, or else a compiler would leave it out.
+    """
+    factor, touched = scale[()], 0
+    for start in range(0, order.size, 8):
+        piece = order[start : start + 8]
+        for i in range(piece.size):
+            for j in range(0, rows.shape[1], 64):
+                touched ^= rows[piece[i], j]
+        for i in range(piece.size):
+            row, values = rows[piece[i]], out[start + i]
+            for j in range(row.size):
+                values[j] = out.dtype.type(row[j]) * factor
+    return touched
 
 
 def _rectify(out: Array, bias: Array) -> None:
@@ -149,4 +160,4 @@ def _subtract_targets(values: Array, sums: Array, targets: Array, scale: float) 
         values[targets[b], b] -= share
 
 
-LOOPS: tuple[Loop, ...] = (_convert, _rectify, _rectify_gradient, _shift, _subtract_targets)
+LOOPS: tuple[Loop, ...] = (_gather, _rectify, _rectify_gradient, _shift, _subtract_targets)

@@ -57,7 +57,7 @@ def test_a_loop_that_gives_other_bytes_is_found(wrong: str, dtype: str) -> None:
 
     def off(*arrays: np.ndarray) -> int:
         correct = getattr(LOOPS, wrong)(*arrays)
-        changed = {"convert": 2, "rectify": 0, "rectify_gradient": 1, "shift": 2, "subtract_targets": 0}[wrong]
+        changed = {"gather": 3, "rectify": 0, "rectify_gradient": 1, "shift": 2, "subtract_targets": 0}[wrong]
         arrays[changed].flat[7] = np.nextafter(arrays[changed].flat[7], 9)
         return correct
 
