@@ -34,6 +34,7 @@ from mlp_cli.data.pictures import pictures_of
 from mlp_cli.data.targets import UNSCALED, check_targets, fit_targets
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import DataError, UsageError
+from mlp_cli.nn.fused import fuse
 from mlp_cli.nn.kernels import NUMPY, find, pays
 from mlp_cli.nn.losses import Huber, losses
 from mlp_cli.nn.network import LayerSize, Network, build_network
@@ -213,8 +214,11 @@ def build(config: Config, dataset: Dataset, follow: Follow = feature_bar) -> Tra
     train, validation, targets = dataset.train, dataset.validation, UNSCALED
     steps = config.epochs * -(-len(train) // (batch_size or len(train)))
     kernel = NUMPY
-    if pays(steps * network.theta.size) and config.engine != "scalar":
+    if pays(steps, network.theta.size) and config.engine != "scalar":
         kernel = find(optimizer, dtype, cache_folder() / "kernels")
+    if kernel.loops is not None:
+        loss = fuse(kernel.loops, network, loss)
+    gather = None if kernel.loops is None else kernel.loops.gather
     updater = Updater(optimizer, network.theta, network.grad, network.decayed, **penalties, **clips, kernel=kernel)
     weights, soft = None if config.class_weight is None else class_weights(config, dataset), None
     if config.label_smoothing or weights is not None or (config.mixup and dataset.task != "regression"):
@@ -242,8 +246,8 @@ def build(config: Config, dataset: Dataset, follow: Follow = feature_bar) -> Tra
         loss,
         updater,
         config.schedule.build(),
-        Batches(train, transform, batch_size, dtype, augmentation_of(config, dataset) if on_the_fly else None),
-        Batches(validation, transform, ROWS, dtype) if validation else None,
+        Batches(train, transform, batch_size, dtype, augmentation_of(config, dataset) if on_the_fly else None, gather),
+        Batches(validation, transform, ROWS, dtype, gather=gather) if validation else None,
         task=dataset.task,
         targets=targets,
         seed=config.seed,

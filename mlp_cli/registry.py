@@ -3,7 +3,6 @@ the config checks and the contract tests are all read from it."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -140,6 +139,8 @@ def snake_case(name: str) -> str:
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name most like `word`, or None where none is close."""
+    import difflib
+
     plain = {name.lower().replace("-", "_"): name for name in names}
     close = difflib.get_close_matches(str(word).lower().replace("-", "_"), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None

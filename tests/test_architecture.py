@@ -185,6 +185,15 @@ def test_help_is_light(arguments: list[str]) -> None:
     assert done.stdout
 
 
+def test_the_command_line_takes_what_a_command_needs_when_it_runs() -> None:
+    code = (
+        "import sys, click; before = set(sys.modules); import mlp_cli.cli.main; "
+        "print(*{'csv', 'dataclasses', 'difflib', 'hashlib', 'json', 'shutil', 'tempfile', 'traceback'} & set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
+
+
 def test_importing_the_package_costs_nothing() -> None:
     code = "import sys; before = set(sys.modules); import mlp_cli; print(len(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

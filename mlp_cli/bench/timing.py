@@ -21,6 +21,7 @@ from mlp_cli.data.dataset import Part
 from mlp_cli.data.transforms import fit
 from mlp_cli.errors import RunError
 from mlp_cli.nn.activations import activations
+from mlp_cli.nn.fused import fuse
 from mlp_cli.nn.initializers import initializers
 from mlp_cli.nn.kernels import NUMPY, Kernel, find
 from mlp_cli.nn.losses import losses
@@ -145,12 +146,15 @@ def ours(case: Case, kernel: Kernel = NUMPY) -> Contender:
     places = stream(0, Purpose.BENCH, 2).permutation(len(x))
     order = np.argsort(places)
     part = Part(x[order], y[order], places)
+    criterion, gather = losses.build("cross_entropy"), None
+    if kernel.loops is not None:
+        criterion, gather = fuse(kernel.loops, network, criterion), kernel.loops.gather
     trainer = Trainer(
         network,
-        losses.build("cross_entropy"),
+        criterion,
         Updater(optimizers.build(case.optimizer), network.theta, network.grad, network.decayed, kernel=kernel),
         schedules.build("constant"),
-        Batches(part, fit("unit", part, dtype), case.batch_size, dtype),
+        Batches(part, fit("unit", part, dtype), case.batch_size, dtype, gather=gather),
         None,
         task="classification",
         seed=0,

@@ -65,7 +65,16 @@ def _arrays(*parts: Part) -> Iterator[np.ndarray]:
 
 def _run(name: str, command: list[str], folder: str) -> tuple[float, float]:
     """Seconds and peak memory in MiB of a command, which prints its test accuracy."""
-    variables = {**os.environ, **dict.fromkeys(BLAS_VARIABLES, "1")}
+    seconds, mebibytes, code, text = finish(command, folder, {})
+    accuracy = re.search(r"test accuracy\s+([0-9.]+)", text)
+    if code or accuracy is None or float(accuracy[1]) < 100 * LEAST:
+        raise RunError(f"{name}: the command failed or learnt nothing: {''.join(text.strip().splitlines()[-1:])}")
+    return seconds, mebibytes
+
+
+def finish(command: list[str], folder: str, more: dict[str, str]) -> tuple[float, float, int, str]:
+    """Seconds, peak memory in MiB, exit code and output of a command. more: variables besides."""
+    variables = {**os.environ, **dict.fromkeys(BLAS_VARIABLES, "1"), **more}
     with open(Path(folder, "output"), "w+", encoding="utf-8") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT)
@@ -73,8 +82,5 @@ def _run(name: str, command: list[str], folder: str) -> tuple[float, float]:
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        text = output.read()
-    accuracy = re.search(r"test accuracy\s+([0-9.]+)", text)
-    if process.returncode or accuracy is None or float(accuracy[1]) < 100 * LEAST:
-        raise RunError(f"{name}: the command failed or learnt nothing: {''.join(text.strip().splitlines()[-1:])}")
-    return seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+        mebibytes = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+        return seconds, mebibytes, process.returncode, output.read()

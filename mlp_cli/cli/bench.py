@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from mlp_cli.cli.options import debug_option, json_option, notify, print_json
+from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json
 from mlp_cli.errors import DataError
 
 
@@ -15,11 +16,18 @@ from mlp_cli.errors import DataError
 )
 @click.option("--peers", is_flag=True, help="Also time PyTorch, torch.compile, JAX and scikit-learn, where they are installed.")
 @click.option("--rounds", type=click.IntRange(0, 1000), default=15, show_default=True, help="Rounds of steps; 0 for none.")
+@click.option("--only", default="", metavar="TEXT", help="Only steps named so in part, such as '784-64-10, batch 64, adam, 1'.")
 @click.option("--whole-rounds", type=click.IntRange(0, 100), default=3, show_default=True, help="Rounds of commands; 0 for none.")
 @click.option("--sweep-rounds", type=click.IntRange(0, 100), default=3, show_default=True, help="Rounds of sweeps; 0 for none.")
+@click.option(
+    "--growth", is_flag=True, help="Time steps against hidden units and batch size, and memory against rows, in their place."
+)
+@click.option("--out", type=Folder(), default=Path("results/bench"), show_default=True, help="Folder of the figures of --growth.")
 @json_option
 @debug_option
-def bench(peers: bool, rounds: int, whole_rounds: int, sweep_rounds: int, as_json: bool) -> None:
+def bench(
+    peers: bool, rounds: int, only: str, whole_rounds: int, sweep_rounds: int, growth: bool, out: Path, as_json: bool
+) -> None:
     """Time training steps, whole commands and sweeps, against their matrix products alone and against other libraries.
 
     All contenders take turns; the figures are medians over the rounds (microseconds a step, seconds a command), and medians of the
@@ -46,8 +54,16 @@ def bench(peers: bool, rounds: int, whole_rounds: int, sweep_rounds: int, as_jso
         if not as_json:
             click.echo(_text(entry))
 
+    if growth:
+        from mlp_cli.bench.growth import grow
+
+        for entry in grow(max(rounds, 1), out):
+            add(entry)
+        notify(f"figures: {out}")
+        rounds = whole_rounds = sweep_rounds = 0
     for threads in (1, 2) if rounds and (os.cpu_count() or 1) > 1 else (1,) if rounds else ():
-        for entry in steps.measure(steps.cases(threads), rounds, libraries):
+        wanted = [case for case in steps.cases(threads) if only in case.label]
+        for entry in steps.measure(wanted, rounds, libraries) if wanted else ():
             add(entry)
     try:
         if whole_rounds:
@@ -71,7 +87,8 @@ def _text(entry: dict[str, Any]) -> str:
         for key, unit in units.items()
         if key in entry
     ]
-    lines.append(", ".join(f"{name} {value:.3g}" for name, value in entry["ratios"].items()))
+    if "ratios" in entry:
+        lines.append(", ".join(f"{name} {value:.3g}" for name, value in entry["ratios"].items()))
     return "\n    ".join([entry["case"], *lines])
 
 

@@ -6,7 +6,6 @@ be quick: nothing heavy is loaded, and runs are known by their folders' names al
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -127,6 +126,8 @@ def _runs(results: Path, sweeps: bool) -> Iterator[str]:
 
 
 def _schema() -> dict[str, Any]:
+    import json
+
     return dict(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
@@ -144,6 +145,8 @@ def _settings(incomplete: str) -> Iterator[str]:
 
 def _nodes(properties: Mapping[str, Any], known: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted keys of a config, each with its node of the schema."""
+    import json
+
     for name, node in properties.items():
         yield above + name, node
         for reference in dict.fromkeys(re.findall(r'"#/\$defs/(\w+)"', json.dumps(node))):

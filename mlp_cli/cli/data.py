@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +107,8 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
         more |= {f"{what}_file": str(path)} if draw(load_one(Path(name), []), dataset, path) else {}
     if as_json:
         per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}
+        from dataclasses import asdict
+
         columns = [asdict(column) for column in dataset.columns]
         known = {"name": dataset.name, "task": dataset.task, "shape": dataset.shape, "classes": dataset.classes}
         print_json({**known, "counts": per_class, "data": dataset.summary(), "columns": columns, "file": str(written), **more})
@@ -134,6 +135,8 @@ def _is_own_table(name: str) -> bool:
 
 
 def _show_columns(path: Path, quiet: bool, as_json: bool) -> None:
+    from dataclasses import asdict
+
     from mlp_cli.data.own import Own, resolved, set_name
     from mlp_cli.data.tables import read_table
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,6 @@ from mlp_cli.cli.options import (
     printable,
 )
 from mlp_cli.errors import ConfigError, MlpError, UsageError
-from mlp_cli.registry import did_you_mean
 
 if TYPE_CHECKING:
     from mlp_cli.registry import Registry
@@ -144,8 +141,11 @@ def _registry(kind: str) -> Registry:
 @debug_option
 def init(name: str | None, out: Path | None, lesson: str | None) -> None:
     """Write a commented starter config, or with --lesson a sweep file that shows how networks learn, or why they do not."""
+    import json
+
     from mlp_cli.config.starter import starter
     from mlp_cli.files import make_parent, write_text
+    from mlp_cli.registry import did_you_mean
 
     if lesson == "":
         width = max(map(len, LESSONS))
@@ -213,6 +213,8 @@ def check(config: Path, overrides: tuple[str, ...], quiet: bool, as_json: bool) 
 
     Nothing is written. Each proof passes (✓), fails (✗) or says nothing of this config (–); one that fails sets the exit code.
     """
+    from dataclasses import asdict
+
     from mlp_cli.build import load_data
     from mlp_cli.check import proofs
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 import click
 
@@ -86,6 +85,8 @@ def run(arguments: list[str] | None = None) -> int:
         return ended.exit_code
     except (MlpError, MemoryError) as error:
         if "--debug" in words:
+            import traceback
+
             traceback.print_exc()
         if isinstance(error, ReaderGone) and words[:1] not in _TRAINING:
             return 1  # as of `mlp ls | head`: there is nobody to tell, and nothing is lost
@@ -99,6 +100,8 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except Exception as error:
         if "--debug" in words:
+            import traceback
+
             traceback.print_exc()
             return 1
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from itertools import compress
 from pathlib import Path
@@ -103,6 +102,8 @@ def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
 
 def _write(path: Path, columns: dict[str, Any]) -> None:
     """Writes a CSV file: texts as no spreadsheet computes them, numbers with nine digits."""
+    import csv
+
     from mlp_cli.files import make_parent, write_text
     from mlp_cli.text import inert
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -78,6 +77,8 @@ def report(
     PATH is a run, a sweep or a folder of results; without one, all results are compared. Runs that differ only in the seed are
     one configuration. Writes index.html, summary.csv, runs.csv and plots/. Folders that cannot be read are listed.
     """
+    import shutil
+
     from mlp_cli.report import tables
     from mlp_cli.report.build import check_claim, default_folder, make_report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,8 @@ def rerun(reference: str, overrides: tuple[str, ...], check: bool, results: Path
     The run itself is not touched. A run that is not completed is trained as far as it came. Where its data lies elsewhere today,
     KEY=VALUE says so, such as dataset.path=houses.csv.
     """
+    import tempfile
+
     from mlp_cli.runs import find_run
 
     with tempfile.TemporaryDirectory(prefix="mlp-rerun-") as scratch:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
-import shutil
 import sys
 import time
 from functools import partial
@@ -179,6 +177,8 @@ def _report(planned: SweepPlan, outcome: Outcome, listener: Listener) -> tuple[R
 def _mark(planned: SweepPlan, outcome: Outcome, page: Path) -> str:
     """What the report's page depends on, and the page itself, which a report with other options may have replaced since: while all
     stays the same, the page is not drawn anew."""
+    import hashlib
+
     paths = [planned.runs / run_id / name for run_id in sorted(outcome.present) for name in ("run.json", "metrics.csv")]
     paths.append(page)
     states = [path.stat() if path.exists() else None for path in paths]
@@ -197,6 +197,8 @@ def _read(path: Path) -> str | None:
 
 def _table(report: Report) -> str:
     """The report's sentences and tables, of the best configurations alone where there are many."""
+    import shutil
+
     from mlp_cli.report import tables
 
     tables.keep_top(report, _MOST_SHOWN)

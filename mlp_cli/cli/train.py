@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -71,6 +70,8 @@ def train(
 
     --refit RUN takes the config of a completed run instead: its validation rows train too, for as many epochs as its best epoch.
     """
+    import json
+
     from mlp_cli.experiment import Plan, run
     from mlp_cli.nn.losses import losses
     from mlp_cli.refit import refit_plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from mlp_cli.data.augmentations import Augmentation
 from mlp_cli.data.dataset import Array, Part
 from mlp_cli.data.features import Transform
+from mlp_cli.data.transforms import Affine
 
 _PIECE = 1024
 
@@ -20,7 +21,8 @@ class Batches:
     """The batches of one epoch after the other; each iteration goes over every row of the part exactly once.
 
     part: n rows. transform: applied to each batch. dtype: of the inputs, float32 or float64. augment: what alters the raw rows first,
-    once `alter` has been called.
+    once `alter` has been called. gather: takes rows of bytes (N, D), numbers (B,), a factor () and out (B, D): all in one pass, where
+    no more is to be done.
     batch_size: rows of a batch, None or "full" for all; more than there are means all. The last batch may be smaller.
     """
 
@@ -31,6 +33,7 @@ class Batches:
         batch_size: int | Literal["full"] | None,
         dtype: DTypeLike,
         augment: Augmentation | None = None,
+        gather: Callable[..., object] | None = None,
     ) -> None:
         self.rows = len(part)
         self.batch_size = self.rows if batch_size in (None, "full") else min(int(batch_size), self.rows)
@@ -40,6 +43,10 @@ class Batches:
         self._generator: Generator | None = None
         # Rows of the set itself may have their features already.
         self._rows, self._made_by = transform.over(part.x)
+        one_pass = (
+            isinstance(self._made_by, Affine) and self._made_by.is_factor and self._rows.dtype == np.uint8 and augment is None
+        )
+        self._one_pass = gather if one_pass else None
         self._order = part.index
         # Rows that follow one another need no gathering.
         self._contiguous = bool(np.all(np.diff(part.index) == 1))
@@ -92,6 +99,9 @@ class Batches:
 
     def _gather(self, rows: NDArray[np.intp], out: Array) -> None:
         """Converts the given rows into `out`, by way of a buffer that stays in the processor's cache."""
+        if self._one_pass is not None and isinstance(self._made_by, Affine):
+            self._one_pass(self._rows, rows, self._made_by.scale, out)
+            return
         for start in range(0, len(rows), _PIECE):
             piece = rows[start : start + _PIECE]
             raw = self._raw[: len(piece)]

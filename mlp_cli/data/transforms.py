@@ -41,6 +41,11 @@ class Affine:
         """What a model's file holds of it."""
         return {"scale": self.scale, "shift": self.shift} | ({} if self.centre is None else {"centre": self.centre})
 
+    @property
+    def is_factor(self) -> bool:
+        """Whether it is one multiplication by a number."""
+        return self.centre is None and self.scale.ndim == 0 and not self._shifts
+
     def over(self, x: Array) -> tuple[Array, Affine]:
         """The array to take rows of `x` (N, D) from, and what then scales them: `x` itself, and this."""
         return x, self

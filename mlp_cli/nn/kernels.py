@@ -1,8 +1,9 @@
-"""Update rules in one pass over the parameters, compiled by numba (extra `fast`), in place of NumPy's one pass an operation.
+"""Update rules in one pass over the parameters, compiled by numba (extra `fast`), in place of NumPy's one pass an operation; with
+them come the loops of `fused`.
 
 A kernel gives the bytes of the optimizer's own rule: same operations, same order, same dtype, and no fused multiply-add. So nobody
-has to choose: `find` hands one out where numba is installed and the run is long enough to earn its import. Before its first use in
-a process each kernel is compared with the rule that it stands for, and left out where a bit differs.
+has to choose: `find` hands them out where numba is installed and the run is long enough to earn its import. Before their first use
+in a process they are compared with what they stand for, and left out where a bit differs.
 """
 
 from __future__ import annotations
@@ -20,51 +21,57 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from mlp_cli.nn.buffers import Array
+from mlp_cli.nn.fused import LOOPS, Loops, is_same
 from mlp_cli.nn.optimizers import Adam, Momentum, Nesterov, Optimizer, Rmsprop, Sgd
 
-EARNS = 500_000_000
-"""A kernel saves some 1 ns for each parameter and step. This many are half a second, which is what its import takes."""
+EARNS = 700_000_000
+"""Nanoseconds that kernels have to save, which is what their import takes: a step saves some 1 ns a parameter, and `CALLS` besides."""
+
+CALLS = 25_000
 
 Rule = Callable[..., None]
 """`rule(theta, grad, *slots, numbers)`: one step in place on (P,) arrays of one dtype. numbers: the optimizer's coefficients first."""
 
 
 class Kernel(NamedTuple):
-    """What `find` found. rule: None for NumPy's. name: for run.json, such as `numba 0.61.0`. notice: why a kernel that was wanted
-    is not used, for the user."""
+    """What `find` found. rule, loops: None for NumPy's. name: for run.json, such as `numba 0.61.0`. notice: why a kernel that was
+    wanted is not used, for the user."""
 
     rule: Rule | None = None
     name: str = "numpy"
     notice: str | None = None
+    loops: Loops | None = None
 
 
 NUMPY = Kernel()
 
 
-def pays(work: int) -> bool:
-    """Whether a kernel would earn its import. work: parameters times steps of the run."""
-    return work >= EARNS or "numba" in sys.modules
+def pays(steps: int, parameters: int) -> bool:
+    """Whether kernels would earn their import in a run."""
+    return steps * (parameters + CALLS) >= EARNS or "numba" in sys.modules
 
 
 def find(optimizer: Optimizer, dtype: DTypeLike, folder: Path) -> Kernel:
-    """The kernel for an optimizer, if there is one. folder: where compiled code is kept for the next process."""
+    """The kernels for a run, its optimizer's if there is one. folder: where compiled code is kept for the next process."""
     loop = _LOOPS.get((type(optimizer).update, len(optimizer.slots)))
-    if loop is None or find_spec("numba") is None:
+    if find_spec("numba") is None:
         return NUMPY
     try:
-        rule, name = _compile(loop, folder)
-        same = _is_same(rule, optimizer, np.dtype(dtype))
+        rule, loops = None if loop is None else _compile(loop, folder), Loops(*(_compile(each, folder) for each in LOOPS))
+        name, values = f"numba {sys.modules['numba'].__version__}", _values(np.dtype(dtype))
+        with np.errstate(all="ignore"):
+            same = is_same(loops, values) and (rule is None or _is_same(rule, optimizer, values))
     except Exception as error:  # whatever an installation that does not work comes up with
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Kernel(notice=f"numba is installed and does not work here ({reason}): training goes on without it")
     if not same:
         return Kernel(notice=f"{name} gives other bytes than NumPy here: training goes on without it")
-    return Kernel(rule, name)
+    return Kernel(rule, name, loops=loops)
 
 
 @lru_cache
-def _compile(loop: Rule, folder: Path) -> tuple[Rule, str]:
-    """The loop as machine code, and numba's name and version. It is compiled anew where `folder` cannot be written."""
+def _compile(loop: Rule, folder: Path) -> Rule:
+    """The loop as machine code. It is compiled anew where `folder` cannot be written."""
     import numba
 
     with suppress(OSError):
@@ -72,27 +79,33 @@ def _compile(loop: Rule, folder: Path) -> tuple[Rule, str]:
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
     try:
         # error_model: a division by zero gives infinity, as NumPy's does.
-        return numba.njit(loop, error_model="numpy", cache=os.access(folder, os.W_OK)), f"numba {numba.__version__}"
+        compiled: Rule = numba.njit(loop, error_model="numpy", cache=os.access(folder, os.W_OK))
+        return compiled
     finally:
         numba.config.CACHE_DIR = before
 
 
-def _is_same(rule: Rule, optimizer: Optimizer, dtype: np.dtype[Any]) -> bool:
-    """Whether a kernel gives the optimizer's bytes: three steps from 4,096 values of all sizes, subnormal and infinite ones too."""
-    count, limits = 4096, np.finfo(dtype)
-    exponents = np.linspace(limits.minexp - limits.nmant, limits.maxexp - 1, count)
-    values = np.exp2(exponents).astype(dtype) * np.where(np.arange(count) % 2, -1, 1).astype(dtype)
+def _values(dtype: np.dtype[Any]) -> Array:
+    """4,096 values of all sizes, subnormal and infinite ones too."""
+    limits = np.finfo(dtype)
+    exponents = np.linspace(limits.minexp - limits.nmant, limits.maxexp - 1, 4096)
+    values = np.exp2(exponents).astype(dtype) * np.where(np.arange(4096) % 2, -1, 1).astype(dtype)
     values[::97], values[::101], values[::103] = 0, np.inf, 0.01
+    return values
+
+
+def _is_same(rule: Rule, optimizer: Optimizer, values: Array) -> bool:
+    """Whether a kernel gives the optimizer's bytes, in three steps from the given values."""
+    count, dtype = len(values), values.dtype
     numbers = np.zeros(len(optimizer.coefficients(0.0, 1)) + 2, dtype)
     coefficients = tuple(numbers[place, ...] for place in range(len(numbers) - 2))
     ours, theirs = ([np.roll(values, 31).copy(), *(np.abs(values) for _ in optimizer.slots)] for _ in range(2))
     scratch = np.empty((optimizer.scratch_arrays, count), dtype) if optimizer.scratch_arrays > 1 else np.empty(count, dtype)
-    with np.errstate(all="ignore"):
-        for step in range(1, 4):
-            grad = np.roll(values, 7 * step)
-            numbers[:-2] = optimizer.coefficients(1e-3, step)
-            optimizer.update(ours[0], grad, dict(zip(optimizer.slots, ours[1:], strict=True)), scratch, coefficients)
-            rule(theirs[0], grad, *theirs[1:], numbers)
+    for step in range(1, 4):
+        grad = np.roll(values, 7 * step)
+        numbers[:-2] = optimizer.coefficients(1e-3, step)
+        optimizer.update(ours[0], grad, dict(zip(optimizer.slots, ours[1:], strict=True)), scratch, coefficients)
+        rule(theirs[0], grad, *theirs[1:], numbers)
     # A NaN is a NaN: which bits it has is nobody's result.
     return all(np.array_equal(one, other, equal_nan=True) for one, other in zip(ours, theirs, strict=True))
 

@@ -82,6 +82,7 @@ class Dense(Layer):
 
     outputs: H.
     input_gradient: False for the first layer, whose `backward` then returns None. That saves one product in three.
+    adds_bias: False where the layer that follows adds it; set at will. Not with transposed.
     transposed: give the outputs in Fortran order, so that a loss over few classes works on whole vectors. The products stay in
         C order, in which BLAS is up to twice as fast; turning the (B, K) result costs little.
     """
@@ -90,6 +91,7 @@ class Dense(Layer):
         self.outputs = outputs
         self.input_gradient = input_gradient
         self.transposed = transposed
+        self.adds_bias = True
 
     def attach(self, number: int, inputs: int, dtype: DTypeLike) -> int:
         super().attach(number, inputs, dtype)
@@ -130,7 +132,7 @@ class Dense(Layer):
         if self.transposed:
             np.copyto(self._out, self._product_out)
             np.add(self._out_t, self._b_column, out=self._out_t)
-        else:
+        elif self.adds_bias:
             np.add(self._out, self._b, out=self._out)
         return self._out
 

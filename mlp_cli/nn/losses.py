@@ -10,6 +10,7 @@ A member has
       an epoch weigh samples, not batches.
   `backward() -> (B, K)`: the gradient after a forward, once; a buffer that the caller may overwrite.
   `per_sample`: (B,) losses of the last forward, a buffer.
+  `correct`: how many rows of the last forward are largest at their target, where the loss has counted them; else None.
 Inside, arrays are (K, B): a reduction over few classes is then a handful of whole-vector operations (a maximum over
 128 × 10 values takes an eighth of the time). Outputs in Fortran order, as `Dense(transposed=True)` gives, need no copy.
 """
@@ -36,6 +37,7 @@ class Loss:
     unit: ClassVar[str] = "cross-entropy, nats per example"
     outputs: ClassVar[int | None] = None
     degree: ClassVar[int] = 0
+    correct: int | None = None
     _shape: tuple[int, ...] = ()
     _dtype: Any = None
 
@@ -81,17 +83,21 @@ class CrossEntropy(Loss):
     def forward(self, outputs: Array, targets: Array) -> float:
         if outputs.shape != self._shape or outputs.dtype != self._dtype:
             self._resize(outputs)
-        logits, values, per_sample = outputs.T, self._values, self.per_sample
-        np.maximum.reduce(logits, axis=0, out=per_sample)
-        np.subtract(logits, per_sample, out=values)
-        np.multiply(targets, self._rows, out=self._index)
-        np.add(self._index, self._numbers, out=self._index)
-        self._flat.take(self._index, mode="clip", out=self._picked)
+        values, per_sample = self._values, self.per_sample
+        self._shift(outputs.T, targets)
         np.exp(values, out=values)
         np.dot(self._ones, values, out=self._sums)
         np.log(self._sums, out=per_sample)
         np.subtract(per_sample, self._picked, out=per_sample)
         return float(np.dot(per_sample, self._row_ones))
+
+    def _shift(self, logits: Array, targets: Array) -> None:
+        """Writes logits (K, B) less the row's largest into `_values`, and those of the targets (B,) into `_picked`."""
+        np.maximum.reduce(logits, axis=0, out=self.per_sample)
+        np.subtract(logits, self.per_sample, out=self._values)
+        np.multiply(targets, self._rows, out=self._index)
+        np.add(self._index, self._numbers, out=self._index)
+        self._flat.take(self._index, mode="clip", out=self._picked)
 
     def backward(self) -> Array:
         # softmax − one-hot: a look-up of the B entries to change is cheaper than a one-hot array.

@@ -197,6 +197,8 @@ class ScalarNetwork(Network):
 class ScalarLoss:
     """One of `LOSSES` behind the surface of `losses.Loss`."""
 
+    correct: None = None
+
     def __init__(self, loss: Loss) -> None:
         self.task, self.reduction, self.unit = loss.task, loss.reduction, loss.unit
         self._function = LOSSES[snake_case(type(loss).__name__)]

@@ -15,6 +15,8 @@ class SoftTargets:
     its class, None for none; the mean is still over the B rows, as in Keras (PyTorch divides by the sum of the weights).
     """
 
+    correct: None = None
+
     def __init__(self, loss: Loss, classes: int, smoothing: float = 0.0, class_weights: Array | None = None) -> None:
         self._loss, self._classes, self._smoothing, self._weights = loss, classes, smoothing, class_weights
 

@@ -39,14 +39,14 @@ class Scores:
         self._sums: NDArray | float = 0.0
         self._squares: NDArray | float = 0.0
 
-    def add(self, loss_sum: float, outputs: NDArray, targets: NDArray) -> None:
-        """Takes in a batch: the sum of its losses, its outputs (B, K) and targets (B,) or (B, K)."""
+    def add(self, loss_sum: float, outputs: NDArray, targets: NDArray, correct: int | None = None) -> None:
+        """Takes in a batch: the sum of its losses, its outputs (B, K) and targets (B,) or (B, K). correct: see `losses`."""
         self.rows += len(outputs)
         if self._kept is not None:
             self._kept.append(((outputs if self.regression else of_classes(outputs)).copy(), targets.copy()))
         self.loss_sum += loss_sum
         if not self.regression:
-            self.correct += count_correct(outputs, targets)
+            self.correct += count_correct(outputs, targets) if correct is None else correct
             self._labels = 1 if targets.ndim == 1 else targets.shape[1]
         else:
             wanted = self.targets.restored(targets.reshape(outputs.shape))
@@ -100,5 +100,5 @@ def evaluate(
     with np.errstate(all="ignore"):
         for x, y in batches:
             logits = network.forward(x, training=False)
-            scores.add(loss.forward(logits, y), logits, y)
+            scores.add(loss.forward(logits, y), logits, y, loss.correct)
     return scores

@@ -141,7 +141,7 @@ class Trainer:
         outputs = network.forward(x, training=True)
         batch_loss: float = loss.forward(outputs, y, *partners)
         if math.isfinite(batch_loss):
-            scores.add(batch_loss, outputs, y)
+            scores.add(batch_loss, outputs, y, loss.correct)
             network.backward(loss.backward())
             self.current_rate = self.learning_rate * multiplier(self.schedule, state.step, self._steps, self.epochs)
             state.step += 1

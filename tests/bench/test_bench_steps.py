@@ -33,6 +33,13 @@ def test_the_command_times_every_optimizer_in_a_process_of_its_own(mlp: Mlp, mon
     assert machine["case"] == "the machine meanwhile"
 
 
+def test_only_the_steps_that_are_named_are_timed(mlp: Mlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "cases", lambda threads: [small(name, threads) for name in RATES])
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    words = ("--only", "adam, 1", "--rounds", "1", "--whole-rounds", "0", "--sweep-rounds", "0", "--json")
+    assert [entry["case"] for entry in json.loads(mlp("bench", *words).out)][:-1] == ["20-8-6-4, batch 64, adam, 1 thread"]
+
+
 @pytest.mark.parametrize("optimizer", list(RATES))
 @pytest.mark.parametrize(("name", "package"), [("scikit-learn", "sklearn")])
 def test_a_peer_does_the_same_work(name: str, package: str, optimizer: str) -> None:

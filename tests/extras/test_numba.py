@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fused_steps import CASES, trained
 
 from mlp_cli.nn import kernels
 from mlp_cli.nn.optimizers import optimizers
@@ -36,6 +37,15 @@ def test_compiled_rules_give_the_bytes_of_numpys(
             updater.apply(0.01 / step, step)
         results.append([theta.tobytes(), *(slot.tobytes() for slot in updater.slots.values())])
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(("dtype", "scale", "reduction"), CASES)
+def test_compiled_passes_give_the_bytes_of_numpys(
+    dtype: str, scale: str, reduction: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kernel = kernels.find(optimizers.build("adagrad"), dtype, tmp_path_factory.getbasetemp() / "kernels")
+    assert kernel.loops is not None
+    assert trained(kernel.loops, dtype, scale, reduction) == trained(None, dtype, scale, reduction)
 
 
 def test_workers_that_start_at_once_share_what_is_compiled(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_kernel_gives_the_bytes_of_its_rule(
 
 def test_the_usual_optimizers_have_a_kernel(numba: Callable[[str], None], tmp_path: Path) -> None:
     numba(LOOPS)
-    found = {name for name in optimizers if kernels.find(optimizers.build(name), "float32", tmp_path).name == "numba 9"}
+    found = {name for name in optimizers if kernels.find(optimizers.build(name), "float32", tmp_path).rule is not None}
     assert found == {"sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"}
 
 
