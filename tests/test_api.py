@@ -116,7 +116,7 @@ def test_arrays_are_data(mlp: Callable[..., Answer], monkeypatch: pytest.MonkeyP
     assert "is completed already" in mlp("train", run.folder / "config.yaml").out
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    moved = mlp_cli.train(data=(X, Y), name="arrays", results=tmp_path / "more", **KEYS)
+    moved = mlp_cli.train(data=(X, Y), name="arrays", results=tmp_path / "more", plots=False, **KEYS)
     assert moved.folder.name == run.folder.name
     assert (moved.folder / "metrics.csv").read_bytes() == (tmp_path / run.folder / "metrics.csv").read_bytes()
 

@@ -131,7 +131,7 @@ def test_converges_on_mixed_curvature(name: str, options: dict[str, Any], dtype:
     target = generator.normal(size=30).astype(dtype)
     start = generator.normal(size=30).astype(dtype)
     found = descend(
-        optimizers.build(name, **options), lambda theta: curvature * (theta - target), start, peak(name, options, 0.1), 3000
+        optimizers.build(name, **options), lambda theta: curvature * (theta - target), start, peak(name, options, 0.15), 2000
     )
     assert np.abs(found - target).max() < 2e-3
 
