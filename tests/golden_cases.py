@@ -150,7 +150,8 @@ def cases(shown: dict[str, Any]) -> list[Case]:
     families = [Case(kind, list(family(KINDS[kind], found))) for kind, found in members.items()]
     own = Path(os.environ.get("MLP_DATA_DIR") or "no folder")
     real = [train(name, f"dataset={name}", *overrides) for name, overrides in REAL.items() if (own / name).is_dir()]
-    bad: list[tuple[str, str, Any]] = runpy.run_path(str(Path(__file__).parent / "config" / "bad_configs.py"))["BAD"]
+    texts = [Path(__file__).parent / "config" / f"bad_{what}.py" for what in ("configs", "documents")]
+    bad: list[tuple[str, str, Any]] = [case for path in texts for case in runpy.run_path(str(path))["BAD"]]
     return [
         SHOW,
         *families,

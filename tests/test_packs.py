@@ -68,6 +68,7 @@ def test_a_pack_has_the_files_of_the_runs_and_their_hashes(mlp: Mlp, sweep: Path
     assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "sweep-01234567.zip").read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_commands_read_a_pack_as_the_folder(mlp: Mlp, sweep: Path, tmp_path: Path) -> None:
     assert mlp("pack", sweep, "--out", "all.zip").code == 0
 
@@ -103,6 +104,7 @@ def test_a_run_in_a_pack(mlp: Mlp, sweep: Path) -> None:
     assert "never changed" in mlp("rm", "one.zip", "--yes").err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_trained_run_is_trained_again_from_its_pack(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     assert mlp("train", small_config).code == mlp("pack", "@last", "--out", "run.zip").code == 0
     answer = mlp("rerun", "run.zip", "--check")
@@ -142,6 +144,7 @@ def test_every_path_of_the_schema_is_known_to_packs() -> None:
     assert others == ["file", "onnx"], "both are features"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_pack_predicts_as_its_folder_does(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     assert mlp("sweep", small_config, "--lr", "1e-3,1e-2", "--seeds", "3", "epochs=1", "--executor", "serial").code == 0
     (sweep,) = (tmp_path / "results").iterdir()

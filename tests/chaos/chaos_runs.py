@@ -103,7 +103,7 @@ class Site:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        make_idx_set(root / "shapes", train=1000, classes=8, side=4)
+        make_idx_set(root / "shapes", train=600, classes=8, side=4)
         self.seconds: dict[str, float] = {}
         # Measured for coverage, a child would write a file of its own, among the calls that are counted and under the limits here.
         self.environment = {key: value for key, value in os.environ.items() if key != "MLP_DATA_DIR" and "COVERAGE" not in key}

@@ -224,7 +224,7 @@ def test_a_signal_is_heeded_though_the_process_was_started_to_ignore_it(site: Si
 
 def test_a_stop_that_was_decided_stays_decided(site: Site) -> None:
     """Killed when early stopping has decided, before the evaluation: no further epoch is trained."""
-    config = site.config("sgd", COMMON, OPTIMIZERS["sgd"])
+    config = site.config("adam", COMMON, OPTIMIZERS["adam"])
     calm = site.undisturbed(config)
     kill = SIGNAL_IN.format(module="experiment", owner="Attempt", method="_evaluate", condition="True", name="SIGKILL")
     assert site.train(config, "decided", patch=kill).code == -signal.SIGKILL

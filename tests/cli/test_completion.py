@@ -124,36 +124,42 @@ def test_nothing_heavy_is_loaded(place: Path) -> None:
         assert done.returncode == 0 and done.stdout, done.stderr
 
 
-def bash(place: Path, line: str) -> list[str]:
-    """What bash makes of a line."""
-    script = 'eval "$(mlp completion bash)"; COMP_LINE="$1"; COMP_POINT=${#1}; _mlp mlp; printf "%s\\n" "${COMPREPLY[@]}"; complete -p mlp'
-    done = subprocess.run(["bash", "--norc", "-c", script, "bash", line], capture_output=True, text=True, check=True)
-    *found, last = done.stdout.splitlines()
-    assert last == "complete -F _mlp mlp"
-    return found
+ASKED = """
+eval "$(mlp completion bash)"
+for line; do COMP_LINE="$line"; COMP_POINT=${#line}; _mlp mlp; printf '%s\\n' "${COMPREPLY[@]}" ==; done
+complete -p mlp
+"""
+"""What bash makes of each of its arguments, with a line `==` after each."""
 
 
 def test_bash(place: Path) -> None:
-    assert bash(place, "mlp train configs/f") == ["configs/first.yaml"]
-    assert bash(place, "mlp train a.yaml optimizer=nad") == ["nadam"], "bash replaces what follows the equals sign"
-    assert bash(place, "mlp train a.yaml seed=1 ")[:2] == ["name=", "seed="]
-    assert bash(place, "mlp diff @best:val_a") == ["val_accuracy"]
-    assert bash(place, "mlp train my") == ["my\\ own.yaml"]
-    assert bash(place, f"{place}/bin/mlp dif") == ["diff"]
-    assert bash(place, "mlp train 'my") == ["my\\ own.yaml"]
+    expected = {
+        "mlp train configs/f": ["configs/first.yaml"],
+        "mlp train a.yaml optimizer=nad": ["nadam"],  # bash replaces what follows the equals sign
+        "mlp diff @best:val_a": ["val_accuracy"],
+        "mlp train my": ["my\\ own.yaml"],
+        f"{place}/bin/mlp dif": ["diff"],
+        "mlp train 'my": ["my\\ own.yaml"],
+        "mlp train a.yaml seed=1 ": ["name=", "seed="],
+    }
+    done = subprocess.run(["bash", "--norc", "-c", ASKED, "bash", *expected], capture_output=True, text=True, check=True)
+    *found, last = done.stdout.split("==\n")
+    assert last == "complete -F _mlp mlp\n"
+    assert {line: words.splitlines()[:2] for line, words in zip(expected, found, strict=True)} == expected
 
 
 @pytest.mark.parametrize("fish", installed("fish"))
 def test_fish(place: Path, fish: str) -> None:
-    def ask(line: str) -> list[str]:
-        command = f"mlp completion fish | source; complete -C '{line}'"
-        done = subprocess.run([fish, "--no-config", "-c", command], capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
-
-    assert ask("mlp train configs/") == ["configs/deep/", "configs/first.yaml", "configs/second.yml"]
-    assert ask("mlp train a.yaml optimizer=nad") == ["optimizer=nadam"]
-    assert ask("mlp diff @best:val_a") == ["@best:val_accuracy"]
-    assert ask("mlp dif") == ["diff"]
+    expected = {
+        "mlp train configs/": ["configs/deep/", "configs/first.yaml", "configs/second.yml"],
+        "mlp train a.yaml optimizer=nad": ["optimizer=nadam"],
+        "mlp diff @best:val_a": ["@best:val_accuracy"],
+        "mlp dif": ["diff"],
+    }
+    command = "mlp completion fish | source; " + "".join(f"complete -C '{line}'; echo ==; " for line in expected)
+    done = subprocess.run([fish, "--no-config", "-c", command], capture_output=True, text=True, check=True)
+    *found, _ = done.stdout.split("==\n")
+    assert {line: words.splitlines() for line, words in zip(expected, found, strict=True)} == expected
 
 
 TYPED = {

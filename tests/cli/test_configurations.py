@@ -22,6 +22,9 @@ Mlp = Callable[..., Answer]
 BEFORE = Path(__file__).parents[1] / "fixtures" / "format_1"
 """A sweep's folder as version 0.1.0 wrote it before the hash had format 2: its tables and its members' records."""
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+"""One test draws figures without writing them."""
+
 STOPPING = ("early_stopping=null,true,{patience: 2}", "batch_norm=false,true")
 
 
@@ -31,13 +34,6 @@ def base(tmp_path: Path) -> Path:
     path = tmp_path / "base.yaml"
     path.write_text("dataset: {name: moons, rows: 300, test_rows: 50}\nhidden_sizes: [8]\nepochs: 1\nbatch_size: 64\n")
     return path
-
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take longer to draw than all else; one test draws them without writing them."""
-    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
-    monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def test_what_is_no_run_stays(mlp: Mlp, results: Path, tmp_path: Path) -> None:
     assert (tmp_path / "plain").is_dir() and len(names(results)) == 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_trials_of_a_sweep_are_written_anew(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     words = ["sweep", small_config, "--lr", "1e-3,3e-3", "--seeds", "2", "epochs=1", "--executor", "serial"]
     assert mlp(*words).code == 0
@@ -196,6 +197,7 @@ def test_a_damaged_note_costs_the_note_alone(mlp: Mlp, results: Path, content: b
     assert mlp("note", "run0").code == int(bool(content))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_reports_show_notes_and_choose_by_tags(mlp: Mlp, results: Path) -> None:
     assert "note " not in mlp("report").out
     hostile = "<b>=1+1</b>"

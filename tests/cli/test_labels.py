@@ -176,13 +176,14 @@ def test_labels_are_shown(mlp: Mlp, tags: Path) -> None:
     assert mlp("data", "show", "pictures.npz").code == 0 and Path("pictures.png").stat().st_size
 
 
-def test_labels_are_swept_and_reported(mlp: Mlp, tags: Path) -> None:
+def test_labels_are_swept_and_reported(mlp: Mlp, tags: Path, request: pytest.FixtureRequest) -> None:
     answer = mlp(
         "sweep", tags, "hidden_sizes=[4],[16]", "epochs=2", "dataset.split=stratified", "--seeds", 2, "--executor", "serial"
     )
     assert answer.code == 0, answer.err
     page = (folder_of("tags-*") / "report" / "index.html").read_text()
     assert "multi_label" in page and "Giving each label its more frequent value is right for" in page
+    request.getfixturevalue("undrawn")  # the sweep has drawn the same figures
     report = mlp("report", "results")
     assert "100 validation rows (at random, split_seed 0)" in report.out and "validation macro F1" in report.out.replace(
         "f1", "F1"
@@ -224,6 +225,7 @@ def test_labels_are_predicted_evaluated_and_kept(mlp: Mlp, tags: Path) -> None:
     assert gone["source"] == "predictions.npz" and gone["scores"]["macro_f1"] == pytest.approx(metrics["test_macro_f1"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_seeds_predict_labels_together(mlp: Mlp, tags: Path) -> None:
     answer = mlp("sweep", tags, "hidden_sizes=[4],[16]", "epochs=4", "--seeds", 3, "--executor", "serial")
     assert answer.code == 0, answer.err

@@ -45,7 +45,8 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_result_that_cannot_be_written_is_one_error(small_config: Path, tmp_path: Path, where: str, reason: str) -> None:
     """A run does not even begin; and what is only printed is no success either."""
     write_run(tmp_path / "other")
-    for words in (["train", "small.yaml", "--no-plots"], ["ls", "other"], ["--help"]):
+    commands = [["train", "small.yaml", "--no-plots"], ["ls", "other"], ["--help"]]
+    for words in commands[:2] if reason == "it is closed" else commands:  # help meets a closed stream where others do
         out = closed_pipe()
         done = shell(tmp_path, f'mlp "$@" {where}', *words, out=out)
         os.close(out)

@@ -257,6 +257,7 @@ def test_a_csv_file_and_a_table(mlp: Mlp, run: Path, tmp_path: Path) -> None:
     check([{name: cell if name == "prediction" else float(cell) for name, cell in row.items()} for row in rows], run)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_sweep_predicts_with_the_seeds_of_its_best_together(mlp: Mlp, small_config: Path, tmp_path: Path) -> None:
     answer = mlp("sweep", small_config, "learning_rate=1e-5,1e-2", "--seeds", "3", "--executor", "serial", "--quiet")
     assert answer.code == 0, answer.err

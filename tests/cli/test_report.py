@@ -19,7 +19,6 @@ import pytest
 from fake_runs import write_grid, write_run
 from small_sets import Answer
 
-from mlp_cli.report import figures
 from mlp_cli.runs import Claim
 
 Mlp = Callable[..., Answer]
@@ -27,12 +26,6 @@ UNDRAWN = pytest.mark.usefixtures("undrawn")
 
 LIBRARIES = 150
 """Megabytes that a report's libraries take; with pandas, which it does not need, it would be over 170."""
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without figures as files, which take most of a report's time; for tests that do not look at them."""
-    monkeypatch.setattr(figures, "draw", lambda report, folder=None: [[] for _ in report.groups])
 
 
 @pytest.fixture

@@ -54,12 +54,10 @@ def finished_at(root: Path) -> dict[str, int]:
 
 
 @pytest.fixture(autouse=True)
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(undrawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report at a sweep's end has its page and tables; drawing its figures each time would take these tests twice as long, as
     would timing many steps where a few do."""
     monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
-    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
-    monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
 
 
 @pytest.fixture

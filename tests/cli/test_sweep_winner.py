@@ -31,10 +31,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(mlp: Mlp, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sweep's folder; the figures of a report that a test makes are not drawn, but for those of the best run."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+def winner_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of a report that a test makes are not drawn, but for those of the best run."""
     monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
+
+
+@pytest.fixture
+def folder(mlp: Mlp, trained: Path, tmp_path: Path, winner_alone: None) -> Path:
+    """The sweep's folder."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     (found,) = (tmp_path / "results").iterdir()
     return found
 
@@ -122,6 +127,7 @@ def test_a_link_to_another_sweep_among_the_members_leaves_that_as_it_is(folder: 
     assert [path.name for path in (other / "report" / "best").iterdir()] == [earlier.name]
 
 
+@pytest.mark.usefixtures("winner_alone")
 def test_pictures_that_every_seed_gets_wrong(mlp: Mlp, tmp_path: Path) -> None:
     """Drawn at the sweep's end, not again while no seed is new, and again once one is."""
     make_idx_set(tmp_path / "shapes")

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import bad_configs
+import bad_documents
 import pytest
-from bad_configs import BAD
 
 from mlp_cli.config import load_config
 from mlp_cli.errors import ConfigError
+
+BAD = [*bad_configs.BAD, *bad_documents.BAD]
 
 
 @pytest.mark.parametrize(("text", "lines"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])

@@ -26,12 +26,16 @@ CONFIGS = sorted(
 )
 
 
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return json.loads(schema_text())  # type: ignore[no-any-return]
+
+
 def test_schema_file_is_up_to_date() -> None:
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: make schema"
 
 
-def test_schema_is_a_schema_of_each_key() -> None:
-    schema = json.loads(schema_text())
+def test_schema_is_a_schema_of_each_key(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert set(schema["properties"]) == set(Config.model_fields)
 
@@ -44,8 +48,8 @@ def mappings(node: Any) -> Iterator[dict[str, Any]]:
         yield from mappings(part)
 
 
-def test_editors_show_a_sentence_for_each_option() -> None:
-    texts = {key: entry["description"] for keys in mappings(json.loads(schema_text())) for key, entry in keys.items()}
+def test_editors_show_a_sentence_for_each_option(schema: dict[str, Any]) -> None:
+    texts = {key: entry["description"] for keys in mappings(schema) for key, entry in keys.items()}
     texts |= {
         option.name: option.text for registry in (samplers, pruners) for name in registry for option in registry.options(name)
     }
@@ -54,8 +58,7 @@ def test_editors_show_a_sentence_for_each_option() -> None:
         assert re.match("[A-Z0-9].* .*[.]$", text.splitlines()[0]), f"{key}: {text!r} is no sentence"
 
 
-def test_editors_know_names_options_and_defaults() -> None:
-    schema = json.loads(schema_text())
+def test_editors_know_names_options_and_defaults(schema: dict[str, Any]) -> None:
     names, mapping = schema["properties"]["optimizer"]["anyOf"]
     assert "adam" in names["enum"] and schema["properties"]["optimizer"]["default"] == "adam"
     adam = schema["$defs"][mapping["discriminator"]["mapping"]["adam"].rpartition("/")[2]]
@@ -65,11 +68,11 @@ def test_editors_know_names_options_and_defaults() -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_shipped_configs(path: Path) -> None:
+def test_shipped_configs(path: Path, schema: dict[str, Any]) -> None:
     text = path.read_text(encoding="utf-8")
     load_config(path)
     numbers = yaml.SafeLoader(text.replace("1e-", "1.0e-").replace("2e-", "2.0e-").replace("5e-", "5.0e-"))
-    jsonschema.validate(numbers.get_single_data(), json.loads(schema_text()))
+    jsonschema.Draft202012Validator(schema).validate(numbers.get_single_data())
     head = [line for line in text.splitlines() if line.startswith("#")]
     assert any("Command:" in line for line in head) and any("Expected:" in line for line in head), (
         "each config says what to expect"
@@ -87,9 +90,9 @@ def test_shipped_configs(path: Path) -> None:
         {"learning_rate": "fast"},
     ],
 )
-def test_schema_refuses_what_the_config_refuses(wrong: dict) -> None:
+def test_schema_refuses_what_the_config_refuses(wrong: dict, schema: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"dataset": "mnist"} | wrong, json.loads(schema_text()))
+        jsonschema.Draft202012Validator(schema).validate({"dataset": "mnist"} | wrong)
 
 
 def test_starter_shows_every_key_and_is_valid(tmp_path: Path) -> None:

@@ -44,8 +44,7 @@ def result(name: str, values: np.ndarray, decayed: int = 333, weight_decay: floa
 
 
 @EVERY
-@DTYPES
-@pytest.mark.parametrize("block", [64, 100, 333, 999])
+@pytest.mark.parametrize(("dtype", "block"), [(np.float32, 64), (np.float64, 100), (np.float32, 333), (np.float64, 999)])
 def test_any_block_size_gives_the_same_bytes(name: str, dtype: type, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     values = gradients(3 * FLUSH_EVERY, dtype)
     whole = result(name, values)
@@ -152,7 +151,7 @@ def test_decoupled_decay_is_right_on_average_in_float32() -> None:
 def test_dead_units_leave_no_subnormals(name: str, small_blocks: None) -> None:
     theta, grad = np.ones(200, np.float32), np.random.default_rng(9).normal(size=200).astype(np.float32)
     updater = Updater(optimizers.build(name), theta, grad, 100)
-    for step in range(1, 20_001):
+    for step in range(1, 10_001):  # 0.99 ** 9_900, of the slowest slot that ends, is far below the least normal number
         if step == 100:
             grad[:150] = 0
         updater.apply(1e-5, step)

@@ -185,9 +185,10 @@ def test_predictions_against_true_values() -> None:
     assert residuals.get_xlabel() == "predicted price"
 
 
-@pytest.mark.parametrize("kind", ["fit", "residuals"])
-def test_names_of_quantities_fit(hostile, inside, kind) -> None:
-    for name in hostile:
+@pytest.mark.parametrize(("kind", "first"), [("fit", 0), ("residuals", 1)])
+def test_names_of_quantities_fit(hostile, inside, kind, first) -> None:
+    """Every second name; both figures write it beside an axis in one way."""
+    for name in hostile[first::2]:
         assert inside(run.quantity(kind, np.array([1.0, 1e9]), np.array([2.0, 1e6]), name, "test"))
 
 

@@ -104,11 +104,16 @@ def test_hostile_names(tmp_path, read_png, hostile, repeat, inside):
     names = hostile * repeat
     images, labels, _ = make(len(names))
     counts = {"training": np.bincount(labels), "validation": np.bincount(labels), "test": np.bincount(labels)}
+    figure = data.sheet(images, labels, names, (8, 8), counts, "$\\frac{ 日本")
+    assert inside(figure)
+    style.save(figure, tmp_path / "a.png")
+    read_png(tmp_path / "a.png")
+
+
+def test_same_bytes(tmp_path):
+    images, labels, names = make(3)
     for name in ("a.png", "b.png"):
-        figure = data.sheet(images, labels, names, (8, 8), counts, "$\\frac{ 日本")
-        assert inside(figure)
-        style.save(figure, tmp_path / name)
-        read_png(tmp_path / name)
+        style.save(data.sheet(images, labels, names, (8, 8), {"training": np.bincount(labels)}, "set"), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -116,7 +121,7 @@ def right_of_zero(inputs):
     return (inputs[:, 0] > 0).astype(int)
 
 
-@pytest.mark.parametrize("many", [2, 6, 9, 20, 30, 100])
+@pytest.mark.parametrize("many", [2, 9, 20, 100])
 def test_regions_are_where_the_network_says(many, inside, tmp_path, read_png):
     labels = np.arange(len(POINTS)) % many
     figure = data.plane(POINTS, labels, [f"class {k}" for k in range(many)], ("x", "y"), "t", "d", right_of_zero)
@@ -153,14 +158,15 @@ def test_the_axes_of_a_plane_hold_the_points():
 def test_a_plane_has_the_names_of_its_columns(hostile, inside):
     axes = data.plane(POINTS, np.zeros(3000, int), "a", ("age", "size=large")).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("age", "size=large")
-    labels = np.arange(len(POINTS)) % len(hostile)
-    for name in hostile:
-        assert inside(data.plane(POINTS, labels, hostile, (name, name), hostile[5]))
+    labels = np.arange(100) % len(hostile)
+    for across, upwards in zip(hostile[::2], hostile[1::2], strict=True):
+        assert inside(data.plane(POINTS[:100], labels, hostile, (across, upwards), hostile[5]))
+        assert inside(data.plane(POINTS[:100], labels, hostile, (upwards, across), hostile[5]))
 
 
 def test_hostile_names_of_quantities(hostile, tmp_path, read_png, inside):
     for name in hostile:
-        assert inside(data.histogram(POINTS[:, 0], name, "set"))
+        assert inside(data.histogram(POINTS[:40, 0], name, "set"))
     style.save(data.histogram(POINTS[:, 0], hostile[0], "set"), tmp_path / "h.png")
     read_png(tmp_path / "h.png")
 

@@ -64,9 +64,7 @@ class TestConfusion:
         shares = run.confusion([[0, 0], [1, 3]], "ab").axes[0].images[0].get_array()
         assert shares.tolist() == [[0.0, 0.0], [0.25, 0.75]]
 
-    @pytest.mark.parametrize(
-        ("classes", "numbers"), [(1, True), (2, True), (10, True), (20, True), (21, False), (100, False), (1000, False)]
-    )
+    @pytest.mark.parametrize(("classes", "numbers"), [(1, True), (2, True), (10, True), (20, True), (21, False), (1000, False)])
     def test_counts_up_to_twenty_classes(self, classes, numbers, inside):
         figure = run.confusion(matrix(classes), [f"c{k}" for k in range(classes)])
         assert bool(texts(figure.axes[0])) == numbers
@@ -79,7 +77,7 @@ class TestConfusion:
             cell = figure.axes[0].get_window_extent().width / classes
             assert all(text.get_window_extent().width < cell for text in figure.axes[0].texts)
 
-    @pytest.mark.parametrize("classes", [3, 10, 20, 40])
+    @pytest.mark.parametrize("classes", [3, 20, 40])
     def test_names_keep_apart(self, classes):
         figure = run.confusion(matrix(classes), [f"a rather long name {k}" for k in range(classes)])
         figure.draw_without_rendering()
@@ -177,9 +175,10 @@ class TestWeights:
         assert np.array_equal(last.axes[0].images[0].get_array(), first.axes[0].images[0].get_array())
         assert last.axes[0].child_axes[0].get_ylabel() == "weight, for each colour channel"
 
-    @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3)])
-    @pytest.mark.parametrize("value", [0.0, np.nan, np.inf, 1e-30, 1e30])
-    def test_any_value(self, tmp_path, read_png, shape, value):
+    @pytest.mark.parametrize(
+        ("value", "shape"), [*((value, (4, 4)) for value in (0.0, np.nan, np.inf, 1e-30, 1e30)), (np.nan, (4, 4, 3))]
+    )
+    def test_any_value(self, tmp_path, read_png, value, shape):
         weight = np.full((int(np.prod(shape)), 70), value, dtype=np.float32)
         style.save(run.weights(weight, shape), tmp_path / "weights.png")
         read_png(tmp_path / "weights.png")

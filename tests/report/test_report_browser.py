@@ -43,6 +43,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(make_report([folder / "runs"]), folder)
 
 
+def undrawn(folder: Path) -> Path:
+    """The page of the runs in `runs`, without figures, which take most of its time."""
+    return write_page(make_report([folder / "runs"]), folder, [[]])
+
+
 def column(page: Any, key: str) -> list[str]:
     """The texts of a column of the first table, small print left out."""
     return page.evaluate(  # type: ignore[no-any-return]
@@ -83,7 +88,7 @@ def test_what_is_rounded_is_sorted_and_filtered_by_its_exact_value(opened: Opene
         for seed in range(3):
             off = 1e-9 * seed if rate == 0.4 else 0.02 * (seed - 1)
             write_run(tmp_path / "runs", {"learning_rate": rate}, seed=seed, score=score + off, seconds=rate / 1e3)
-    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path))
+    page = opened(undrawn(tmp_path))
     assert column(page, "val_accuracy") == ["90.0 ± 2.0"] * 3 + ["30.000 ± 0.000"] and column(page, "p")[-1] == "< 0.001"
     for key in ("val_accuracy", "seconds"):
         heading(page, key).get_by_role("button").click()
@@ -114,7 +119,7 @@ def test_sorting_by_text_and_by_keyboard(opened: Opened, grid: Path) -> None:
 def test_lists_are_sorted_by_their_numbers(opened: Opened, tmp_path: Path) -> None:
     for number, sizes in enumerate(([128], [8], [16], [8, 8], [1000])):
         write_run(tmp_path / "runs", {"hidden_sizes": sizes}, score=0.9 - 0.01 * number)
-    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path))
+    page = opened(undrawn(tmp_path))
     heading(page, "hidden_sizes").get_by_role("button").click()
     assert column(page, "hidden_sizes") == ["[8]", "[8, 8]", "[16]", "[128]", "[1000]"]
 
@@ -346,7 +351,7 @@ def test_no_number_and_no_verdict_is_broken_in_print(opened: Opened, tmp_path: P
         for seed in range(4):
             config = dict.fromkeys(names, 0.0123 + number / 1000.0)
             write_run(tmp_path / "runs", config, seed=seed, score=0.95 + seed / 1e3 - number / 5e3)
-    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path), width=width)
+    page = opened(undrawn(tmp_path), width=width)
     page.emulate_media(media="print")
     assert "indistinguishable" in column(page, "verdict")
     assert page.evaluate("document.querySelector('table.main').offsetWidth") <= width
@@ -364,7 +369,7 @@ def test_no_number_and_no_verdict_is_broken_in_print(opened: Opened, tmp_path: P
 def test_many_rows_are_shown_on_demand(opened: Opened, tmp_path: Path) -> None:
     for number in range(105):
         write_run(tmp_path / "runs", {"learning_rate": 0.001 + number * 1e-5}, score=0.9, epochs=1)
-    page = opened(write_page(make_report([tmp_path / "runs"]), tmp_path))
+    page = opened(undrawn(tmp_path))
     assert len(column(page, "rank")) == 100
     page.get_by_role("button", name="Show all 105").click()
     assert len(column(page, "rank")) == 105 and not page.get_by_role("button", name="Show all 105").is_visible()

@@ -62,11 +62,25 @@ def seeds(folder: Path, scores: list[float], **config: Any) -> list[Path]:
     return [write_run(folder, config, seed=seed, score=score, epochs=4) for seed, score in enumerate(scores)]
 
 
-def two(folder: Path) -> str:
-    """Two learning rates, three seeds each: 92 ± 2 and 74 ± 4 %."""
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of two learning rates, three seeds each: 92 ± 2 and 74 ± 4 %."""
+    folder = tmp_path_factory.mktemp("two")
     seeds(folder, [0.90, 0.92, 0.94], learning_rate=0.001)
     seeds(folder, [0.70, 0.74, 0.78], learning_rate=0.01)
     return page(make_report([folder]))
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Two learning rates by two batch sizes by two seeds, and their page. The cells are those of test_report_importance."""
+    folder = tmp_path_factory.mktemp("keys")
+    for row, rate in enumerate((0.001, 0.01)):
+        for column, size in enumerate((64, 128)):
+            for seed in range(2):
+                score = 0.1 + 0.4 * row + 0.2 * column + (0.01 if seed else -0.01)
+                write_run(folder, {"learning_rate": rate, "batch_size": size}, seed=seed, score=score, seconds=2.0 + row)
+    return folder, page(make_report([folder]))
 
 
 def undrawn(folder: Path) -> str:
@@ -97,19 +111,17 @@ def change(home: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     (home / "run.json").write_text(json.dumps(record))
 
 
-def test_the_verdict_comes_first(tmp_path: Path) -> None:
-    text = two(tmp_path)
-    before, after = text.split('<p class="verdict">')
+def test_the_verdict_comes_first(two: str) -> None:
+    before, after = two.split('<p class="verdict">')
     assert "<table" not in before and "<svg" not in before and "<h2" not in before
     sentence = after.partition("</p>")[0]
     assert sentence.startswith("Best by mean validation accuracy: learning_rate=0.001, 92.0 ± 2.0 % over 3 seeds.")
-    assert "2 configurations, 6 runs: 6 completed." in Reader(text).text
+    assert "2 configurations, 6 runs: 6 completed." in Reader(two).text
 
 
-def test_numbers_of_the_table(tmp_path: Path) -> None:
+def test_numbers_of_the_table(two: str) -> None:
     """The half width of the interval is t(0.975; 2) · sd / √3 = 4.303 · 2 / 1.732 = 4.97, and twice that for sd 4."""
-    text = two(tmp_path)
-    rows = re.findall(r"<tr.*?</tr>", text.split('class="main"')[1].partition("</table>")[0])
+    rows = re.findall(r"<tr.*?</tr>", two.split('class="main"')[1].partition("</table>")[0])
     assert len(rows) == 3 and 'class="best"' in rows[1]
     first, second = (re.sub("<[^>]+>", " ", row).split() for row in rows[1:])
     assert " ".join(first).startswith("1 0.001 best 3 92.0 ± 2.0 87.0 to 97.0 ")
@@ -117,45 +129,37 @@ def test_numbers_of_the_table(tmp_path: Path) -> None:
     assert "−18.0 ± 2.0" in " ".join(second), "paired by seed: −20, −18 and −16"
 
 
-def test_the_sheet_of_a_configuration(tmp_path: Path) -> None:
-    text = two(tmp_path)
-    sheet = text.split('<div id="g1-c2"')[1].partition("</details>")[0]
+def test_the_sheet_of_a_configuration(two: str) -> None:
+    sheet = two.split('<div id="g1-c2"')[1].partition("</details>")[0]
     assert re.search(r"<tr class=\"other\"><th scope=\"row\">learning_rate</th><td>0.01</td><td>0.001</td>", sheet)
     assert sheet.count("completed") == 3 and all(score in sheet for score in ("70.0", "74.0", "78.0"))
     assert "Against the best: worse" in sheet and "−18.0 ± 2.0 percentage points" in sheet
-    shared = text.split('class="shared"')[1].partition("</details>")[0]
+    shared = two.split('class="shared"')[1].partition("</details>")[0]
     assert "<dt>batch_size</dt><dd>128</dd>" in shared and "learning_rate" not in shared
 
 
-def test_the_learning_curves(tmp_path: Path) -> None:
-    text = two(tmp_path)
+def test_the_learning_curves(two: str) -> None:
     names = ("Validation accuracy over epochs", "Validation loss over epochs")
     names += ("Training and validation accuracy of the best", "Training and validation loss of the best")
     for name in names:
-        chart = figure(text, name)
+        chart = figure(two, name)
         assert len(re.findall(r'fill="var\(--s\d\)" fill-opacity="0.18"', chart)) == 2, name
         assert "3 repeats" in chart and "mean and standard deviation" in chart
-    assert hints(figure(text, names[0])) == ["learning_rate=0.001", "learning_rate=0.01"]
+    assert hints(figure(two, names[0])) == ["learning_rate=0.001", "learning_rate=0.01"]
 
 
-def test_the_metric_against_one_key(tmp_path: Path) -> None:
-    text = two(tmp_path)
-    chart = figure(text, "Validation accuracy against learning_rate")
+def test_the_metric_against_one_key(two: str) -> None:
+    chart = figure(two, "Validation accuracy against learning_rate")
     best, worse = hints(chart)
     assert best == "learning_rate=0.001: 92.0 ± 2.0 (95 % interval 87.0 to 97.0), best"  # t(0.975, 2) = 4.303
     assert worse == "learning_rate=0.01: 74.0 ± 4.0 (95 % interval 64.1 to 83.9), worse"
     assert "Mean over seeds with its 95 % interval." in chart
-    assert "parallel" not in text.lower() and "by learning_rate and" not in text, "one key has no heat map and no parallel axes"
+    assert "parallel" not in two.lower() and "by learning_rate and" not in two, "one key has no heat map and no parallel axes"
 
 
-def test_two_keys_have_every_chart(tmp_path: Path) -> None:
-    """The cells of test_report_importance: shares 79.75 %, 19.9 %, 0 and the rest."""
-    for row, rate in enumerate((0.001, 0.01)):
-        for column, size in enumerate((64, 128)):
-            for seed in range(2):
-                score = 0.1 + 0.4 * row + 0.2 * column + (0.01 if seed else -0.01)
-                write_run(tmp_path, {"learning_rate": rate, "batch_size": size}, seed=seed, score=score, seconds=2.0 + row)
-    text = page(make_report([tmp_path]))
+def test_two_keys_have_every_chart(keys: tuple[Path, str]) -> None:
+    """Shares of importance 79.75 %, 19.9 %, 0 and the rest."""
+    _, text = keys
     bars = figure(text, "Importance of the keys")
     assert re.findall(r">(\d+ %)<", bars) == ["80 %", "20 %", "0 %", "0 %"] and "the seeds&#39; own noise subtracted" in bars
     heat = figure(text, "Validation accuracy by learning_rate and batch_size")
@@ -363,18 +367,32 @@ def test_hostile_values_are_inert(tmp_path: Path, value: str) -> None:
         home = tmp_path / value
         home.mkdir()
         (home / "run.json").write_text("{")
-    text = page(make_report([tmp_path]))
+    text = undrawn(tmp_path)
     assert_inert(text)
     assert not set("\u202e\u200f\u2066\x00\x1b") & set(text), "characters that turn or hide text"
     shown = Reader(text).text
     assert value.encode("unicode_escape").decode() in shown
 
 
-def test_equal_bytes_for_equal_runs(tmp_path: Path) -> None:
-    list(write_grid(tmp_path / "runs", (0.001, 0.01), ("adam", "sgd"), 3, epochs=5))
-    texts = {write_page(make_report([tmp_path / "runs"]), tmp_path).read_bytes() for _ in range(2)}
-    assert len(texts) == 1
-    assert str(tmp_path / "runs").encode() in texts.pop()
+def test_hostile_values_are_inert_in_figures(tmp_path: Path) -> None:
+    """Each is the name of a set, which is above its figures, and a setting, which figures name."""
+    for number, value in enumerate(HOSTILE):
+        home = write_run(
+            tmp_path, {"learning_rate": 0.1}, seed=number, data={"name": value, "sha256": f"{number:064x}"}, epochs=1
+        )
+        change(home, lambda record, value=value: record["config"].update(activation=value))  # type: ignore[misc]
+        home = write_run(tmp_path, {"learning_rate": 0.2}, seed=number, score=0.9 + 0.001 * number)
+        change(home, lambda record, value=value: record["config"].update(activation=value))  # type: ignore[misc]
+    report = make_report([tmp_path])
+    drawn = draw(report)
+    assert sorted(map(len, drawn)) == [2] * len(HOSTILE) + [7], "curves of every set, and what the settings do"
+    assert_inert(page(report, drawn))
+    assert not set("\u202e\u200f\u2066\x00\x1b") & set("".join(each.svg for figures in drawn for each in figures))
+
+
+def test_equal_bytes_for_equal_runs(keys: tuple[Path, str], tmp_path: Path) -> None:
+    folder, text = keys
+    assert write_page(make_report([folder]), tmp_path).read_text() == text and str(folder) in text
 
 
 def test_sixty_runs_are_at_most_two_megabytes(tmp_path: Path) -> None:

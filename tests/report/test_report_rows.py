@@ -19,6 +19,7 @@ from mlp_cli.report.diff import compare_runs
 from mlp_cli.report.rows import BINS, BestRows, bootstrap
 
 Mlp = Callable[..., Answer]
+UNDRAWN = pytest.mark.usefixtures("undrawn")
 
 CLASSES = ["cat", "=dog", "<b>cow</b>"]
 LABELS = np.array([0, 0, 1, 1, 2, 2])
@@ -102,6 +103,7 @@ def test_validation_rows_are_named_as_those_that_chose(tmp_path: Path) -> None:
     assert page.count("The configuration is chosen on these rows.") >= 2, "beside the words and under the figure"
 
 
+@UNDRAWN
 def test_seeds_without_predictions_are_left_out_and_said(three: Path) -> None:
     write_seed(three, 3, None)
     broken = write_seed(three, 4, {"test": classes_of(SAID[0])})
@@ -111,6 +113,7 @@ def test_seeds_without_predictions_are_left_out_and_said(three: Path) -> None:
     assert "2 seeds left out: " in write_report(make_report([three]), three / "report").read_text()
 
 
+@UNDRAWN
 def test_nothing_is_said_without_predictions_or_on_other_rows(tmp_path: Path) -> None:
     write_seed(tmp_path / "none", 0, None)
     (group,) = make_report([tmp_path / "none"]).groups
@@ -126,12 +129,14 @@ def test_nothing_is_said_without_predictions_or_on_other_rows(tmp_path: Path) ->
     assert group.rows is None, "a class that the record does not know"
 
 
+@UNDRAWN
 def test_one_seed_is_no_ensemble(tmp_path: Path) -> None:
     write_seed(tmp_path, 0, {"test": classes_of(SAID[0])})
     page = write_report(make_report([tmp_path]), tmp_path / "report").read_text()
     assert "as one ensemble" not in page and "It gets 3 rows wrong" in page
 
 
+@UNDRAWN
 def test_a_quantity(tmp_path: Path) -> None:
     """Errors of 1 and −1 cancel in the mean: 0 on the first row, and −2 on the second."""
     true, scores = np.array([10.0, 20.0]), {"val_loss": 1.0, "val_r2": 0.5, "test_loss": 1.0, "test_r2": 0.5}
@@ -175,6 +180,7 @@ def test_a_bootstrap_over_seeds_alone_has_the_ends_that_counting_gives() -> None
     assert (difference, low, high) == (pytest.approx(1 / 3), 0.0, pytest.approx(1.0))
 
 
+@UNDRAWN
 def test_the_best_against_the_next_one(three: Path) -> None:
     assert rows_of(three).rival is None, "there is no other"
     for seed in range(3):
@@ -188,6 +194,7 @@ def test_the_best_against_the_next_one(three: Path) -> None:
     assert rows_of(three).rival is None, "other rows"
 
 
+@UNDRAWN
 def test_the_document(three: Path, mlp: Mlp) -> None:
     (group,) = json.loads(mlp("report", three, "--json").out)["groups"]
     assert group["rows"]["ensemble"]["accuracy"] == pytest.approx(0.5) and group["rows"]["wrong_by_every_seed"] == 2

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.config import Config, config_from_mapping
@@ -121,7 +121,6 @@ configs = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(configs, configs, st.integers(0, 2**32 - 1))
 def test_labels_are_names_and_differ_where_values_do(one: dict, other: dict, seed: int) -> None:
     keys = list(one)

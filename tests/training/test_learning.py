@@ -14,7 +14,7 @@ from mlp_cli.nn.schedules import schedules
 
 RATES = {"sgd": 0.1, "adagrad": 0.1, "adadelta": 5.0, "lion": 0.001}
 """Learning rates other than 0.01, which suits all other optimizers here."""
-BASE = {"dataset": "moons", "hidden_sizes": [32], "epochs": 30, "batch_size": 64, "learning_rate": 0.01}
+BASE = {"dataset": "moons", "hidden_sizes": [32], "epochs": 15, "batch_size": 64, "learning_rate": 0.01}
 REGULARISED = (
     "max_norm=3",
     "clip_norm=0.5",

@@ -163,11 +163,9 @@ def test_the_driver_killed_again_and_again(
     small_config: Path,
     tmp_path: Path,
     mlp: Callable[..., Answer],
-    monkeypatch: pytest.MonkeyPatch,
+    undrawn: None,
 ) -> None:
     """`mlp sweep` itself, killed after so many more epochs each time; members are left at every kill."""
-    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
-    monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
     words = ["small.yaml", "epochs=30", "--seeds", str(count), "--workers", "2"]
     generator = random.Random(11)
     finished: dict[str, int] = {}
