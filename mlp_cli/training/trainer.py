@@ -62,6 +62,7 @@ class Trainer:
         self.best_weights: dict[str, NDArray] = {}
         self.current_rate = 0.0
         self._steps = len(self.train)
+        self._mixer = stream(self.seed, Purpose.MIXUP, 1)
         self.averaged = self.network.theta.copy() if self.ema else None
         self.plateau = np.array(MEMORY) if isinstance(self.schedule, ReduceOnPlateau) else None
 

@@ -395,6 +395,12 @@ def test_dry_run_writes_nothing(mlp: Mlp, small_config: Path, tmp_path: Path, th
     assert json.loads(mlp("train", small_config, "--dry-run", "--json").out)["parameters"] == 660
 
 
+def test_steps_with_mixup_are_timed(mlp: Mlp, small_config: Path, three_steps: None) -> None:
+    """Pairs of rows are mixed in the steps that a dry run and `--threads auto` time before the first epoch."""
+    assert "time " in mlp("train", small_config, "mixup=0.3", "--dry-run").out
+    assert mlp("train", small_config, "mixup=0.3", "epochs=1", "--no-plots", "--threads", "auto").code == 0
+
+
 def test_a_dry_run_shows_the_layers(mlp: Mlp, small_config: Path, tmp_path: Path, three_steps: None) -> None:
     """36 inputs, two layers of 16 and 8 units, 4 classes: a dense layer has D·H weights, each a multiply-add a row, and H biases."""
     words = ("train", small_config, "hidden_sizes=[16,8]", "input_dropout=0.1", "batch_norm=true", "activation=[relu,prelu]")
