@@ -18,7 +18,7 @@ from mlp_cli.sweep.sweepfile import Asked, plan_sweep
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
-TRAINED = [line for _, block in BLOCKS for line in block.splitlines() if line.startswith("mlp train ") and "--refit" not in line]
+TRAINED = [line for _, block in BLOCKS for line in block.splitlines() if line.startswith("mlp train configs/")]
 COMMANDS = [line.split()[2:] for line in TRAINED]
 SHOWN = [line.removeprefix("$ ") for kind, block in BLOCKS for line in block.splitlines() if re.match(r"(\$ )?mlp ", line)]
 TOLD = [" ".join(text.split()) for text in re.findall(r"`(mlp\s[^`]+)`", README.replace("\\|", "|"))]
@@ -26,7 +26,7 @@ TOLD = [" ".join(text.split()) for text in re.findall(r"`(mlp\s[^`]+)`", README.
 
 @pytest.mark.parametrize("block", [block for kind, block in BLOCKS if kind == "yaml"])
 def test_configs(block: str) -> None:
-    config_from_mapping(yaml.safe_load(block.replace("1e-3", "1.0e-3")))
+    config_from_mapping(yaml.safe_load(re.sub(r"\b(\d)e-", r"\1.0e-", block)))
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -54,7 +54,7 @@ def folders_named(root: Path) -> Iterator[str]:
     """The folder of each run and sweep of the README where the configs in `root` are meant, in its order."""
     for words in map(shlex.split, SHOWN):
         rest = [word for word in words[2:] if "=" in word and not word.startswith("-")]
-        if words[1] == "train" and "--refit" not in words:
+        if words[1] == "train" and words[2].startswith("configs/"):
             config = load_config(root / words[2], rest)
             yield run_id(config.name, config.hash())
         elif words[1] == "sweep":

@@ -15,6 +15,7 @@ from test_readme import BLOCKS, ROOT, SHOWN, TOLD, folders_named
 
 SCRIPTS = [block for kind, block in BLOCKS if kind == "python"]
 SWEEP_FILE = next(block for _, block in BLOCKS if block.startswith("base:"))
+TABLE = next(block for kind, block in BLOCKS if kind == "yaml" and "path: houses.csv" in block)
 ELSEWHERE = {
     "--scheduler": "needs a cluster; tests/extras",
     "mlp bench": "takes minutes; tests/bench",
@@ -47,7 +48,12 @@ def folder(tmp_path: Path, mlp: Callable[..., Answer]) -> Path:
     (tmp_path / "configs" / "mnist_adam_relu.yaml").write_text(CONFIG)
     generator = np.random.default_rng(0)
     np.savetxt(tmp_path / "new.csv", generator.integers(0, 17, (3, 64)), "%d", ",")
-    pd.DataFrame({"rooms": range(50), "price": generator.normal(size=50)}).to_csv(tmp_path / "houses.csv", index=False)
+    rooms = generator.integers(1, 9, 200).astype(float)
+    rooms[::50] = np.nan
+    towns = generator.choice(["Ulm", "Bonn"], 200)
+    columns = {"id": range(200), "rooms": rooms, "town": towns, "price": 50.5 * np.nan_to_num(rooms) + 3}
+    pd.DataFrame(columns).to_csv(tmp_path / "houses.csv", index=False)
+    (tmp_path / "houses.yaml").write_text(TABLE)
     picture = Image.new("L", (80, 80), 255)
     ImageDraw.Draw(picture).line([(40, 10), (40, 70)], width=8)
     (tmp_path / "digits").mkdir()
