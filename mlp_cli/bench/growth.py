@@ -31,37 +31,18 @@ def grow(rounds: int, folder: Path) -> Iterator[dict[str, Any]]:
     make_folder(folder)
     wide = [Case((784, hidden, 10), 128) for hidden in HIDDEN]
     tall = [Case((784, 128, 10), batch) for batch in BATCHES]
-    for name, label, values, cases in (
-        ("hidden", "hidden units, batch 128", HIDDEN, wide),
-        ("batch", "batch size", BATCHES, tall),
-    ):
+    charts = {"hidden units H, 784-H-10, batch 128": (HIDDEN, wide), "batch size, 784-128-10": (BATCHES, tall)}
+    for label, (values, cases) in charts.items():
         lines: dict[str, list[float]] = {}
         for entry in measure(cases, rounds, ()):
             yield entry
-            for contender, time in entry["microseconds"].items():
-                lines.setdefault(contender, []).append(time)
-        _draw(
-            folder / f"growth_{name}",
-            values,
-            lines,
-            label,
-            "µs a step",
-            f"784-{'H' if name == 'hidden' else 128}-10, Adam, one thread",
-        )
+            for name, time in entry["microseconds"].items():
+                lines.setdefault(name, []).append(time)
+        _draw(folder / f"growth_{label.split()[0]}", values, lines, label, "time of a step, µs")
     used = dict(zip(ROWS, map(_memory, ROWS), strict=True))
     lines = {"mlp train, peak": list(used.values()), "the rows, as bytes": [rows * 784 / 2**20 for rows in ROWS]}
-    _draw(
-        folder / "growth_rows",
-        ROWS,
-        lines,
-        "training rows of 784 bytes",
-        "memory, MiB",
-        "784-16-10, one epoch, process start to end",
-    )
-    yield {
-        "case": "memory of mlp train against rows of 784 bytes",
-        "mebibytes": {f"{rows:,}": value for rows, value in used.items()},
-    }
+    _draw(folder / "growth_rows", ROWS, lines, "training rows of 784 bytes", "memory, MiB")
+    yield {"case": "memory of mlp train by rows of 784 bytes", "mebibytes": {f"{rows:,}": value for rows, value in used.items()}}
 
 
 def _memory(rows: int) -> float:
@@ -78,20 +59,22 @@ def _memory(rows: int) -> float:
     return mebibytes
 
 
-def _draw(path: Path, values: list[int], lines: dict[str, list[float]], x: str, y: str, detail: str) -> None:
+def _draw(path: Path, values: list[int], lines: dict[str, list[float]], x: str, y: str) -> None:
     """Curves over `values`, both axes logarithmic."""
     with style.context():
         from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.ticker import LogLocator
 
         axes = style.new_axes(720, 440)
         axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
         for look, (name, measured) in zip(style.LINES, lines.items(), strict=False):
             axes.plot(values, measured, look.dash, color=look.color, marker=look.marker, markerfacecolor=look.face, label=name)
         axes.set_xticks(values, [f"{value:,}" for value in values])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(style.tick_numbers())
         axes.grid()
         style.legend_above(axes)
-        figure = style.finish(axes, f"{y.partition(',')[0].capitalize()} against {x}", detail)
+        figure = style.finish(axes, f"{y.partition(',')[0].capitalize()} against {x}")
         write_atomic(path.with_suffix(".svg"), partial(FigureCanvasSVG(figure).print_svg, metadata={"Date": None}))
     style.save(figure, path.with_suffix(".png"))
