@@ -195,7 +195,13 @@ def test_many_epochs_and_odd_names_of_classes(home: Path, mlp: Mlp, client: Mlfl
     os.chdir(home)
     lines = [f"{row % 7},{row % 5},{('a/b', '../c', 'naïve ✓ “d”')[row % 3]}" for row in range(60)]
     (home / "odd.csv").write_text("\n".join(["x,y,kind", *lines]) + "\n")
-    words = ["dataset={path: odd.csv, target: kind, validation: 10}", "name=odd", "epochs=250", "hidden_sizes=[]", "metrics=recall"]
+    words = [
+        "dataset={path: odd.csv, target: kind, validation: 10}",
+        "name=odd",
+        "epochs=250",
+        "hidden_sizes=[]",
+        "metrics=recall",
+    ]
     weights = "class_weight={a/b: 1, ../c: 2, naïve ✓ “d”: 3}"
     answer = mlp("train", "small.yaml", *words, weights, "log_to=mlflow,tensorboard", "--no-plots")
     assert (answer.code, answer.err) == (0, "")
