@@ -162,10 +162,10 @@ def _mlflow(run: _Ended, results: Path, experiment: str) -> None:
     if {"%", "?"} & {*str(place)}:
         raise RunError(f"MLflow cannot reach {place.parent}: its path has a % or a ?")
     files.make_folder(place)
-    with closing(sqlite3.connect(results / runs.STORE)) as store:
-        store.execute("BEGIN IMMEDIATE")  # whether it can be written: MLflow would try for minutes
     with open(place / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # MLflow fails where two processes make its tables at once
+        with closing(sqlite3.connect(results / runs.STORE)) as store:
+            store.execute("BEGIN IMMEDIATE")  # whether it can be written: MLflow would try for minutes
         client = MlflowClient(tracking_uri=f"sqlite:///{(results / runs.STORE).absolute()}")
         known = client.get_experiment_by_name(experiment)
         kind = {"mlflow.experimentKind": "custom_model_development"}  # which page its web interface opens
