@@ -10,8 +10,10 @@ import io
 import logging
 import os
 import re
+import sqlite3
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import cached_property
 from importlib.util import find_spec
@@ -22,7 +24,7 @@ import numpy as np
 
 from mlp_cli import files, runs
 from mlp_cli.config.resolved import NOT_HASHED, flat, show
-from mlp_cli.errors import Notify, UsageError
+from mlp_cli.errors import Notify, RunError, UsageError
 from mlp_cli.model import NAME, read_arrays
 from mlp_cli.plots.run import FOLDER as PLOTS
 from mlp_cli.text import one_line
@@ -150,15 +152,20 @@ def _mlflow(run: _Ended, results: Path, experiment: str) -> None:
     from mlflow.models import Model
     from mlflow.pyfunc import add_to_model
 
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    for talker in ("mlflow.store.db.utils", "alembic"):  # which tell of each step of making tables
+        logging.getLogger(talker).setLevel(logging.WARNING)
     record, place = run.record, (results / runs.ARTIFACTS).absolute()
     points = [*run.points, *((f"final_{name}", 0, run.finished, value) for name, value in run.scores.items())]
     metrics = [Metric(_NOT_IN_NAMES.sub("_", name), value, round(1000 * time), epoch) for name, epoch, time, value in points]
     params = [Param(_NOT_IN_NAMES.sub("_", key), one_line(show(value), _LONGEST)) for key, value in run.config.items()]
     tags = {"status": record.status, "error": record.error, "config_hash": record.config_hash, "folder": str(run.folder)}
+    if {"%", "?"} & {*str(place)}:
+        raise RunError(f"MLflow cannot reach {place.parent}: its path has a % or a ?")
     files.make_folder(place)
     with open(place / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # MLflow fails where two processes make its tables at once
+        with closing(sqlite3.connect(results / runs.STORE)) as store:
+            store.execute("BEGIN IMMEDIATE")  # whether it can be written: MLflow would try for minutes
         client = MlflowClient(tracking_uri=f"sqlite:///{(results / runs.STORE).absolute()}")
         known = client.get_experiment_by_name(experiment)
         kind = {"mlflow.experimentKind": "custom_model_development"}  # which page its web interface opens
