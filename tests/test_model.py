@@ -139,5 +139,5 @@ def test_a_model_that_is_damaged_or_missing(train: Any) -> None:
         read_model(folder)
     record = json.loads((folder / "run.json").read_text()) | {"status": "interrupted"}
     (folder / "run.json").write_text(json.dumps(record))
-    with pytest.raises(RunError, match=r"has no model\.npz: its status is interrupted"):
+    with pytest.raises(RunError, match="is not completed: its status is interrupted"):
         read_model(folder)

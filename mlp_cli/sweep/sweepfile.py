@@ -75,7 +75,7 @@ class SweepPlan:
 
     hash: its identity, 64 hex digits. folder: where it lives. trials: how many configurations a sampler draws, None for a grid.
     metric: what chooses, and mode: whether the largest (max) or the smallest (min) is best. rungs: the epochs at which members
-    pause, the last epoch at the end; empty without halving.
+    pause, the last epoch at the end; empty without halving. log_to: the tools that get each member.
     """
 
     name: str
@@ -88,16 +88,12 @@ class SweepPlan:
     metric: str
     mode: str
     rungs: tuple[int, ...]
+    log_to: tuple[str, ...]
 
     @property
     def runs(self) -> Path:
         """The folder of the members' folders."""
         return self.folder / "runs"
-
-    @property
-    def log_to(self) -> tuple[str, ...]:
-        """The tools that get the members; the same for all, since it cannot vary."""
-        return self.space.config(corners(self.space.axes, 1)[0]).log_to
 
     def start(self) -> Sampler:
         """A sampler that has begun. Errors: UsageError, ConfigError for a space that it cannot work with."""
@@ -177,7 +173,8 @@ def plan_sweep(file: str | os.PathLike[str] | Document, words: Sequence[str], re
     chosen = None if is_usual else {"name": metric, "mode": mode}
     digest = sweep_hash(space.base, space.swept, _identity(sampler), _identity(pruner), chosen)
     folder = results / runs.run_id(space.base.name, digest)
-    planned = SweepPlan(space.base.name, digest, folder, space, sampler, trials, pruner, metric, mode, ())
+    log_to = () if example is None else example.log_to
+    planned = SweepPlan(space.base.name, digest, folder, space, sampler, trials, pruner, metric, mode, (), log_to)
     return _with_rungs(planned, example)
 
 

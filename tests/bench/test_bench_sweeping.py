@@ -26,7 +26,7 @@ def small(idx_set: Path) -> sweeping.Task:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Members are trained in this process, where starting workers would prove nothing."""
-    monkeypatch.setattr(sweeping, "open_pool", lambda name, workers, folder, threads: Serial())
+    monkeypatch.setattr(sweeping, "open_pool", lambda name, **options: Serial())
 
 
 def test_both_numbers_of_workers_run_the_whole_sweep(small: sweeping.Task) -> None:
