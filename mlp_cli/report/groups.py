@@ -190,7 +190,7 @@ def _configuration(text: str, members: Sequence[Run], keys: Sequence[str]) -> Co
 
 def _label(differs: Mapping[str, Any], runs: Sequence[Run]) -> str:
     text = " ".join(f"{key}={show(value)}" for key, value in differs.items())
-    text = text or _SEED.sub("", runs[0].name) or runs[0].id
+    text = text or _SEED.sub("", runs[0].name) or runs[0].folder.parent.parent.name or runs[0].id
     return text if len(text) <= _MOST_LABEL else text[: _MOST_LABEL - 1] + "…"
 
 

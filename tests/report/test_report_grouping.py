@@ -30,6 +30,13 @@ def write_seeds(folder: Path, rate: float, scores: list[float], **options: Any) 
         write_run(folder, {"learning_rate": rate}, seed=seed, score=score, **options)
 
 
+def test_a_sweep_over_seeds_alone_has_its_own_name(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / "repeats-1a2b3c4d" / "runs", seed=seed, name=f"seed-{seed}")
+    (one,) = group_of(tmp_path).configurations
+    assert one.label == "repeats-1a2b3c4d"
+
+
 def test_runs_that_differ_in_the_seed_are_one_configuration(tmp_path: Path) -> None:
     write_seeds(tmp_path, 0.001, [0.90, 0.91, 0.92])
     write_seeds(tmp_path, 0.01, [0.80, 0.81, 0.82], name="other")
