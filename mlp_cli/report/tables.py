@@ -183,7 +183,7 @@ def overview(report: Report) -> list[Texts]:
     """The best configuration of each group, where there are several: the data's keys that differ, or the group's title."""
     groups = report.groups if len(report.groups) > 1 else []
     keys = dict.fromkeys(key for group in groups for key in group.data_keys)
-    titles = len({tuple(group.data_keys.items()) for group in groups}) < len(groups)
+    titles = len({tuple((key, show(value)) for key, value in group.data_keys.items()) for group in groups}) < len(groups)
     found = [("data", [group.title for group in groups])] if titles else []
     found += [(key, [show(group.data_keys[key]) if key in group.data_keys else NOTHING for group in groups]) for key in keys]
     found.append(("best", [NOTHING if group.best is None else group.best.label for group in groups]))

@@ -10,7 +10,7 @@ from fake_runs import SHA256, write_run
 
 from mlp_cli.errors import UsageError
 from mlp_cli.plots import style
-from mlp_cli.report.build import make_report
+from mlp_cli.report.build import make_report, write_report
 from mlp_cli.report.figures import across_data
 from mlp_cli.report.model import Configuration, Group
 from mlp_cli.report.tables import markdown, overview, runs_csv, shown_metrics, summary_csv, table_text
@@ -278,3 +278,13 @@ def test_sections_are_named_by_the_key_of_the_data_that_differs(tmp_path: Path) 
         (panel,) = across_data(report)
     ends = [line.get_xdata() for line in panel.axes.get_lines() if len(line.get_xdata()) == 2]
     assert panel.title == "Validation accuracy against dataset.noise" and [list(end) for end in ends] == [[0.1, 0.4]] * 2
+
+
+def test_runs_on_one_table_may_differ_in_a_key_that_is_a_list(tmp_path: Path) -> None:
+    for number, drop in enumerate(([], ["id", "note"])):
+        own = {"path": "houses.csv", "target": "price", "drop": drop}
+        data = {"name": "houses", "sha256": f"{number}" * 64, "train": 80, "validation": 20, "test": 20}
+        write_run(tmp_path, {"dataset": own}, name=f"run-{number}", data=data)
+    report = make_report([tmp_path])
+    assert dict(overview(report))["dataset.drop"] == ["[]", "[id, note]"]
+    assert "[id, note]" in write_report(report, tmp_path / "report").read_text()
