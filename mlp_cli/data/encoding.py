@@ -145,9 +145,9 @@ def refuse_missing(table: Table, names: Sequence[str]) -> None:
     gaps = [name for name in names if table.frame[name].hasnans]
     if gaps:
         others = f"; so has column {gaps[1]}" if gaps[1:] else ""
-        hint = "missing: drop leaves such rows out"
+        hint = "dataset.missing: drop leaves such rows out"
         if gaps[0] in table.features:
-            hint += "; missing: mean fills gaps"
+            hint += "; dataset.missing: mean fills gaps"
         if word := table.words.get(gaps[0]):
             hint += f"; where {word} is a value: {KEEP}"
         raise table.error(f"column {gaps[0]} has no value {table.where(table.frame[gaps[0]].isna())}{others}", hint)
@@ -296,7 +296,9 @@ def _without_gaps(table: Table) -> tuple[Table, Array]:
     if table.own.missing != "drop" or not gaps.any():
         return table, np.arange(len(table))
     if gaps.all():
-        raise table.error("every row has a gap, and missing: drop leaves none", "leave out the columns with most gaps: drop: […]")
+        raise table.error(
+            "every row has a gap, and dataset.missing: drop leaves none", "leave out the columns with most gaps: drop: […]"
+        )
     told = f"{table.path}: {gaps.sum():,} of {len(table):,} rows have gaps and are left out"
     return replace(table.kept(~gaps), notices=(*table.notices, told)), np.flatnonzero(~gaps)
 
