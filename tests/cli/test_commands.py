@@ -159,3 +159,19 @@ def test_data_list_show_fetch(mlp: Mlp, idx_set: Path, tmp_path: Path) -> None:
 def test_fetch_from_a_folder_without_the_set(mlp: Mlp, idx_set: Path) -> None:
     answer = mlp("data", "fetch", "mnist", "--from", "shapes")
     assert answer.code == 3 and "shapes" in answer.err and "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "lr-find", "check", "validate"])
+def test_a_key_given_as_an_option(mlp: Mlp, command: str) -> None:
+    for words in (["--batch-size", "3"], ["--batch-size=3"]):
+        answer = mlp(command, "run.yaml", *words)
+        assert answer.code == 2 and "a key of the config is written batch_size=3" in answer.err
+    answer = mlp(command, "run.yaml", "--nothing")
+    assert answer.code == 2 and "a key of the config" not in answer.err
+
+
+def test_a_config_whose_name_begins_so(mlp: Mlp, tmp_path: Path) -> None:
+    for name in ("notmnist", "mnist_adam_relu", "mnist_b"):
+        (tmp_path / f"{name}.yaml").write_text("dataset: xor\n")
+    assert "did you mean mnist_adam_relu.yaml?" in mlp("train", "mnist.yaml").err
+    assert "did you mean notmnist.yaml?" in mlp("train", "notmnis_.yaml").err
