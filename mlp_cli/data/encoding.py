@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from mlp_cli.text import listed
 
 MOST_CATEGORIES = 1_000
 """So many different texts one column may hold; more are dates, names or numbers of rows, and no categories."""
+_FEW_TEXTS = 20
+"""So many different texts are categories even where each row has another."""
 LARGEST_MATRIX = 4 << 30
 """Bytes that an encoded table may take."""
 
@@ -283,8 +285,22 @@ def encode(whole: RawSet, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding
     matrices = {part: encoding.apply(table) for part, table in whole.tables.items()}
     x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
     told = (notice for table in whole.tables.values() for notice in encoding.notices(table))
-    notices = (*whole.notices, *told)
+    notices = (*whole.notices, *_told_of_texts(train, encoding, rows), *told)
     return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
+
+
+def _told_of_texts(table: Table, encoding: TableEncoding, rows: NDArray[np.intp]) -> Iterator[str]:
+    """What becomes of missing texts, and which columns have another text in nine of ten (training) rows or more."""
+    for feature in encoding.features:
+        if feature.categories is None:
+            continue
+        column, count = table.frame[feature.name], len(feature.categories)
+        if feature.fill is not None and column.hasnans:
+            gaps = int(column.isna().sum())
+            yield f"{table.path}: column {feature.name}: {gaps:,} missing texts become {quoted(feature.fill)}, its most frequent one"
+        if count > _FEW_TEXTS and count >= 0.9 * len(rows):
+            each = f"another text in each of {count:,} rows" if count == len(rows) else f"{count:,} texts in {len(rows):,} rows"
+            yield f"{table.path}: column {feature.name} has {each}; dataset.drop: [{feature.name}] leaves it out"
 
 
 def _without_gaps(table: Table) -> tuple[Table, Array]:

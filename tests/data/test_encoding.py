@@ -350,3 +350,13 @@ def test_a_quantity_is_no_text(tmp_path: Path) -> None:
     assert caught.value.hint == "leave the loss out: mse, mae and huber are for quantities"
     with pytest.raises(DataError, match="column y holds 'dog' in line 3, which is not a number"):
         own_table(tmp_path, "a,y\n1,4\n2,dog\n", task="regression")
+
+
+def test_what_becomes_of_texts_is_told(tmp_path: Path) -> None:
+    lines = "".join(f"t{row},{'' if row < 2 else 'b' if row % 2 else 'a'},c{row % 2}\n" for row in range(25))
+    whole = own_table(tmp_path, "note,kind,y\n" + lines, missing="mean")
+    # Rows 2 to 24 hold 12 times a and 11 times b.
+    note, gap = encode(whole, np.arange(25))[0].notices
+    assert gap.endswith("column kind: 2 missing texts become 'a', its most frequent one")
+    assert note.endswith("column note has another text in each of 25 rows; dataset.drop: [note] leaves it out")
+    assert not any("note" in told for told in encode(whole, np.arange(20))[0].notices if "leaves it out" in told)
