@@ -132,14 +132,17 @@ def test_data_show_of_a_table_and_of_a_config(mlp: Mlp, tmp_path: Path) -> None:
     columns = ["column size: numbers from 1 to 4", "column colour: 2 categories: blue, red; 1 missing"]
     columns += ["column gap: numbers from 1 to 4; 1 missing"]
     lines = mlp("data", "show", "t.csv", "--target", "y").out.splitlines()
-    assert lines[1] == "data  4 training rows; 2 classes: u, v; 4 inputs, scaled to mean 0 and deviation 1"
+    assert (
+        lines[1]
+        == "data  4 training rows, no test part (dataset.test: 0.2 makes one); 2 classes: u, v; 4 inputs, scaled to mean 0 and deviation 1"
+    )
     assert lines[2:5] == columns
     lines = mlp("data", "show", "t.csv").out.splitlines()
     assert lines == ["t, a table of 4 rows; --target COLUMN shows it as a set", *columns, "column y: 2 categories: u, v"]
     assert len(json.loads(mlp("data", "show", "t.csv", "--json").out)["columns"]) == 4
     shown = json.loads(mlp("data", "show", "t.yaml", "--json").out)
     assert shown["counts"] == {"training": {"u": 2, "v": 1}, "validation": {"u": 0, "v": 1}}
-    assert shown["data"].startswith("3 training, 1 validation rows; ")
+    assert shown["data"].startswith("3 training, 1 validation rows, no test part (dataset.test: 0.2 makes one); ")
     assert shown["columns"][1] == {"name": "colour", "categories": ["blue", "red"], "least": None, "most": None, "missing": 1}
     assert shown["columns"][2] == {"name": "gap", "categories": None, "least": 1.0, "most": 4.0, "missing": 1}
 
