@@ -6,7 +6,6 @@ mean over its rows by their weights, Σ w·l / Σ w, so that a weight of 2 does 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self
@@ -26,7 +25,6 @@ from mlp_cli.errors import UsageError
 from mlp_cli.model import Model
 from mlp_cli.nn.losses import Huber, Loss, losses
 from mlp_cli.nn.soft import SoftTargets
-from mlp_cli.registry import did_you_mean
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -77,15 +75,6 @@ class _Estimator(BaseEstimator):
     """What both have in common: parameters, training, and predictions from what was learnt."""
 
     _task: Task
-
-    def __new__(cls, *positional: Any, **named: Any) -> Self:
-        """Errors: TypeError that names the class, for parameters that it does not have."""
-        known = cls._get_param_names()
-        if len(positional) > 1:
-            raise TypeError(f"{cls.__name__} takes hidden_sizes by position, and all other parameters by name")
-        for name in named.keys() - set(known):
-            raise TypeError(f"{cls.__name__} has no parameter {name}{did_you_mean(name, known)}; known: {', '.join(known)}")
-        return super().__new__(cls)
 
     def __init__(
         self,
@@ -183,11 +172,6 @@ class _Estimator(BaseEstimator):
             target[...] = self.weights_[name]
         with threadpool_limits(1, "blas"):
             return Model(config, x.shape[1:], classes, deepcopy(transform), None, targets, network).predict(x)
-
-
-# scikit-learn asks a class for its signature, and Python would give that of __new__.
-_own = inspect.signature(_Estimator.__init__)
-_Estimator.__signature__ = _own.replace(parameters=[*_own.parameters.values()][1:])
 
 
 class MLPClassifier(ClassifierMixin, _Estimator):

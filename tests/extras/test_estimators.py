@@ -198,11 +198,3 @@ def test_refused() -> None:
         MLPRegressor().fit(A, B, sample_weight=np.zeros(len(B)))
     with pytest.raises(NotFittedError):
         MLPRegressor().predict(A)
-
-
-def test_a_parameter_that_there_is_not() -> None:
-    message = "MLPRegressor has no parameter hidden_layer_sizes; did you mean hidden_sizes.; known: activation, batch_size, "
-    with pytest.raises(TypeError, match=message):
-        MLPRegressor(hidden_layer_sizes=[10])  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="MLPClassifier takes hidden_sizes by position, and all other parameters by name"):
-        MLPClassifier([10], "tanh")  # type: ignore[misc]
