@@ -18,7 +18,7 @@ from mlp_cli.data.dataset import Array, RawSet, Task
 from mlp_cli.data.own import Own, is_table, resolved, set_name, text_of
 from mlp_cli.data.tables import KEEP, Table, decide, number, quoted, read_table
 from mlp_cli.errors import DataError
-from mlp_cli.text import listed
+from mlp_cli.text import counted, listed
 
 MOST_CATEGORIES = 1_000
 """So many different texts one column may hold; more are dates, names or numbers of rows, and no categories."""
@@ -296,8 +296,9 @@ def _told_of_texts(table: Table, encoding: TableEncoding, rows: NDArray[np.intp]
             continue
         column, count = table.frame[feature.name], len(feature.categories)
         if feature.fill is not None and column.hasnans:
-            gaps = int(column.isna().sum())
-            yield f"{table.path}: column {feature.name}: {gaps:,} missing texts become {quoted(feature.fill)}, its most frequent one"
+            gaps = counted(int(column.isna().sum()), "missing text")
+            told = f"column {feature.name}: {gaps} filled with {quoted(feature.fill)}, its most frequent one"
+            yield f"{table.path}: {told}"
         if count > _FEW_TEXTS and count >= 0.9 * len(rows):
             each = f"another text in each of {count:,} rows" if count == len(rows) else f"{count:,} texts in {len(rows):,} rows"
             yield f"{table.path}: column {feature.name} has {each}; dataset.drop: [{feature.name}] leaves it out"

@@ -357,6 +357,6 @@ def test_what_becomes_of_texts_is_told(tmp_path: Path) -> None:
     whole = own_table(tmp_path, "note,kind,y\n" + lines, missing="mean")
     # Rows 2 to 24 hold 12 times a and 11 times b.
     note, gap = encode(whole, np.arange(25))[0].notices
-    assert gap.endswith("column kind: 2 missing texts become 'a', its most frequent one")
+    assert gap.endswith("column kind: 2 missing texts filled with 'a', its most frequent one")
     assert note.endswith("column note has another text in each of 25 rows; dataset.drop: [note] leaves it out")
     assert not any("note" in told for told in encode(whole, np.arange(20))[0].notices if "leaves it out" in told)
