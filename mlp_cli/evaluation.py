@@ -55,7 +55,8 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
         parts = dataset.parts()
         if SPLITS[split] not in parts:
             given = either([name for name, part in SPLITS.items() if part in parts])
-            raise UsageError(f"{folder} has no {SPLITS[split]} part", f"write --split {given}")
+            hint = f"write --split {given}" + ("; a run with dataset.test: 0.2 makes a test part" if split == "test" else "")
+            raise UsageError(f"{folder} has no {SPLITS[split]} part", hint)
         source, (found, loss) = NAME, _predict(read_model(folder).on(dataset), parts[SPLITS[split]])
     scores = {"loss": loss} | (of_quantity(found) if found.log_probabilities is None else {"accuracy": found.accuracy})
     for name, value in scores.items() if split != "train" else ():

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mlp_cli import files, packs
 from mlp_cli.choosing import higher_is_better
-from mlp_cli.errors import RunError, UsageError, cause_of
+from mlp_cli.errors import Notify, RunError, UsageError, cause_of
 from mlp_cli.registry import did_you_mean
 from mlp_cli.training.callbacks import DIAGNOSTICS, MEASURES, METRICS, TIMINGS
 
@@ -481,12 +481,12 @@ def _no_run(folder: Path, names: set[str], has_folders: bool) -> str | None:
     return f"no {RECORD}" if names.intersection(_RUN_FILES) or _RUN_NAME.fullmatch(folder.name) else None
 
 
-def find_run(reference: str, results: Path, among: Sequence[Path] | None = None) -> Path:
+def find_run(reference: str, results: Path, among: Sequence[Path] | None = None, notify: Notify = lambda text: None) -> Path:
     """The folder of the run that a RUN means: a folder, a unique prefix of its name, `@last`, or `@best:val_accuracy`.
 
     results: where names are looked for, in sweeps too; among: folders of runs to look among instead. `@last` is the run that was
-    started or finished last. `@best:METRIC` is the completed run with the best validation or training metric. Errors: UsageError
-    with the nearest name.
+    started or finished last. `@best:METRIC` is the completed run with the best validation or training metric; notify is told which
+    where they are on several data sets. Errors: UsageError with the nearest name.
     """
     inside = None
     try:
@@ -500,12 +500,12 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None)
         pass  # no path at all, such as a name that is too long
     known, hint = among, "name one of the {:,} runs of this report; @last and @best:val_accuracy are runs too"
     if inside is not None:
-        return _in_pack(reference, *inside)
+        return _in_pack(reference, *inside, notify)
     if known is None:
         known = [folder for folder, reason in scan([results]) if reason is None] if os.path.lexists(results) else []
         hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
     hint = hint.format(len(known)) if known else f"there are no runs in {results}; another folder is named with --results DIR"
-    return _named(reference, known, hint)
+    return _named(reference, known, hint, notify)
 
 
 def find_sweep(reference: str, results: Path) -> Path | None:
@@ -524,23 +524,23 @@ def _is_sweep(folder: Path) -> bool:
     return files.is_file(folder / SWEEP_FILES[0])
 
 
-def _in_pack(reference: str, pack: packs.Pack, name: str) -> Path:
+def _in_pack(reference: str, pack: packs.Pack, name: str, notify: Notify) -> Path:
     """The run that a RUN means which leads into a pack: `best.zip` that has one run, `all.zip/NAME`, `all.zip/@best:val_accuracy`."""
     known = packs.run_folders(pack, ".", RECORD, SKIPPED)
     hint = f"{pack.path} has {len(known):,} runs: name one as {pack.path}/NAME, or take {pack.path}/@best:val_accuracy"
     if Path(reference) in known:
         return Path(reference)
     if name != ".":
-        return _named(name.rpartition("/")[2], known, hint)
+        return _named(name.rpartition("/")[2], known, hint, notify)
     if len(known) == 1:
         return known[0]
     raise UsageError(f"{reference} is no single run", hint)
 
 
-def _named(reference: str, known: Sequence[Path], hint: str) -> Path:
+def _named(reference: str, known: Sequence[Path], hint: str, notify: Notify) -> Path:
     """The run that a name, its beginning, `@last` or `@best:METRIC` means among those known. hint: where there is none."""
     if reference.startswith("@"):
-        return _by_rank(reference, known, hint)
+        return _by_rank(reference, known, hint, notify)
     exact = [path for path in known if path.name == reference]
     exact = exact or [path for path in known if reference and path.name.rpartition("-")[0] == reference]
     matching = exact or [path for path in known if reference and path.name.startswith(reference)]
@@ -556,7 +556,7 @@ def _named(reference: str, known: Sequence[Path], hint: str) -> Path:
     raise UsageError(f"unknown run {reference[:_LONGEST]!r}{nearest}", hint)
 
 
-def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
+def _by_rank(reference: str, folders: Sequence[Path], hint: str, notify: Notify) -> Path:
     """The run that `@last` or `@best:METRIC` means among those that can be read. hint: where there is none."""
     kind, colon, metric = reference.partition(":")
     if kind not in ("@last", "@best") or (kind == "@last") == bool(colon):
@@ -567,6 +567,7 @@ def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
         )
     times: dict[Path, tuple[str, int]] = {}
     scores: dict[str, dict[Path, float]] = {}
+    sets: dict[Path, str] = {}
     for folder in folders:
         with suppress(RunError, OSError):
             if (record := read_record(folder)) is not None:
@@ -574,6 +575,7 @@ def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
                 stated = max(record.started or "", record.finished or "")
                 path = folder / RECORD
                 times[folder] = (stated, path.stat().st_mtime_ns if path.exists() else 0)  # 0 in a pack
+                sets[folder] = record.data.name if record.data else ""
                 for name, value in record.metrics.items() if record.status == "completed" else ():
                     if value is not None and not name.startswith("test_"):
                         scores.setdefault(name, {})[folder] = value
@@ -586,4 +588,7 @@ def _by_rank(reference: str, folders: Sequence[Path], hint: str) -> Path:
     if metric not in scores:
         raise UsageError(f"unknown metric {metric!r}{did_you_mean(metric, scores)}", f"known: {', '.join(sorted(scores))}")
     best = max if higher_is_better(metric) else min
-    return best(scores[metric], key=lambda folder: scores[metric][folder])
+    found = best(scores[metric], key=lambda folder: scores[metric][folder])
+    if (count := len({sets[folder] for folder in scores[metric]})) > 1:
+        notify(f"{reference} is {found}, on {sets[found]}: the best over runs on {count:,} data sets")
+    return found

@@ -75,3 +75,14 @@ def test_broken_runs_do_not_stand_in_the_way(results: Path) -> None:
     (results / "broken-01234567" / "run.json").write_text("{")
     assert find_run("@last", results).name.startswith("member")
     assert find_run("broken", results).name == "broken-01234567", "naming it shows what is wrong with it"
+
+
+def test_the_best_over_several_data_sets_is_told(results: Path) -> None:
+    told = list[str]()
+    find_run("@best:val_accuracy", results, notify=told.append)
+    assert told == [], "all are on one set"
+    moons = write_run(results, {"dataset": "moons"}, score=1.0, name="moons", data={"name": "moons", "sha256": "0" * 64})
+    assert find_run("@best:val_accuracy", results, notify=told.append) == moons
+    assert told == [f"@best:val_accuracy is {moons}, on moons: the best over runs on 2 data sets"]
+    find_run("@last", results, notify=told.append)
+    assert len(told) == 1

@@ -37,7 +37,7 @@ def evaluate(run: str, split: str, results: Path, as_json: bool) -> None:
     from mlp_cli.evaluation import evaluate_run
     from mlp_cli.runs import find_run
 
-    found = evaluate_run(find_run(run, results), split, notify)
+    found = evaluate_run(find_run(run, results, notify=notify), split, notify)
     if as_json:
         print_json(found)
     else:

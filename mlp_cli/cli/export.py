@@ -47,7 +47,7 @@ def export(run: str, form: str, out: Path | None, results: Path, quiet: bool, as
     from mlp_cli.model import NAME
     from mlp_cli.runs import find_run
 
-    folder = find_run(run, results)
+    folder = find_run(run, results, notify=notify)
     file = out or Path(f"{folder.resolve().name}.{form}")
     spare(folder / NAME, file)
     make_parent(file)

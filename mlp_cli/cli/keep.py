@@ -57,7 +57,7 @@ def _chosen(references: Sequence[str], where: str | None, results: Path) -> list
     from mlp_cli.report.where import choose
     from mlp_cli.runs import find_run, in_use
 
-    named = [_on_disk(find_run(reference, results)) for reference in references]
+    named = [_on_disk(find_run(reference, results, notify=notify)) for reference in references]
     if where is not None:
         there = named or ([results] if os.path.isdir(results) else [])
         named = [run.folder for run in choose(collect(there, curves=False)[0], where)]
@@ -122,7 +122,7 @@ def note(
     from mlp_cli.runs import NOTE, find_run, read_note
     from mlp_cli.text import one_line
 
-    folder = find_run(reference, results)
+    folder = find_run(reference, results, notify=notify)
     written = read_note(folder)
     if text is not None or tags or gone:
         if wrong := [tag for tag in tags if not _TAG.fullmatch(tag)]:
@@ -157,7 +157,7 @@ def pack(reference: str, out: Path | None, results: Path, quiet: bool, as_json: 
     from mlp_cli.text import counted, megabytes
 
     sweep = find_sweep(reference, results)
-    folder = _on_disk(sweep or find_run(reference, results))
+    folder = _on_disk(sweep or find_run(reference, results, notify=notify))
     found = [run for run, reason in scan([folder]) if reason is None]
     name = folder.resolve().name
     target = out or Path(f"{name}.zip")

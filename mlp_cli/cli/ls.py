@@ -70,7 +70,7 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
     from mlp_cli.report.diff import compare_runs
     from mlp_cli.runs import find_run
 
-    found = compare_runs(find_run(first, results), find_run(second, results))
+    found = compare_runs(find_run(first, results, notify=notify), find_run(second, results, notify=notify))
     if as_json:
         print_json(
             {

@@ -96,7 +96,7 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        error.show()
+        _with_key(error, words).show()
         return error.exit_code
     except Exception as error:
         if "--debug" in words:
@@ -106,6 +106,22 @@ def run(arguments: list[str] | None = None) -> int:
             return 1
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return _fail(f"internal error: {reason}", "this is a bug in mlp; run again with --debug for the traceback", 1)
+
+
+def _with_key(error: click.ClickException, words: list[str]) -> click.ClickException:
+    """The error, or where a key of the config was given as an option to a command that takes KEY=VALUE, one that says so."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    from mlp_cli.config.schema import Config
+
+    key = error.option_name.lstrip("-").replace("-", "_")
+    takes = any("[KEY=" in (param.metavar or "") for param in error.ctx.command.params)
+    if not takes or key.partition(".")[0] not in Config.model_fields:
+        return error
+    given = " ".join(words).partition(error.option_name)[2][1:].split()
+    value = given[0] if given and not given[0].startswith("--") else "VALUE"
+    message = f"No such option '{error.option_name}'; a key of the config is written {key}={value}"
+    return click.NoSuchOption(error.option_name, message, ctx=error.ctx)
 
 
 def _fail(message: str, hint: str | None, code: int) -> int:

@@ -84,7 +84,7 @@ def _models(name: str, results: Path) -> tuple[list[Path], list[Model]]:
 
     sweep = find_sweep(name, results)
     if sweep is None:
-        folders = [find_run(name, results)]
+        folders = [find_run(name, results, notify=notify)]
     else:
         groups = make_report([sweep]).groups
         if len(groups) > 1 or groups[0].best is None:

@@ -36,7 +36,9 @@ def rerun(reference: str, overrides: tuple[str, ...], check: bool, results: Path
     from mlp_cli.runs import find_run
 
     with tempfile.TemporaryDirectory(prefix="mlp-rerun-") as scratch:
-        found, others = train_again(find_run(reference, results), Path(scratch), overrides, on_terminal(as_json) and not quiet)
+        found, others = train_again(
+            find_run(reference, results, notify=notify), Path(scratch), overrides, on_terminal(as_json) and not quiet
+        )
     identical = not found.columns and not others
     if as_json:
         ended = {"run": str(found.first.folder), "identical": identical, "epochs": found.common}

@@ -86,7 +86,7 @@ def train(
         if config is not None and "=" not in str(config):
             raise click.UsageError(f"--refit takes the config of the run; leave out {config}")
         own = [str(config)] if config is not None else []
-        plan = refit_plan(find_run(refit, results), results, [*own, *overrides, *extra])
+        plan = refit_plan(find_run(refit, results, notify=notify), results, [*own, *overrides, *extra])
     elif config is None:
         raise click.UsageError("Missing argument 'CONFIG'.")
     else:

@@ -132,9 +132,9 @@ def read_document(path: str | os.PathLike[str]) -> Document:
 
 
 def _others(path: Path) -> str | None:
-    """The file with the nearest name, where one is missing."""
+    """Where a file is missing: the first whose name begins so, else the one with the nearest name."""
     with suppress(OSError):  # a name too long, a folder that may not be read
         names = {} if path.is_file() else {each.stem: each for each in path.parent.glob("*.y*ml")}
-        near = nearest(path.stem, sorted(names))
+        near = next((name for name in sorted(names) if name.startswith(path.stem)), None) or nearest(path.stem, sorted(names))
         return None if near is None else one_line(f"did you mean {names[near]}?", 200)
     return None

@@ -194,4 +194,17 @@ def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]
     line = min(mark.line, len(lines) - 1)
     while line > 0 and not lines[line].strip():  # the end of the file, or of what stands before it
         line -= 1
+    if told := _below_a_value(lines[:line], lines[line]):
+        return line, told
     return line, next((hint for pattern, hint in _HINTS if re.search(pattern, found)), f"not valid YAML: {found}")
+
+
+def _below_a_value(above: list[str], line: str) -> str | None:
+    """What to write where an option is indented below a key that has a word already, which no block may follow."""
+    last = next((text for text in reversed(above) if text.partition("#")[0].strip()), "")
+    owner = re.fullmatch(r"( *)(\w+): +([A-Za-z]\w*)\s*(#.*)?", last)
+    option = re.fullmatch(r"( +)(\w+): +(\S.*?)\s*( #.*)?", line)
+    if not owner or not option or len(option[1]) <= len(owner[1]) or owner[2] == "name":
+        return None
+    name = f"name: {owner[3]}, " if isinstance(scalar(owner[3]), str) else ""
+    return f"{owner[2]} has a value already; write {owner[2]}: {{{name}{option[2]}: {option[3]}}}"

@@ -47,6 +47,8 @@ _NPY_NAME = r"([^.].*)\.npy"
 _MOST_DIMENSIONS = 4
 _ROWS = 4096
 _FEW_ROWS = 3
+_FEW_CLASSES = 20
+"""So many different numbers may be classes even where most of them are in one row only."""
 _QUANTITY = "if it is a quantity, set loss: mse"
 
 
@@ -209,8 +211,13 @@ def with_classes(raw: RawSet, task: Task | None, where: str) -> RawSet:
 def check_classes(what: str, names: Sequence[str], counts: Array, numbers: bool = True) -> tuple[str, ...]:
     """Notices of a target with these classes, of which there are `counts` rows. numbers: it may be a quantity just as well.
 
-    Errors: DataError for too many classes, and for a single one.
+    Numbers of which most occur once are a quantity, and refused, unless they are few or count without gaps, as numbered classes do.
+    Errors: DataError for too many classes, for a single one, and for a quantity.
     """
+    gaps = numbers and int(names[-1]) - int(names[0]) >= len(names)
+    if gaps and _FEW_CLASSES < len(names) < 2 * int((counts == 1).sum()):
+        told = f"{what} has {len(names):,} different numbers in {int(counts.sum()):,} rows, most of them once"
+        raise DataError(told, "write loss: mse for a quantity")
     if len(names) > _MOST_CLASSES:
         raise DataError(f"{what} has {len(names):,} different values; at most {_MOST_CLASSES:,} are classes", _QUANTITY)
     if len(names) < 2:

@@ -174,7 +174,8 @@ class Dataset:
         """What a run is given, in one line: `48 training, 10 test rows; 2 classes: cat, dog; 784 inputs, scaled to 0–1`."""
         rows = ", ".join(f"{len(part):,} {name}" for name, part in self.parts().items())
         scaled = _SCALED[self.scale] if self.divides or self.scale not in ("unit", "256") else "within 0–1 as they are"
-        return f"{rows} rows; {self._told()}; {counted(self.train.x.shape[1], 'input')}, {scaled}"
+        rows += " rows" if self.test is not None else " rows, no test part (dataset.test: 0.2 makes one)"
+        return f"{rows}; {self._told()}; {counted(self.train.x.shape[1], 'input')}, {scaled}"
 
 
 _SCALED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,10 +18,12 @@ from mlp_cli.data.dataset import Array, RawSet, Task
 from mlp_cli.data.own import Own, is_table, resolved, set_name, text_of
 from mlp_cli.data.tables import KEEP, Table, decide, number, quoted, read_table
 from mlp_cli.errors import DataError
-from mlp_cli.text import listed
+from mlp_cli.text import counted, listed
 
 MOST_CATEGORIES = 1_000
 """So many different texts one column may hold; more are dates, names or numbers of rows, and no categories."""
+_FEW_TEXTS = 20
+"""So many different texts are categories even where each row has another."""
 LARGEST_MATRIX = 4 << 30
 """Bytes that an encoded table may take."""
 
@@ -145,9 +147,9 @@ def refuse_missing(table: Table, names: Sequence[str]) -> None:
     gaps = [name for name in names if table.frame[name].hasnans]
     if gaps:
         others = f"; so has column {gaps[1]}" if gaps[1:] else ""
-        hint = "missing: drop leaves such rows out"
+        hint = "dataset.missing: drop leaves such rows out"
         if gaps[0] in table.features:
-            hint += "; missing: mean fills gaps"
+            hint += "; dataset.missing: mean fills gaps"
         if word := table.words.get(gaps[0]):
             hint += f"; where {word} is a value: {KEEP}"
         raise table.error(f"column {gaps[0]} has no value {table.where(table.frame[gaps[0]].isna())}{others}", hint)
@@ -283,8 +285,23 @@ def encode(whole: RawSet, rows: NDArray[np.intp]) -> tuple[RawSet, TableEncoding
     matrices = {part: encoding.apply(table) for part, table in whole.tables.items()}
     x = np.concatenate([matrices[part] for part in ("train", "validation") if part in matrices])
     told = (notice for table in whole.tables.values() for notice in encoding.notices(table))
-    notices = (*whole.notices, *told)
+    notices = (*whole.notices, *_told_of_texts(train, encoding, rows), *told)
     return replace(whole, shape=x.shape[1:], train_x=x, test_x=matrices.get("test"), notices=notices), encoding
+
+
+def _told_of_texts(table: Table, encoding: TableEncoding, rows: NDArray[np.intp]) -> Iterator[str]:
+    """What becomes of missing texts, and which columns have another text in nine of ten (training) rows or more."""
+    for feature in encoding.features:
+        if feature.categories is None:
+            continue
+        column, count = table.frame[feature.name], len(feature.categories)
+        if feature.fill is not None and column.hasnans:
+            gaps = counted(int(column.isna().sum()), "missing text")
+            told = f"column {feature.name}: {gaps} filled with {quoted(feature.fill)}, its most frequent one"
+            yield f"{table.path}: {told}"
+        if count > _FEW_TEXTS and count >= 0.9 * len(rows):
+            each = f"another text in each of {count:,} rows" if count == len(rows) else f"{count:,} texts in {len(rows):,} rows"
+            yield f"{table.path}: column {feature.name} has {each}; dataset.drop: [{feature.name}] leaves it out"
 
 
 def _without_gaps(table: Table) -> tuple[Table, Array]:
@@ -296,7 +313,9 @@ def _without_gaps(table: Table) -> tuple[Table, Array]:
     if table.own.missing != "drop" or not gaps.any():
         return table, np.arange(len(table))
     if gaps.all():
-        raise table.error("every row has a gap, and missing: drop leaves none", "leave out the columns with most gaps: drop: […]")
+        raise table.error(
+            "every row has a gap, and dataset.missing: drop leaves none", "leave out the columns with most gaps: drop: […]"
+        )
     told = f"{table.path}: {gaps.sum():,} of {len(table):,} rows have gaps and are left out"
     return replace(table.kept(~gaps), notices=(*table.notices, told)), np.flatnonzero(~gaps)
 

@@ -192,6 +192,9 @@ def decide(table: Table, name: str, kind: str = "") -> tuple[pandas.Series, str]
         if bad:
             rows = column.isin(bad)
             text = column[rows].iloc[0]
+            if none and not way and (name,) == table.own.targets:
+                told = f"target {name} holds texts, such as {quoted(text)} {table.where(rows)}, which are classes"
+                raise table.error(told, "leave the loss out: mse, mae and huber are for quantities")
             ways = [f"for a missing value read: {{na_values: [{quoted(text)}]}}", "" if kind else f"categorical: [{name}]"]
             ways.append("" if kind or name in table.own.targets else f"drop: [{name}]")
             hint = way or "; ".join(filter(None, ["mend it", *ways]))

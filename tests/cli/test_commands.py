@@ -132,14 +132,17 @@ def test_data_show_of_a_table_and_of_a_config(mlp: Mlp, tmp_path: Path) -> None:
     columns = ["column size: numbers from 1 to 4", "column colour: 2 categories: blue, red; 1 missing"]
     columns += ["column gap: numbers from 1 to 4; 1 missing"]
     lines = mlp("data", "show", "t.csv", "--target", "y").out.splitlines()
-    assert lines[1] == "data  4 training rows; 2 classes: u, v; 4 inputs, scaled to mean 0 and deviation 1"
+    assert (
+        lines[1]
+        == "data  4 training rows, no test part (dataset.test: 0.2 makes one); 2 classes: u, v; 4 inputs, scaled to mean 0 and deviation 1"
+    )
     assert lines[2:5] == columns
     lines = mlp("data", "show", "t.csv").out.splitlines()
     assert lines == ["t, a table of 4 rows; --target COLUMN shows it as a set", *columns, "column y: 2 categories: u, v"]
     assert len(json.loads(mlp("data", "show", "t.csv", "--json").out)["columns"]) == 4
     shown = json.loads(mlp("data", "show", "t.yaml", "--json").out)
     assert shown["counts"] == {"training": {"u": 2, "v": 1}, "validation": {"u": 0, "v": 1}}
-    assert shown["data"].startswith("3 training, 1 validation rows; ")
+    assert shown["data"].startswith("3 training, 1 validation rows, no test part (dataset.test: 0.2 makes one); ")
     assert shown["columns"][1] == {"name": "colour", "categories": ["blue", "red"], "least": None, "most": None, "missing": 1}
     assert shown["columns"][2] == {"name": "gap", "categories": None, "least": 1.0, "most": 4.0, "missing": 1}
 
@@ -159,3 +162,19 @@ def test_data_list_show_fetch(mlp: Mlp, idx_set: Path, tmp_path: Path) -> None:
 def test_fetch_from_a_folder_without_the_set(mlp: Mlp, idx_set: Path) -> None:
     answer = mlp("data", "fetch", "mnist", "--from", "shapes")
     assert answer.code == 3 and "shapes" in answer.err and "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "lr-find", "check", "validate"])
+def test_a_key_given_as_an_option(mlp: Mlp, command: str) -> None:
+    for words in (["--batch-size", "3"], ["--batch-size=3"]):
+        answer = mlp(command, "run.yaml", *words)
+        assert answer.code == 2 and "a key of the config is written batch_size=3" in answer.err
+    answer = mlp(command, "run.yaml", "--nothing")
+    assert answer.code == 2 and "a key of the config" not in answer.err
+
+
+def test_a_config_whose_name_begins_so(mlp: Mlp, tmp_path: Path) -> None:
+    for name in ("notmnist", "mnist_adam_relu", "mnist_b"):
+        (tmp_path / f"{name}.yaml").write_text("dataset: xor\n")
+    assert "did you mean mnist_adam_relu.yaml?" in mlp("train", "mnist.yaml").err
+    assert "did you mean notmnist.yaml?" in mlp("train", "notmnis_.yaml").err

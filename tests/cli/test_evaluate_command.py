@@ -190,3 +190,11 @@ def test_the_table_of_classes_worked_by_hand() -> None:
     assert c == {"name": "c", "precision": 0.0, "recall": None, "f1": 0.0, "n": 0}
     assert confused_pairs(cells, 5) == [(1, 0), (0, 2)] and confused_pairs(cells, 1) == [(1, 0)]
     assert confused_pairs(np.diag([2, 1]), 5) == []
+
+
+def test_a_run_without_test_rows_says_how_to_have_some(mlp: Mlp, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,u\n2,v\n" * 10)
+    (tmp_path / "t.yaml").write_text("dataset: {path: t.csv, target: y}\nepochs: 1\n")
+    assert mlp("train", "t.yaml", "--no-plots").code == 0
+    answer = mlp("evaluate", "@last")
+    assert answer.code == 2 and "; a run with dataset.test: 0.2 makes a test part" in answer.err

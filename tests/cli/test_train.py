@@ -136,7 +136,8 @@ def test_a_run_records_what_it_was_given(mlp: Mlp, tmp_path: Path) -> None:
     assert data["classes"] == ["k0", "k1"] and (data["inputs"], data["scale"], data["notices"]) == (2, "standard", [])
     assert data["largest_class"] == {"train": 0.5, "validation": 0.5}
     (folder,) = (tmp_path / "results").glob("times-*")
-    line = "data  180 training, 20 validation rows; 2 classes: k0, k1; 2 inputs, scaled to mean 0 and deviation 1"
+    line = "data  180 training, 20 validation rows, no test part (dataset.test: 0.2 makes one); 2 classes: k0, k1; 2 inputs, "
+    line += "scaled to mean 0 and deviation 1"
     assert (folder / "log.txt").read_text().splitlines()[0].endswith(f" {line}")
 
 

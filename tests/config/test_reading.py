@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.config import load_config, read_document
+from mlp_cli.config.yaml_lines import read
 from mlp_cli.errors import ConfigError
 
 GOOD = "dataset: {name: mnist, validation: 0.1}\nhidden_sizes: [300, 100]\noptimizer: {name: adam, beta_1: 0.8}\nepochs: 3\n"
@@ -103,3 +104,17 @@ def test_broken_yaml_is_explained(tmp_path: Path, text: str, row: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert f"\n  {row}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("dataset: mnist\n  validation: 5000\n", "dataset has a value already; write dataset: {name: mnist, validation: 5000}"),
+        ("dataset: mnist  # set\n\n  limit: 9  # rows\n", "dataset has a value already; write dataset: {name: mnist, limit: 9}"),
+        ("dataset: xor\naugment: null # no\n  copies: 2\n", "augment has a value already; write augment: {copies: 2}"),
+        ("dataset: xor\nepochs: 3\n  copies: 2\n", "a colon is missing or out of place, or the line is indented too far"),
+    ],
+)
+def test_an_option_below_a_value(text: str, fix: str) -> None:
+    (problem,) = read(text).problems
+    assert fix in problem.message

@@ -560,3 +560,10 @@ def test_a_type_that_matlab_does_not_have(tmp_path: Path, code: int) -> None:
 def test_mutants_of_matlab(tmp_path: Path, compressed: bool) -> None:
     path = matlab(tmp_path / "a.mat", {"x": X.reshape(6, 4) * 1.0, "y": Y[:, None]}, do_compression=compressed)
     check_mutants(lambda path: assemble(read_mat(path), str(path)), path, 0.2)
+
+
+def test_numbers_that_occur_once_are_a_quantity() -> None:
+    with pytest.raises(DataError, match="the target has 21 different numbers in 21 rows, most of them once") as caught:
+        classes(np.arange(0, 42, 2))
+    assert caught.value.hint == "write loss: mse for a quantity"
+    assert len(classes(np.repeat(np.arange(0, 42, 2), 2)).classes) == 21, "each twice"

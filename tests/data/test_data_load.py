@@ -224,7 +224,10 @@ def test_what_a_run_is_given_in_one_line(tmp_path: Path) -> None:
         assert load(path=tmp_path / "some.npz", validation=0, scale=scale).summary().endswith(f"784 inputs, {words}")
     assert "7 classes: a, b, c, d, e and 2 more; " in replace(dataset, classes=tuple("abcdefg")).summary()
     quantity = load(path=tmp_path / "some.npz", validation=0, task="regression")
-    assert quantity.summary() == "64 training rows; a quantity, the target; 784 inputs, scaled to 0–1"
+    assert (
+        quantity.summary()
+        == "64 training rows, no test part (dataset.test: 0.2 makes one); a quantity, the target; 784 inputs, scaled to 0–1"
+    )
 
 
 def test_floats_are_standardized_where_the_config_says_nothing(tmp_path: Path) -> None:

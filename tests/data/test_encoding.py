@@ -231,12 +231,12 @@ def test_rows_with_gaps_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "column b holds NA, taken for a missing value; read: {keep_default_na: false} makes it a value" in told
     # A class that stands in rows with gaps alone is none.
     assert own_table(tmp_path, "a,y\n1,p\n,r\n3,q\n4,\n", missing="drop").classes == ("p", "q")
-    with pytest.raises(DataError, match="every row has a gap, and missing: drop leaves none"):
+    with pytest.raises(DataError, match=r"every row has a gap, and dataset\.missing: drop leaves none"):
         own_table(tmp_path, "a,b,y\n,1,p\n1,,q\n", missing="drop")
     for missing in ("error", "mean"):
         with pytest.raises(DataError, match=r"column y has no value in line 5") as caught:
             own_table(tmp_path, text, missing=missing)
-        assert caught.value.hint == "missing: drop leaves such rows out"
+        assert caught.value.hint == "dataset.missing: drop leaves such rows out"
     with pytest.raises(DataError, match=r"column c has no value in line 2") as caught:
         encode(own_table(tmp_path, "c,y\nNA,p\nDE,q\n"), np.arange(2))
     assert caught.value.hint is not None and "where NA is a value: read: {keep_default_na: false}" in caught.value.hint
@@ -326,3 +326,37 @@ def test_what_is_told_of_a_target(tmp_path: Path) -> None:
     assert second.endswith("column y holds NA, taken for a missing value; read: {keep_default_na: false} makes it a value")
     (notice,) = own_table(tmp_path, "a,y\n1,18-25\n2,26-35\n3,18-25\n").notices
     assert notice.endswith("column y holds '18-25' in line 2 (2 such rows): no plain numbers, so 2 categories")
+
+
+@pytest.mark.parametrize(("step", "refused"), [(1, False), (3, True)])
+def test_numbers_that_occur_once_are_no_classes(tmp_path: Path, step: int, refused: bool) -> None:
+    text = "a,y\n" + "".join(f"{row},{100 + step * row}\n" for row in range(21)) + "9,100\n"
+    if not refused:
+        assert len(own_table(tmp_path, text).classes) == 21, "numbers without gaps count classes"
+        return
+    with pytest.raises(DataError, match="target y has 21 different numbers in 22 rows, most of them once") as caught:
+        own_table(tmp_path, text)
+    assert caught.value.hint == "write loss: mse for a quantity"
+    assert own_table(tmp_path, text, task="regression").classes == ()
+    few = "a,y\n" + "".join(f"{row},{100 + step * row}\n" for row in range(20))
+    assert len(own_table(tmp_path, few).classes) == 20, "few rows of few classes"
+    texts = "a,y\n" + "".join(f"{row},c{step * row}\n" for row in range(21))
+    assert len(own_table(tmp_path, texts).classes) == 21
+
+
+def test_a_quantity_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"target y holds texts, such as 'cat' in line 2 .*, which are classes") as caught:
+        own_table(tmp_path, "a,y\n1,cat\n2,dog\n", task="regression")
+    assert caught.value.hint == "leave the loss out: mse, mae and huber are for quantities"
+    with pytest.raises(DataError, match="column y holds 'dog' in line 3, which is not a number"):
+        own_table(tmp_path, "a,y\n1,4\n2,dog\n", task="regression")
+
+
+def test_what_becomes_of_texts_is_told(tmp_path: Path) -> None:
+    lines = "".join(f"t{row},{'' if row < 2 else 'b' if row % 2 else 'a'},c{row % 2}\n" for row in range(25))
+    whole = own_table(tmp_path, "note,kind,y\n" + lines, missing="mean")
+    # Rows 2 to 24 hold 12 times a and 11 times b.
+    note, gap = encode(whole, np.arange(25))[0].notices
+    assert gap.endswith("column kind: 2 missing texts filled with 'a', its most frequent one")
+    assert note.endswith("column note has another text in each of 25 rows; dataset.drop: [note] leaves it out")
+    assert not any("note" in told for told in encode(whole, np.arange(20))[0].notices if "leaves it out" in told)
