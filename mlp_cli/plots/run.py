@@ -331,7 +331,7 @@ def labels(
 def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "", told: str = "") -> Figure | None:
     """The weights (D, H) into each first-layer unit as an image, on one scale that is symmetric about 0; None where D is no image.
 
-    Of more than 64 units those of largest Euclidean norm are shown, the largest first. Red is positive, blue negative; the scale ends
+    Of more than 64 units those of largest Euclidean norm are shown, the largest first. Blue is positive, red negative; the scale ends
     at the 99.5th percentile of the shown magnitudes, and what is beyond has the end's colour (arrows on the colour bar). Colour inputs
     are shown as colours around mid-grey, which stands for 0. shape: layout of the D inputs, as for `mosaic.as_images`. told: what they
     are, where they are no weights of a first layer.
@@ -355,7 +355,7 @@ def weights(weight: NDArray[Any], shape: Sequence[int], title: str = "", told: s
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
-        scale, cmap = Normalize(-end, end), colormaps["gray" if color else "RdBu_r"].with_extremes(bad="white")
+        scale, cmap = Normalize(-end, end), colormaps["gray" if color else "RdBu"].with_extremes(bad="white")
         shares = scale(np.ma.masked_invalid(images))
         shades: Any = 255 * shares.filled(1.0).clip(0, 1) if color else np.asarray(cmap(shares, bytes=True))[..., :3]
         tiles = mosaic.scale_to(shades.astype(np.uint8), 720 // columns, min(300, 720 // columns))

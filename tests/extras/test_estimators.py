@@ -55,7 +55,7 @@ def test_labels_pipelines_and_searches() -> None:
 
 def test_the_readme() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(from sklearn.*?)```", readme, re.DOTALL)
+    (block,) = re.findall(r"```python\n(from sklearn[^`]*GridSearchCV.*?)```", readme, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", f"{block}\nprint(search.best_score_)"], capture_output=True, text=True, check=True
     )

@@ -88,7 +88,7 @@ def test_the_files_and_the_page(three: Path) -> None:
     lines = list(csv.DictReader((three / "report" / "errors.csv").read_text().splitlines()))
     assert [line["row"] for line in lines] == ["11", "13"] and lines[0]["predicted"] == "'=dog" and lines[1]["seeds"] == "3"
     assert {line["part"] for line in lines} == {"test"}
-    assert "Every seed gets 2 rows wrong; errors.csv lists them." in page and "accuracy 50.0 %" in page
+    assert "2 rows are wrong for every seed; errors.csv lists them." in page and "accuracy 50.0 %" in page
     assert "Row by row" in page and "Accuracy against confidence" in page and "<b>cow" not in page
     assert "chosen on these rows" not in page
     assert (three / "report" / "plots" / "reliability.png").exists()
@@ -133,7 +133,7 @@ def test_nothing_is_said_without_predictions_or_on_other_rows(tmp_path: Path) ->
 def test_one_seed_is_no_ensemble(tmp_path: Path) -> None:
     write_seed(tmp_path, 0, {"test": classes_of(SAID[0])})
     page = write_report(make_report([tmp_path]), tmp_path / "report").read_text()
-    assert "as one ensemble" not in page and "It gets 3 rows wrong" in page
+    assert "as one ensemble" not in page and "3 rows are wrong; errors.csv" in page
 
 
 @UNDRAWN
