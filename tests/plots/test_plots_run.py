@@ -108,16 +108,16 @@ class TestConfusion:
 
 
 class TestWeights:
-    def green(self, figure):
-        """Green in the upper left pixel of each of 64 units, in order: a positive weight has the less of it the larger it is."""
+    def red(self, figure):
+        """Red in the upper left pixel of each of 64 units, in order: a positive weight has the less of it the larger it is."""
         canvas = figure.axes[0].images[0].get_array()
-        return canvas[:: canvas.shape[0] // 8, 3 :: canvas.shape[1] // 8, 1].ravel().astype(int)
+        return canvas[:: canvas.shape[0] // 8, 3 :: canvas.shape[1] // 8, 0].ravel().astype(int)
 
     def test_the_strongest_units_are_shown_first(self):
         sizes = RANDOM.permutation(100) + 1.0
-        green = self.green(run.weights(np.ones((16, 1)) * sizes, (4, 4)))
-        assert green.shape == (64,) and np.all(np.diff(green) >= 0) and green[0] == 0 and green[-1] > 90
-        few = self.green(run.weights(np.ones((16, 1)) * sizes[:64], (4, 4)))
+        red = self.red(run.weights(np.ones((16, 1)) * sizes, (4, 4)))
+        assert red.shape == (64,) and np.all(np.diff(red) >= 0) and red[0] == 5 and red[-1] > 90
+        few = self.red(run.weights(np.ones((16, 1)) * sizes[:64], (4, 4)))
         assert np.all(np.diff(few[np.argsort(-sizes[:64])]) >= 0), "64 are in their own order"
 
     def test_broken_units_come_last(self):
@@ -125,7 +125,7 @@ class TestWeights:
         weight[0, 0] = np.nan
         weight[0, 65] = -1e300
         figure = run.weights(weight, (2, 2))
-        assert figure.axes[0].images[0].get_array()[0, 3].tolist() == [5, 48, 97], "the blue end: unit 65"
+        assert figure.axes[0].images[0].get_array()[0, 3].tolist() == [103, 0, 31], "the red end: unit 65"
         assert "not finite" not in figure.texts[1].get_text(), "unit 0 is left out"
 
     @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ class TestWeights:
         low, high = bar.get_ylim()
         assert low == -high and 2 < high < 50
         assert bar.get_ylabel() == "weight"
-        assert figure.axes[0].images[0].get_array()[0, 3].tolist() == [103, 0, 31], "the red end"
+        assert figure.axes[0].images[0].get_array()[0, 3].tolist() == [5, 48, 97], "the blue end"
 
     @pytest.mark.parametrize(
         ("shape", "drawn"), [((4, 4, 3), True), ((3, 4, 4), True), ((48,), False), ((5, 5), False), ((2, 24), True)]
