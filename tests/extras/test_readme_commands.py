@@ -23,8 +23,9 @@ ELSEWHERE = {
     "mlp rerun all.zip/NAME dataset.path": "the pack of this test has no path; tests/test_packs",
     "mlp data fetch": "needs a network; tests/data",
     "mlp ls --where": "no whole command",
+    "configs/reports/": "takes minutes on real data; tests/reproduction",
 }
-NAMES = ["mlp train", "mlp show", "mlp note"]  # commands that are only spoken of: they take more
+NAMES = ["mlp train", "mlp sweep", "mlp show", "mlp note"]  # commands that are only spoken of: they take more
 CONFIG = "name: mnist_adam_relu\ndataset: digits\nhidden_sizes: [8]\nlearning_rate: 1e-2\nepochs: 2\nbatch_size: 64\n"
 MEANT = {
     "CONFIG": "configs/mnist_adam_relu.yaml",
