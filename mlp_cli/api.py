@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import itertools
 import os
 import re
 import shlex
@@ -32,7 +33,7 @@ from mlp_cli.config import Config, Document, read_document, resolve
 from mlp_cli.config.overrides import plain_values
 from mlp_cli.config.resolved import show
 from mlp_cli.data import npz
-from mlp_cli.data.arrays import choose
+from mlp_cli.data.arrays import PARTS, choose
 from mlp_cli.data.formats import Found
 from mlp_cli.data.inputs import given_inputs
 from mlp_cli.data.own import assembled
@@ -42,7 +43,7 @@ from mlp_cli.experiment import run as finish
 from mlp_cli.model import Model, read_model
 from mlp_cli.nn.losses import losses
 from mlp_cli.runs import DATA, Record
-from mlp_cli.text import metric_name
+from mlp_cli.text import listed, metric_name
 from mlp_cli.training.evaluate import SCORE_NAMES
 from mlp_cli.training.progress import BarProgress, in_notebook
 
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """A config: the path of a file, or a mapping of its keys."""
 Arrays = tuple[ArrayLike, ArrayLike] | Mapping[str, ArrayLike]
-"""Inputs (N, …) and targets (N,); or arrays by what a .npz file would call them: x, y, x_test, y_test."""
+"""Inputs (N, …) and targets (N,); or arrays by what a .npz file would call them: x, y, x_test, y_test. A DataFrame whose columns are
+called by texts gives its inputs their names, or its labels: other DataFrames then go by them."""
 
 _Plan = TypeVar("_Plan", bound="Plan | SweepPlan")
 
@@ -412,16 +414,51 @@ def _on_arrays(
     if not isinstance(data, Mapping) and len(data) != 2:
         raise UsageError(f"data has {len(data)} arrays, and takes x and y", "name more of them: {'x': …, 'y': …, 'x_test': …}")
     named = data if isinstance(data, Mapping) else dict(zip(("x", "y"), data, strict=True))
-    arrays = {name: np.asarray(values) for name, values in named.items()}
+    roles, _ = choose(named, "data")
+    arrays, names = _without_frames(named, roles)
     if texts := [name for name, array in arrays.items() if array.dtype.kind in "UO"]:
         hint = "number classes from 0: np.unique(y, return_inverse=True); write a table to a .csv file and name that"
         raise DataError(f"data: {texts[0]} holds texts or objects, and numbers are read", hint)
-    roles, _ = choose(arrays, "data")
     task = losses[config_of(plan({"path": DATA})).loss.name].task
-    found = Found({role: arrays[key] for role, key in roles.items()})
+    found = Found({role: arrays[key] for role, key in roles.items()}, **names)
+    arrays |= {key: np.array(names[field]) for key, field in (("classes", "labels"), ("columns", "columns")) if field in names}
     pinned = {"sha256": assembled(found, None if task == "classification" else task, "data").sha256}
     path = plan({"path": DATA, **pinned}).folder / DATA
     if force or not path.exists():
         with runs.Claim(path.parent):
             files.write_atomic(path, npz.pack(arrays))
     return plan({"path": str(path), **pinned})
+
+
+def _without_frames(
+    named: Mapping[str, ArrayLike], roles: Mapping[str, str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]]]:
+    """Data as arrays, those of DataFrames with their columns in the order of the training part's; and `Found`'s names of columns.
+
+    roles: as `choose` gives them. Errors: DataError for a part with other columns.
+    """
+    left, names = dict[str, Any](named), dict[str, tuple[str, ...]]()
+    for part, (kind, field) in itertools.product(PARTS, (("x", "columns"), ("y", "labels"))):
+        key = roles.get(f"{part}_{kind}", "")
+        own = tuple(getattr(left.get(key), "columns", ()))
+        if len(own) < (2 if kind == "y" else 1) or not all(isinstance(name, str) for name in own):
+            continue
+        if part == "train":
+            names[field] = own
+        elif field in names and set(own) != set(names[field]):
+            one, other = listed(own, 10), listed(names[field], 10)
+            raise DataError(
+                f"data: {key} has the columns {one}, and {roles[f'train_{kind}']} has {other}", "name them alike in both"
+            )
+        elif field in names and own != names[field]:
+            left[key] = left[key][list(names[field])]
+    return {key: _numbers(values) for key, values in left.items()}, names
+
+
+def _numbers(values: Any) -> NDArray[Any]:
+    """An array of what was given. Columns of several types of numbers, of which NumPy makes objects, become float64."""
+    array = np.asarray(values)
+    if array.dtype.kind != "O" or not hasattr(values, "to_numpy"):
+        return array
+    dtypes = values.dtypes if array.ndim == 2 else [values.dtype]
+    return values.to_numpy(np.float64, na_value=np.nan) if {each.kind for each in dtypes} <= set("buif") else array

@@ -66,6 +66,52 @@ def test_a_frame_of_numbers_alone_goes_by_names_too(table: pandas.DataFrame) -> 
     assert (found == table.kind).mean() > 0.8
 
 
+def test_frames_as_data_go_by_their_names(table: pandas.DataFrame, mlp: Any) -> None:
+    """The columns stand in another order in each frame, and the class is which of the two is larger."""
+    x, y = table[["low", "high"]].assign(flag=table.town == "Bern"), (table.low > table.high).astype(int)
+    turned = x[["flag", "high", "low"]]
+    data = {"x_test": turned[:30], "y_test": y[:30], "x": x[30:], "y": y[30:]}
+    run = mlp_cli.train(data=data, **KEYS)
+    assert run.record.metrics["test_accuracy"] > 0.8
+    found = run.predict(x)
+    assert (found == y).mean() > 0.8
+    assert (run.predict(turned) == found).all() and (run.predict(x.to_numpy(float)) == found).all()
+    turned.astype(float).to_csv("turned.csv", index=False)
+    assert mlp("predict", run.folder, "turned.csv", "--out", "out.csv").code == 0
+    assert (pandas.read_csv("out.csv").prediction == found).all()
+    with pytest.raises(DataError, match="x: no column low"):
+        run.predict(x.rename(columns={"low": "deep"}))
+    with pytest.raises(DataError, match="data: x_test has the columns deep, high, flag, and x has low, high, flag"):
+        mlp_cli.train(data=data | {"x_test": x[:30].rename(columns={"low": "deep"})}, **KEYS)
+    same = mlp_cli.train(data={key: each.to_numpy(float) for key, each in data.items()} | {"x_test": x[:30]}, **KEYS)
+    assert same.folder != run.folder, "the names belong to the data"
+
+
+def test_frames_of_labels_go_by_their_names() -> None:
+    """Both labels are the signs of a column; in the test part they stand in another order."""
+    x = GENERATOR.normal(size=(90, 2))
+    y = pandas.DataFrame(x > 0, columns=["dark", "long"])
+    data = {"x": x[:60], "y": y[:60], "x_test": x[60:], "y_test": y[["long", "dark"]][60:]}
+    run = mlp_cli.train({"loss": "multi_label"}, data=data, **KEYS)
+    assert run.model.classes == ("dark", "long") and run.record.metrics["test_accuracy"] > 0.8
+
+
+def test_columns_of_an_archive(mlp: Any) -> None:
+    x = GENERATOR.normal(size=(60, 2))
+    arrays = {"x": x, "y": (x[:, 0] > x[:, 1]).astype(int), "columns": np.array(["low", "high"])}
+    np.savez("rows.npz", **arrays)
+    run = trained(path="rows.npz")
+    assert (run.predict(pandas.DataFrame(x[:, ::-1], columns=["high", "low"])) == run.predict(x)).all()
+    np.savez("other.npz", **arrays | {"columns": np.array(["high", "low"])})
+    hidden = {"path": "rows.npz", "test_path": "other.npz"}
+    with pytest.raises(DataError, match=r"the test part has the columns high, low, and .* has low, high"):
+        mlp_cli.train({"dataset": hidden}, **KEYS)
+    for names in (["a"], ["a", "a"], ["a", ""]):
+        np.savez("wrong.npz", **arrays | {"columns": np.array(names)})
+        with pytest.raises(DataError, match="and a row 2 values, each with a name of its own"):
+            trained(path="wrong.npz")
+
+
 def test_pictures_of_another_layout_and_range() -> None:
     x = GENERATOR.integers(0, 256, (60, 3, 5, 5)).astype(np.uint8)
     x[:30, 0] //= 4

@@ -123,6 +123,7 @@ def assemble(found: Found, where: str, task: Task | None = None) -> RawSet:
         task="multi_label" if labels else "classification",
         classes=_label_names(found.labels, y["train"].shape[1], where) if labels else found.classes,
         official_validation=validation or None,
+        columns=_column_names(found.columns, shapes["train"], where),
         notices=(*found.notices, "the array classes is passed over") if found.labels and not labels else found.notices,
     )
 
@@ -161,6 +162,14 @@ def _label_names(names: Sequence[str], count: int, where: str) -> tuple[str, ...
             f"{where}: classes has {listed(names, 10)}, and the labels have {count} columns, each with a name of its own"
         )
     return tuple(names) or tuple(f"label_{column}" for column in range(count))
+
+
+def _column_names(names: Sequence[str], shape: Sequence[int], where: str) -> Array | None:
+    """(D,) texts. Errors: DataError where names are no names of the columns of such rows."""
+    if names and ((len(names),) != tuple(shape) or len(set(names)) < len(names) or not all(names)):
+        wanted = " x ".join(map(str, shape))
+        raise DataError(f"{where}: columns has {listed(names, 10)}, and a row {wanted} values, each with a name of its own")
+    return np.array(names) if names else None
 
 
 def _targets(array: Array, where: str, labels: bool = False) -> Array:
@@ -286,18 +295,23 @@ def _parse_npy(stream: Stream) -> Array:
 
 @reads("npz", ".npz", ".npz")
 def read_npz(path: Path) -> Found:
-    """The set in a .npz file; arrays whose key means nothing are left unread, `classes` names labels. Errors: DataError."""
+    """The set in a .npz file; arrays whose key means nothing are left unread, `classes` names labels, texts in `columns` inputs.
+
+    Errors: DataError.
+    """
     # Another file in the archive is no array, and no key either.
     keys = [member.member.removesuffix(".npy") for member in members(path) if member.member.endswith(".npy")]
     roles, notices = choose(keys, str(path))
     role_of = {f"{key}.npy": role for role, key in roles.items()}
     arrays = {role_of[member.member]: _parse_npy(member) for member in members(path) if member.member in role_of}
-    labels: list[str] = []
-    if "classes" in keys and arrays["train_y"].ndim == 2:
-        (names,) = (_parse_npy(member) for member in members(path) if member.member == "classes.npy")
-        labels = [printable(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)) for name in names.flat]
-        notices = choose([key for key in keys if key != "classes"], str(path))[1]
-    return Found(arrays, notices=notices, labels=tuple(labels))
+    names = dict[str, tuple[str, ...]]()
+    for key in ("classes",) * (arrays["train_y"].ndim == 2) + ("columns",):
+        for member in members(path) if key in keys else ():
+            if member.member == f"{key}.npy" and ((array := _parse_npy(member)).dtype.kind in "SU" or key == "classes"):
+                texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in array.flat)
+                names[key] = tuple(map(printable, texts))
+    notices = choose([key for key in keys if key not in names], str(path))[1]
+    return Found(arrays, notices=notices, labels=names.get("classes", ()), columns=names.get("columns", ()))
 
 
 def read_array(path: Path) -> tuple[Array, tuple[str, ...]]:

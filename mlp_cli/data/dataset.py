@@ -28,6 +28,7 @@ class RawSet:
     gives labels as the file has them.
     shape: of one row before it was flattened, so that its product is D: (height, width) for an image, (D,) for a table.
     classes: K names, in the order of the class numbers or the labels; empty for regression, and where a reader found no names.
+    columns: (D,) texts, what the inputs are called in a set of arrays that names them; else None.
     groups, order: (N,) of the training rows, where a config asks for a split by them: int64 numbers of groups, whose rows stay in one
     part; int64 or float64 sort keys of time.
     official_validation: how many of the last training rows the distribution itself sets aside for validation, or None.
@@ -44,6 +45,7 @@ class RawSet:
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     official_validation: int | None = None
+    columns: Array | None = None
     groups: Array | None = None
     order: Array | None = None
     train_rows: Array | None = None
@@ -58,7 +60,7 @@ class RawSet:
     def arrays(self) -> dict[str, Array]:
         """The arrays that are there, by name."""
         named = {"train_x": self.train_x, "train_y": self.train_y, "test_x": self.test_x, "test_y": self.test_y}
-        return {name: array for name, array in named.items() if array is not None}
+        return {name: array for name, array in (named | {"columns": self.columns}).items() if array is not None}
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Dataset:
 
     scale: the scaling that fits, a name in `transforms.SCALES`. divides: whether `unit` and `256` divide the values.
     columns: those of a table's training file that are inputs. encoding: how they became the D inputs, fitted on the training rows;
-    None for other sets.
+    of arrays whose inputs have names it has these alone; None for other sets.
     target: the name of the column that is predicted; None for sets that are no tables, and for several.
     drawn: whether rows of several labels were drawn from all alike, since there are no classes to draw each in its share.
     """

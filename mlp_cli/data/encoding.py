@@ -63,6 +63,11 @@ class TableEncoding:
 
     features: tuple[Feature, ...]
 
+    @classmethod
+    def of_numbers(cls, names: Sequence[str]) -> TableEncoding:
+        """That of columns of numbers, which enter as they are."""
+        return cls(tuple(Feature(name, None, None) for name in names))
+
     def names(self) -> tuple[str, ...]:
         """What each of the D columns of the matrix is: a column's name, or name=category."""
         return tuple(name for feature in self.features for name in feature.names())

@@ -22,13 +22,14 @@ class Found(NamedTuple):
 
     arrays: by role (train_x, train_y, and perhaps validation_x, validation_y, test_x, test_y), as the file has them: inputs with one
     row a sample, labels as numbers or one-hot, or several a row as columns of 0 and 1. classes: their names, where the format has
-    names. notices: what a user should know. labels: the names of such columns, where the file has them.
+    names. notices: what a user should know. labels: the names of such columns, where the file has them. columns: those of inputs.
     """
 
     arrays: dict[str, Array]
     classes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 class Format(NamedTuple):

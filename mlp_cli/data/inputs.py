@@ -79,6 +79,8 @@ def given_inputs(x: Any, shape: Sequence[int], encoding: TableEncoding | None, o
     """The same for rows in memory: a DataFrame, whose columns are found by their names where the network was trained on a table, or
     an array. Errors: DataError, also for values that are not finite."""
     if encoding is not None and hasattr(x, "columns"):
+        numbers = {feature.name for feature in encoding.features if feature.categories is None}
+        x = x.astype({name: "Float64" for name in x.columns[x.dtypes.map(lambda each: each.kind == "b")] if name in numbers})
         return _encoded(read_table(Path("x"), Own(), encoding, x), encoding, own)
     rows = as_rows(np.asarray(x), shape, "x")
     if not (finite := np.isfinite(rows).all(axis=1)).all():

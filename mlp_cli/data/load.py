@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp_cli.data import catalogue, sources
 from mlp_cli.data.dataset import Dataset, Part, RawSet, Task
-from mlp_cli.data.encoding import encode, read_own_table, ready_to_split
+from mlp_cli.data.encoding import TableEncoding, encode, read_own_table, ready_to_split
 from mlp_cli.data.own import Own, is_table, load_own
 from mlp_cli.data.splits import PRESET_VALIDATION, Amount, Index, Rows, cut, draw, rows_of
 from mlp_cli.data.synthetic import synthetic
@@ -70,7 +70,9 @@ def load(
         if not count:
             raise UsageError("limit: 0 leaves no row to train on", "leave it out to train on all rows")
         train = draw(whole.train_y, train, count, stream(split_seed, Purpose.LIMIT), whole.task == "classification")
-    whole, encoding = (whole, None) if table is None else encode(whole, train)
+    encoding = None if whole.columns is None else TableEncoding.of_numbers(whole.columns.tolist())
+    if table is not None:
+        whole, encoding = encode(whole, train)
     scale = scale or usual_options(name, str(path), split)["scale"]
     scale, divides, scaling = choose_scale(scale, whole, name is not None)
     dataset = Dataset(

@@ -13,14 +13,14 @@ import numpy as np
 # Each of these modules enters the formats that it reads.
 from mlp_cli.data import arrays, cache, cifar, images  # noqa: F401
 from mlp_cli.data.arrays import assemble, read_npy, with_classes
-from mlp_cli.data.dataset import RawSet, Task, arrays_sha256
+from mlp_cli.data.dataset import Array, RawSet, Task, arrays_sha256
 from mlp_cli.data.formats import Found, format_of
 from mlp_cli.data.streams import reading, some
 from mlp_cli.errors import DataError, cause_of
 from mlp_cli.text import listed
 
 _STAMPED = 64
-_RULES = "rules 2"
+_RULES = "rules 3"
 """By what rules files become a set; another number here means that no set made by older ones is taken from the cache."""
 _TABLES = (".csv", ".tsv", ".tab", ".parquet")
 
@@ -177,12 +177,15 @@ def _with_part(found: Found, role: str, more: Found, where: Path, task: Task | N
     if others := [part for part in ("validation", "test") if f"{part}_x" in more.arrays]:
         raise DataError(f"the file under {key} has a {others[0]} part as well", f"give {key} one part alone, as x and y")
     part = assemble(more, f"the file under {key}", task)
+    if found.columns and more.columns and found.columns != more.columns:
+        told = f"the {role} part has the columns {listed(more.columns, 10)}, and {where} has {listed(found.columns, 10)}"
+        raise DataError(told, "name them alike in both, in the same order")
     y, names, notices = part.train_y, list(part.classes), (*found.notices, *more.notices)
     if part.task == "multi_label":
         if more.labels not in ((), found.labels):
             told = f"the {role} part has the labels {listed(names, 10)}, and {where} has {listed(found.labels, 10) or 'no names'}"
             raise DataError(told, "name them alike in both, in the same order")
-        return Found(found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}, found.classes, notices, found.labels)
+        return _joined(found, role, more, y, notices)
     if found.classes or names:
         number = {name: at for at, name in enumerate(found.classes)} or {name: int(name) for name in names if name.isdecimal()}
         if not names:
@@ -196,4 +199,8 @@ def _with_part(found: Found, role: str, more: Found, where: Path, task: Task | N
             hint = "call the classes alike in both, or number them alike"
             raise DataError(f"the {role} part has the classes {some(names)}, and {where} has {some(known)}", hint)
         y = np.array([number[name] for name in names])[y]
-    return Found(found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}, found.classes, notices)
+    return _joined(found, role, more, y, notices)
+
+
+def _joined(found: Found, role: str, more: Found, y: Array, notices: tuple[str, ...]) -> Found:
+    return found._replace(arrays=found.arrays | {f"{role}_x": more.arrays["train_x"], f"{role}_y": y}, notices=notices)
