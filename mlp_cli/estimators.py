@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -75,6 +76,16 @@ class _Estimator(BaseEstimator):
     """What both have in common: parameters, training, and predictions from what was learnt."""
 
     _task: Task
+
+    def __init_subclass__(cls) -> None:
+        """Gives a class without a constructor a copy of this one by its own name, which Python's errors then have."""
+        super().__init_subclass__()
+        if "__init__" not in vars(cls):
+            own, base = "__init__", cls.__init__
+            copy: Any = FunctionType(base.__code__, base.__globals__, own, base.__defaults__, base.__closure__)
+            copy.__kwdefaults__, copy.__annotations__ = base.__kwdefaults__, base.__annotations__
+            copy.__qualname__ = f"{cls.__name__}.{own}"
+            setattr(cls, own, copy)
 
     def __init__(
         self,
@@ -181,6 +192,15 @@ class MLPClassifier(ClassifierMixin, _Estimator):
     StandardScaler before it. validation: rows, or a share of them, that early_stopping watches; 0 for none. class_weight: None,
     "balanced" or weights by class. config: further keys, such as {"clip_norm": 1.0}. random_state: the seed; None draws one.
     Attributes after `fit`: classes_, n_features_in_, weights_ (W1, b1 … by name), loss_curve_ (by epoch), n_iter_ (epochs).
+
+    For those who come from sklearn.neural_network, the names there and here:
+    hidden_layer_sizes: hidden_sizes
+    solver: optimizer
+    learning_rate_init: learning_rate
+    max_iter: epochs
+    alpha: weight_decay, which is not divided by the rows of a batch as alpha is
+    beta_1, beta_2, epsilon, momentum: options of the optimizer, such as optimizer={"name": "adam", "beta_1": 0.8}
+    early_stopping=True, validation_fraction: early_stopping=True, validation
     """
 
     _task = "classification"
