@@ -128,7 +128,7 @@ def run(
         if done and not lost:
             checkpoint.remove(folder, keep_last=alone and completed)
             if isinstance(data, DataError):
-                log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
+                log_and_notify(f"the data cannot be used now, so it was not compared: {data.message.splitlines()[0]}")
             elif completed and missing_files(folder, [PREDICTIONS]):
                 model, parts = (
                     read_model(folder).on(data),
