@@ -87,7 +87,7 @@ def test_commands_read_a_pack_as_the_folder(mlp: Mlp, sweep: Path, tmp_path: Pat
     there = of(["diff", sweep / "runs" / first, sweep / "runs" / second], before)
     assert of(["diff", f"all.zip/{first}", f"all.zip/runs/{second}"], zipped) == there
     assert mlp("report", zipped).code == 0 and (tmp_path / "all_report" / "index.html").exists()
-    assert of(["ls", "--results", zipped], zipped).count("\n") == 4
+    assert of(["ls", "--results", zipped], zipped).count("\n") == 5
     best = json.loads(mlp("ls", zipped, "--json").out)["runs"]
     top = max(best, key=lambda row: row["score"])["folder"]
     assert runs.find_run("all.zip/@best:val_accuracy", Path()) == runs.find_run("@best:val_accuracy", Path(zipped)) == Path(top)

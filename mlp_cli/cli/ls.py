@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, printable, results_option
+from mlp_cli.cli.options import Folder, aligned, debug_option, json_option, notify, print_json, printable, results_option
 
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
 
-_WIDEST = 48
+_WIDEST, _WIDEST_NAME = 48, 20
 
 
 @click.command(short_help="List runs with their status, score, epochs and time.", epilog="Example: mlp ls results")
@@ -23,7 +23,7 @@ _WIDEST = 48
 @json_option
 @debug_option
 def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool) -> None:
-    """List runs with their status, one line each: status, score, epochs, time and folder.
+    """List runs with their status, one line each, the newest last: status, score, data, epochs, time and folder.
 
     PATH is a run, a sweep or a folder of results; without one, all results are listed.
     """
@@ -35,23 +35,28 @@ def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool)
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})
         return
     if rows:
-        click.echo("\n".join(_line(row) for row in rows))
+        cells = [("status", "score", "data", "epochs", "time"), *map(_cells, rows)]
+        folders = ["folder", *(printable(row["folder"] + _note(row)) for row in rows)]
+        click.echo("\n".join(f"{line}  {folder}" for line, folder in zip(aligned(cells, 3), folders, strict=True)))
     for each in broken:
-        click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
+        click.echo(f"{'broken':11}{printable(each.path)}: {printable(each.reason)}")
     if not rows and where is not None:
         notify(f"no run meets {where}")
     elif not rows and not broken:
         notify(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
 
-def _line(row: dict[str, Any]) -> str:
-    from mlp_cli.report.wording import duration, score_text
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from mlp_cli.report.wording import cut, duration, score_text
 
     score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
-    note = "".join(f"  #{tag}" for tag in row["tags"]) + (f"  {row['note']}" if row["note"] else "")
-    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'] + note)}"
+    return row["status"], score, printable(cut(row["data"] or "", _WIDEST_NAME)), epochs, seconds.rjust(9)
+
+
+def _note(row: dict[str, Any]) -> str:
+    return "".join(f"  #{tag}" for tag in row["tags"]) + (f"  {row['note']}" if row["note"] else "")
 
 
 @click.command(
