@@ -196,8 +196,8 @@ def test_bytes_that_are_not_what_was_packed(mlp: Mlp, sweep: Path, tmp_path: Pat
     content[f"{bad.name}/run.json"] += b" "
     forge(tmp_path / "two.zip", content, files=hashes)
     answer = mlp("ls", "two.zip")
-    assert answer.code == 0 and good.name in answer.out.splitlines()[0]
-    assert "not what was packed" in answer.out.splitlines()[1] and bad.name in answer.out.splitlines()[1]
+    assert answer.code == 0 and good.name in answer.out.splitlines()[1]
+    assert "not what was packed" in answer.out.splitlines()[2] and bad.name in answer.out.splitlines()[2]
 
 
 def test_any_byte_that_is_flipped_is_found_or_changes_nothing(sweep: Path, tmp_path: Path) -> None:

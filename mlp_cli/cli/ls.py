@@ -96,7 +96,7 @@ def _diff_lines(found: Difference) -> list[str]:
         if pairs:
             there = [run.config if name == "config" else () for run in (found.first, found.second)]
             rows = [
-                (printable(key), *(_cell(value, key in keys) for value, keys in zip(pair, there, strict=True)))
+                (printable(key), *(_cell(text, key in keys) for text, keys in zip(_texts(name, key, pair), there, strict=True)))
                 for key, pair in pairs.items()
             ]
             first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
@@ -116,9 +116,30 @@ def _diff_lines(found: Difference) -> list[str]:
     return [*lines, *(["nothing differs"] if found.same else [])]
 
 
-def _cell(value: Any, is_there: bool) -> str:
-    """A value, or a dash where a run has none; is_there: whether None is a value, what is off."""
+def _texts(section: str, key: str, pair: tuple[Any, Any]) -> list[str]:
+    """Two values that differ, as texts that do: scores as reports have them, numbers with the digits that it takes, what the
+    config says whole. "null" stands for None."""
     from mlp_cli.config.resolved import show
+    from mlp_cli.report.wording import score_text
+
+    texts = [score_text(key, value) if section == "metrics" and value is not None else show(value) for value in pair]
+    for digits in () if section == "config" else (4, 6, 9, 17):
+        if section != "metrics" or texts[0] == texts[1]:
+            texts = [show(_rounded(value, digits)) for value in pair]
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    """A value with its floats, all through, of so many significant digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(each, digits) for key, each in value.items()}
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _cell(text: str, is_there: bool) -> str:
+    """A value's text, or a dash where a run has none; is_there: whether null is a value, what is off."""
     from mlp_cli.report.wording import cut
 
-    return cut(show(value), _WIDEST) if is_there or value is not None else "–"
+    return cut(text, _WIDEST) if is_there or text != "null" else "–"

@@ -229,6 +229,16 @@ def test_diff_shows_only_what_differs(mlp: Mlp, tmp_path: Path) -> None:
     assert broken.code == 1 and f"{two / 'run.json'} is damaged" in broken.err
 
 
+def test_diff_has_the_digits_that_tell_scores_apart(mlp: Mlp, tmp_path: Path) -> None:
+    scores = {"val_accuracy": 0.15333333333333332, "val_loss": 2.0}
+    write_run(tmp_path / "results", name="one", metrics={**scores, "test_loss": 2.305495342421612})
+    write_run(tmp_path / "results", name="two", metrics={"val_accuracy": 0.25, "val_loss": 2.0, "test_loss": 2.305495342421613})
+    assert mlp("diff", "one", "two").out.partition("metrics\n")[2].splitlines()[:2] == [
+        "  val_accuracy  15.33 %            25.00 %",
+        "  test_loss     2.305495342421612  2.305495342421613",
+    ]
+
+
 def test_diff_of_runs_that_are_not_whole(mlp: Mlp, tmp_path: Path) -> None:
     whole = write_run(tmp_path / "one", name="whole")
     for name in ("dead", "bare"):
