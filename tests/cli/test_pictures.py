@@ -180,8 +180,8 @@ def test_show_lists_them(mlp: Mlp) -> None:
 def test_show_draws_pictures_before_and_after(mlp: Mlp, config: Callable[[str], Path], tmp_path: Path) -> None:
     path = config("augment: [rotation, {name: noise, deviation: 40}]\n")
     answer = mlp("data", "show", path)
-    assert answer.code == 0 and "wrote shapes.png and shapes_augment.png" in answer.out
-    with Image.open(tmp_path / "shapes_augment.png") as image:
+    assert answer.code == 0 and f"wrote {path.stem}_data.png and {path.stem}_augment.png" in answer.out
+    with Image.open(tmp_path / f"{path.stem}_augment.png") as image:
         pixels = np.asarray(image.convert("L")).astype(int)
     assert pixels.shape[0] > 4 * 50 and pixels.shape[1] > 9 * 50, "four classes, the picture and eight alterations"
     shown = json.loads(mlp("data", "show", path, "--json", "--out", "x.png").out)
