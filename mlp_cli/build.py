@@ -45,7 +45,7 @@ from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed, one_line
 from mlp_cli.training.diagnostics import ROWS as LOOKED_AT
 from mlp_cli.training.diagnostics import Diagnostics
-from mlp_cli.training.evaluate import ROWS, Scores
+from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
 from mlp_cli.training.progress import feature_bar
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
@@ -152,6 +152,12 @@ def check(config: Config, dataset: Dataset) -> None:
             f"a network of {parameters:,} parameters needs {needed / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are free",
             "make hidden_sizes smaller",
         )
+
+
+def shown_scores(config: Config) -> tuple[str, str]:
+    """What progress shows of a run: `accuracy` or `r2`, and what its losses are called, see `error_text`."""
+    loss = losses[config.loss.name]
+    return SCORE_NAMES[loss.task], "loss" if config.dataset.target_scale == "log" else loss.error
 
 
 def check_rows(config: Config, rows: int) -> None:
