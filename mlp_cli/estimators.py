@@ -81,11 +81,12 @@ class _Estimator(BaseEstimator):
         """Gives a class without a constructor a copy of this one by its own name, which Python's errors then have."""
         super().__init_subclass__()
         if "__init__" not in vars(cls):
-            own, base = "__init__", cls.__init__
-            copy: Any = FunctionType(base.__code__, base.__globals__, own, base.__defaults__, base.__closure__)
-            copy.__kwdefaults__, copy.__annotations__ = base.__kwdefaults__, base.__annotations__
-            copy.__qualname__ = f"{cls.__name__}.{own}"
-            setattr(cls, own, copy)
+            base: Any = cls.__init__
+            copy: Any = FunctionType(base.__code__, base.__globals__, base.__name__, base.__defaults__)
+            copy.__kwdefaults__ = base.__kwdefaults__
+            copy.__annotations__ = base.__annotations__
+            copy.__qualname__ = f"{cls.__name__}.__init__"
+            cls.__init__ = copy  # type: ignore[method-assign]
 
     def __init__(
         self,

@@ -36,8 +36,9 @@ def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool)
         return
     if rows:
         cells = [("status", "score", "data", "epochs", "time"), *map(_cells, rows)]
-        folders = ["folder", *(printable(row["folder"] + _note(row)) for row in rows)]
-        click.echo("\n".join(f"{line}  {folder}" for line, folder in zip(aligned(cells, 3), folders, strict=True)))
+        places = ["folder", *map(_place, rows)]
+        for line, place in zip(aligned(cells, 3), places, strict=True):
+            click.echo(f"{line}  {place}")
     for each in broken:
         click.echo(f"{'broken':11}{printable(each.path)}: {printable(each.reason)}")
     if not rows and where is not None:
@@ -52,11 +53,15 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
-    return row["status"], score, printable(cut(row["data"] or "", _WIDEST_NAME)), epochs, seconds.rjust(9)
+    data = printable(cut(row["data"] or "", _WIDEST_NAME))
+    return row["status"], score, data, epochs, seconds.rjust(9)
 
 
-def _note(row: dict[str, Any]) -> str:
-    return "".join(f"  #{tag}" for tag in row["tags"]) + (f"  {row['note']}" if row["note"] else "")
+def _place(row: dict[str, Any]) -> str:
+    """The folder, with the tags and the note of the run."""
+    tags = [f"#{tag}" for tag in row["tags"]]
+    notes = [row["note"]] if row["note"] else []
+    return printable("  ".join([row["folder"], *tags, *notes]))
 
 
 @click.command(
@@ -95,10 +100,10 @@ def _diff_lines(found: Difference) -> list[str]:
     for name, pairs in found.sections.items():
         if pairs:
             there = [run.config if name == "config" else () for run in (found.first, found.second)]
-            rows = [
-                (printable(key), *(_cell(text, key in keys) for text, keys in zip(_texts(name, key, pair), there, strict=True)))
-                for key, pair in pairs.items()
-            ]
+            rows = []
+            for key, pair in pairs.items():
+                texts = zip(_texts(name, key, pair), there, strict=True)
+                rows.append((printable(key), *(_cell(text, key in keys) for text, keys in texts)))
             first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
             lines += ["", name, *(f"  {key:{first}}  {a:{second}}  {b}".rstrip() for key, a, b in rows)]
     if found.first_epoch is not None:
@@ -122,12 +127,17 @@ def _texts(section: str, key: str, pair: tuple[Any, Any]) -> list[str]:
     from mlp_cli.config.resolved import show
     from mlp_cli.report.wording import score_text
 
-    texts = [score_text(key, value) if section == "metrics" and value is not None else show(value) for value in pair]
-    for digits in () if section == "config" else (4, 6, 9, 17):
-        if section != "metrics" or texts[0] == texts[1]:
-            texts = [show(_rounded(value, digits)) for value in pair]
-        if texts[0] != texts[1]:
-            break
+    texts = [show(value) for value in pair]
+    if section == "config":
+        return texts
+    if section == "metrics":
+        scores = [show(value) if value is None else score_text(key, value) for value in pair]
+        if scores[0] != scores[1]:
+            return scores
+    for digits in (4, 6, 9):
+        short = [show(_rounded(value, digits)) for value in pair]
+        if short[0] != short[1]:
+            return short
     return texts
 
 

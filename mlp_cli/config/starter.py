@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from mlp_cli.config.components import models_in
+from mlp_cli.config.components import Options, models_in
 from mlp_cli.config.dataset import Dataset
 from mlp_cli.config.overrides import config_from_mapping
 from mlp_cli.config.resolved import show
@@ -18,7 +18,18 @@ from mlp_cli.registry import text_of
 from mlp_cli.text import either
 
 _AUGMENT = {"steps": [{"name": "rotation"}], "copies": 0, "choose": "all", "seed": 0}
-_TABLE = {"path": "my_table.csv", "target": "price", "missing": "mean", "drop": ["id"], "test": 0.2}
+"""Shown on one line: steps are required, so no other option can stand without them."""
+_TABLE = {
+    "path": "my_table.csv",
+    "target": "price",
+    "missing": "mean",
+    "drop": ["id"],
+    "test": 0.2,
+}
+"""The options of a table that most people need, with examples."""
+
+Rows = Iterator[tuple[str, str]]
+"""Lines, and the comment at the end of each."""
 
 
 def schema_text() -> str:
@@ -43,38 +54,53 @@ def starter(name: str) -> str:
         "# Only dataset is required. All values are the defaults; remove a # to set what is behind it.",
     ]
     own = "# For a table of your own take these lines in place of dataset and loss above, and remove their #."
-    blocks = ["\n".join(f"{line:{width}}  # {text}" for line, text in part) for part in (rows, own_rows)]
-    return "\n".join([*head, "", blocks[0], "", own, blocks[1]]) + "\n"
+    known, table = ("\n".join(f"{line:{width}}  # {text}" for line, text in part) for part in (rows, own_rows))
+    return "\n".join([*head, "", known, "", own, table]) + "\n"
 
 
-def _rows(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Lines and their comments. Options are comments below their key, and each can be set by taking its # away.
+def _rows(config: dict[str, Any]) -> Rows:
+    """Every key. Options are comments below theirs, and each can be set by taking its # away.
 
     A key whose default follows from others is a comment itself.
     """
     for key, field in Config.model_fields.items():
-        models, set_ = models_in(field.rebuild_annotation()), config["dataset"]
-        default = field.default if field.default is not PydanticUndefined else set_["name"] if key == "dataset" else config[key]
-        names = catalogue.names() if key == "dataset" else [name for name in models if name]
-        text, choice = text_of(field.rebuild_annotation()), f"One of {either(names)}." if names else ""
-        model = models.get(str(default), models.get(""))
-        options = [
-            (f"  # {option}: {show(set_[option] if key == 'dataset' else part.default)}", text_of(part.rebuild_annotation()))
-            for option, part in (model.model_fields.items() if model else ())
-            if option != "name" and (key != "dataset" or option in set_)
-        ]
-        if key == "augment":  # steps are required, so no other option can stand alone
-            yield f"# augment: {show(_AUGMENT)}", text
+        annotation = field.rebuild_annotation()
+        text, models = text_of(annotation), models_in(annotation)
+        names = [name for name in models if name]
+        default, own = field.default, None
+        if key == "dataset":
+            own, names = config[key], list(catalogue.names())
+            default = own["name"]
+        elif default is PydanticUndefined:
+            default = config[key]
+        choice = f"One of {either(names)}." if names else ""
+        options = list(_options(models.get(str(default), models.get("")), own))
+        if key == "augment":
+            yield f"# augment: {show(_AUGMENT)}", f"{text} An example; off by default."
         elif not options:
-            yield f"{'# ' if field.default_factory else ''}{key}: {show(default)}", f"{text} {choice}".rstrip()
+            mark = "# " if field.default_factory else ""
+            yield f"{mark}{key}: {show(default)}", f"{text} {choice}".rstrip()
+        elif choice:
+            yield f"{key}:", text
+            yield f"  name: {show(default)}", choice
+            yield from options
         else:
-            head = (f"{key}:", text if choice else f"{text} Off while empty.")
-            yield from (head, *([(f"  name: {show(default)}", choice)] if choice else []), *options)
+            yield f"{key}:", f"{text} Off while empty."
+            yield from options
 
 
-def _table_rows() -> Iterator[tuple[str, str]]:
+def _options(model: type[Options] | None, values: Mapping[str, Any] | None) -> Rows:
+    """A component's options. values: those to show, and no others; None shows the defaults."""
+    for option, field in model.model_fields.items() if model else ():
+        if option != "name" and (values is None or option in values):
+            value = field.default if values is None else values[option]
+            yield f"  # {option}: {show(value)}", text_of(field.rebuild_annotation())
+
+
+def _table_rows() -> Rows:
     """The lines for a table of one's own, all of them comments."""
     yield "# dataset:", "The path and the columns are examples."
     for option, value in _TABLE.items():
-        yield f"#   {option}: {show(value)}", text_of(Dataset.model_fields[option].rebuild_annotation())
+        field = Dataset.model_fields[option]
+        yield f"#   {option}: {show(value)}", text_of(field.rebuild_annotation())
     yield "# loss: mse", "For a quantity; classes need no such line."
