@@ -327,10 +327,7 @@ def choose_threads(config: Config, dataset: Dataset) -> int:
 
 
 def step_seconds(trainer: Trainer, budget: float = 0.4) -> float:
-    """The median time of a training step, from as many steps as fit in `budget` seconds (at least three).
-
-    It holds all that training does for a batch: its rows are drawn and, with augment, altered.
-    """
+    """The median time of a training step and of its batch, from as many as fit in `budget` seconds (at least three)."""
     times: list[float] = []
     scores = Scores(trainer.task, trainer.targets)
     trainer.network.start_epoch(0, 1)

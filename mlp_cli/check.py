@@ -80,9 +80,9 @@ class _Checks:
         self.learner: dict[str, Any] = {"optimizer": "adam", "learning_rate": 1e-3}
         self.unit = ""
         if dataset.task == "regression":
-            loss, name = self.trainer.loss, dataset.target or "the target"
-            own = f"{name}, in its unit{' squared' * (loss.degree == 2)}"
-            self.unit = f"; {loss.unit} of {f'the logarithm of {name}' if self.trainer.targets.log else own}"
+            loss, log = self.trainer.loss, "the logarithm of " * self.trainer.targets.log
+            own = "" if log else f", in its unit{' squared' * (loss.degree == 2)}"
+            self.unit = f"; {loss.unit} of {log}{dataset.target or 'the target'}{own}"
 
     def gradients(self) -> tuple[bool, str]:
         """Analytic against numerical gradients, in float64, in training mode."""
@@ -137,10 +137,8 @@ class _Checks:
             if losses[-1] <= least:
                 self.learner = learner
                 seen = "; ".join(dict.fromkeys((told[0], told[-1])))
-                return (
-                    True,
-                    f"{len(rows)} rows are learnt by heart, loss {seen}; {least * unit:.2g}, {LEARNT:.0%} of chance, is enough",
-                )
+                enough = f"{least * unit:.2g}, {LEARNT:.0%} of chance, is enough"
+                return True, f"{len(rows)} rows are learnt by heart, loss {seen}; {enough}"
         return False, f"the loss of {len(rows)} rows stays above {LEARNT:.0%} of chance, {least * unit:.2g}: {'; '.join(told)}"
 
     def shuffled_labels(self) -> tuple[bool, str]:

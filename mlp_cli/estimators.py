@@ -78,7 +78,7 @@ class _Estimator(BaseEstimator):
     _task: Task
 
     def __init_subclass__(cls) -> None:
-        """Gives a class without a constructor a copy of this one by its own name, which Python's errors then have."""
+        """Gives each class a constructor by its own name, which Python's errors tell."""
         super().__init_subclass__()
         if "__init__" not in vars(cls):
             base: Any = cls.__init__
@@ -194,14 +194,13 @@ class MLPClassifier(ClassifierMixin, _Estimator):
     "balanced" or weights by class. config: further keys, such as {"clip_norm": 1.0}. random_state: the seed; None draws one.
     Attributes after `fit`: classes_, n_features_in_, weights_ (W1, b1 … by name), loss_curve_ (by epoch), n_iter_ (epochs).
 
-    For those who come from sklearn.neural_network, the names there and here:
+    The names of sklearn.neural_network, and ours:
     hidden_layer_sizes: hidden_sizes
     solver: optimizer
     learning_rate_init: learning_rate
     max_iter: epochs
-    alpha: weight_decay, which is not divided by the rows of a batch as alpha is
-    beta_1, beta_2, epsilon, momentum: options of the optimizer, such as optimizer={"name": "adam", "beta_1": 0.8}
-    early_stopping=True, validation_fraction: early_stopping=True, validation
+    alpha: weight_decay, which is not divided by a batch's rows
+    validation_fraction: validation
     """
 
     _task = "classification"

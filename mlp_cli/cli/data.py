@@ -97,9 +97,8 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
     for text in dataset.notices:
         notify(text)
     base = out or Path(f"{Path(name).stem if _is_config(name) else dataset.name}.png")
-    written = (
-        base if out or not _is_config(name) else base.with_name(f"{base.stem}_data.png")
-    )  # a table may have the config's stem
+    # A table may have the config's stem.
+    written = base if out or not _is_config(name) else base.with_name(f"{base.stem}_data.png")
     spare(name, written)
     make_parent(written)
     counts = dataset.class_counts()

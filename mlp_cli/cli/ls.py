@@ -35,10 +35,9 @@ def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool)
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})
         return
     if rows:
-        cells = [("status", "score", "data", "epochs", "time"), *map(_cells, rows)]
-        places = ["folder", *map(_place, rows)]
-        for line, place in zip(aligned(cells, 3), places, strict=True):
-            click.echo(f"{line}  {place}")
+        cells = [("status", "score", "data", "epochs", "time", "folder"), *map(_cells, rows)]
+        for line, row in zip(aligned([row[:-1] for row in cells], 3), cells, strict=True):
+            click.echo(f"{line}  {row[-1]}")
     for each in broken:
         click.echo(f"{'broken':11}{printable(each.path)}: {printable(each.reason)}")
     if not rows and where is not None:
@@ -54,14 +53,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
     data = printable(cut(row["data"] or "", _WIDEST_NAME))
-    return row["status"], score, data, epochs, seconds.rjust(9)
-
-
-def _place(row: dict[str, Any]) -> str:
-    """The folder, with the tags and the note of the run."""
-    tags = [f"#{tag}" for tag in row["tags"]]
-    notes = [row["note"]] if row["note"] else []
-    return printable("  ".join([row["folder"], *tags, *notes]))
+    notes = [*(f"#{tag}" for tag in row["tags"]), *([row["note"]] if row["note"] else [])]
+    return row["status"], score, data, epochs, seconds.rjust(9), printable("  ".join([row["folder"], *notes]))
 
 
 @click.command(
@@ -122,23 +115,16 @@ def _diff_lines(found: Difference) -> list[str]:
 
 
 def _texts(section: str, key: str, pair: tuple[Any, Any]) -> list[str]:
-    """Two values that differ, as texts that do: scores as reports have them, numbers with the digits that it takes, what the
-    config says whole. "null" stands for None."""
+    """Two values that differ, as texts that do: scores as in reports, numbers with few digits, a config's values whole."""
     from mlp_cli.config.resolved import show
     from mlp_cli.report.wording import score_text
 
-    texts = [show(value) for value in pair]
-    if section == "config":
-        return texts
+    whole = [show(value) for value in pair]
+    short = [[show(_rounded(value, digits)) for value in pair] for digits in (4, 6, 9)]
     if section == "metrics":
-        scores = [show(value) if value is None else score_text(key, value) for value in pair]
-        if scores[0] != scores[1]:
-            return scores
-    for digits in (4, 6, 9):
-        short = [show(_rounded(value, digits)) for value in pair]
-        if short[0] != short[1]:
-            return short
-    return texts
+        short.insert(0, [show(value) if value is None else score_text(key, value) for value in pair])
+    telling = (texts for texts in short if texts[0] != texts[1])
+    return whole if section == "config" else next(telling, whole)
 
 
 def _rounded(value: Any, digits: int) -> Any:

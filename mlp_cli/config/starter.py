@@ -9,7 +9,6 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from mlp_cli.config.components import Options, models_in
-from mlp_cli.config.dataset import Dataset
 from mlp_cli.config.overrides import config_from_mapping
 from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
@@ -18,18 +17,16 @@ from mlp_cli.registry import text_of
 from mlp_cli.text import either
 
 _AUGMENT = {"steps": [{"name": "rotation"}], "copies": 0, "choose": "all", "seed": 0}
-"""Shown on one line: steps are required, so no other option can stand without them."""
-_TABLE = {
-    "path": "my_table.csv",
-    "target": "price",
-    "missing": "mean",
-    "drop": ["id"],
-    "test": 0.2,
-}
-"""The options of a table that most people need, with examples."""
-
-Rows = Iterator[tuple[str, str]]
-"""Lines, and the comment at the end of each."""
+_TABLE = """\
+# For a table of your own take these lines in place of dataset and loss above, and remove their #.
+# dataset:
+#   path: my_table.csv
+#   target: price  # The column to predict.
+#   missing: mean  # Fills gaps; drop leaves their rows out.
+#   drop: [id]     # Columns to leave out.
+#   test: 0.2      # Rows to set aside for testing.
+# loss: mse        # For a quantity; classes need no such line.
+"""
 
 
 def schema_text() -> str:
@@ -46,23 +43,17 @@ def starter(name: str) -> str:
     """
     config = config_from_mapping({"name": name, "dataset": catalogue.names()[0]}, source="mlp init")
     rows = list(_rows(config.to_dict()))
-    own_rows = list(_table_rows())
-    width = max(len(line) for line, _ in (*rows, *own_rows) if not line.startswith("# augment"))
+    width = max(len(line) for line, _ in rows if not line.startswith("# augment"))
     head = [
         "# yaml-language-server: $schema=mlp.schema.json",
         f"# Train it with: mlp train {name}.yaml",
         "# Only dataset is required. All values are the defaults; remove a # to set what is behind it.",
     ]
-    own = "# For a table of your own take these lines in place of dataset and loss above, and remove their #."
-    known, table = ("\n".join(f"{line:{width}}  # {text}" for line, text in part) for part in (rows, own_rows))
-    return "\n".join([*head, "", known, "", own, table]) + "\n"
+    return "\n".join([*head, "", *(f"{line:{width}}  # {text}" for line, text in rows), "", _TABLE])
 
 
-def _rows(config: dict[str, Any]) -> Rows:
-    """Every key. Options are comments below theirs, and each can be set by taking its # away.
-
-    A key whose default follows from others is a comment itself.
-    """
+def _rows(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Lines and their comments. Options are comments, whose # can be removed one by one."""
     for key, field in Config.model_fields.items():
         annotation = field.rebuild_annotation()
         text, models = text_of(annotation), models_in(annotation)
@@ -75,32 +66,21 @@ def _rows(config: dict[str, Any]) -> Rows:
             default = config[key]
         choice = f"One of {either(names)}." if names else ""
         options = list(_options(models.get(str(default), models.get("")), own))
-        if key == "augment":
+        if key == "augment":  # steps are required, so no other option stands alone
             yield f"# augment: {show(_AUGMENT)}", f"{text} An example; off by default."
         elif not options:
             mark = "# " if field.default_factory else ""
             yield f"{mark}{key}: {show(default)}", f"{text} {choice}".rstrip()
-        elif choice:
-            yield f"{key}:", text
-            yield f"  name: {show(default)}", choice
-            yield from options
         else:
-            yield f"{key}:", f"{text} Off while empty."
+            yield f"{key}:", text if choice else f"{text} Off while empty."
+            if choice:
+                yield f"  name: {show(default)}", choice
             yield from options
 
 
-def _options(model: type[Options] | None, values: Mapping[str, Any] | None) -> Rows:
-    """A component's options. values: those to show, and no others; None shows the defaults."""
+def _options(model: type[Options] | None, values: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """A component's options. values: those to show; None shows all with their defaults."""
     for option, field in model.model_fields.items() if model else ():
         if option != "name" and (values is None or option in values):
             value = field.default if values is None else values[option]
             yield f"  # {option}: {show(value)}", text_of(field.rebuild_annotation())
-
-
-def _table_rows() -> Rows:
-    """The lines for a table of one's own, all of them comments."""
-    yield "# dataset:", "The path and the columns are examples."
-    for option, value in _TABLE.items():
-        field = Dataset.model_fields[option]
-        yield f"#   {option}: {show(value)}", text_of(field.rebuild_annotation())
-    yield "# loss: mse", "For a quantity; classes need no such line."

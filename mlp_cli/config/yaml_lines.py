@@ -207,7 +207,7 @@ def _below_a_value(above: list[str], line: str) -> str | None:
     if not owner or not option or len(option[1]) <= len(owner[1]) or owner[2] == "name":
         return None
     _, key, text, _ = owner.groups()
-    value = scalar(text) if text[0] not in "\"'[{" else text
+    value = text if text[0] in "\"'" else scalar(text)
     if not isinstance(value, str | None) or text[0] in "[{":
         return f"{key} has a value already, and no option goes below it; begin the line in the column of {key}"
     kind = "path" if key == "dataset" and re.search("[./]", text) else "name"

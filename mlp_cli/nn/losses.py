@@ -3,7 +3,7 @@
 A member has
   `task`: "classification" (class numbers), "multi_label" (K labels of 0 and 1) or "regression".
   `unit`: what its mean is, in words, for an axis.
-  `error`: what progress shows of its mean: RMSE (the root) and MAE have the unit of a quantity; else the loss itself.
+  `error`: what progress shows of its mean: RMSE (the root), MAE, or the loss itself.
   `outputs`: K, where the loss and not the data decides it; else None.
   `degree`: of a regression loss; that of residuals c times as large is c**degree times as large. 0 for others.
   `reduction`: "mean" divides the gradient by the rows B of the batch, "sum" does not.

@@ -101,19 +101,15 @@ def epochs_done(run: Run) -> int | None:
 
 
 def list_runs(paths: Sequence[Path], where: str | None = None) -> tuple[list[dict[str, Any]], list[Broken]]:
-    """A row for each run below `paths` and what could not be read: for `mlp ls`, which is quick.
+    """A row for each run below `paths`, the newest last, and what could not be read: for `mlp ls`, which is quick.
 
-    The newest are last; a sweep's members stand together, in the order of their folders, where its newest belongs.
-    Keys: folder, id, name, status, seed, data (its name, None where it is not known), metric (the name of the score in `score`:
-    validation's where there is one), score, epochs, seconds, started, error, note, tags. where: only the runs that meet this condition.
+    Keys: folder, id, name, status, seed, data (its name), metric (the name of the score in `score`: validation's where there is one),
+    score, epochs, seconds, started, error, note, tags. where: only the runs that meet this condition.
     """
     found, broken = collect(paths, curves=False)
     found = found if where is None or not found else choose(found, where)
-    newest: dict[Path, str] = {}
-    for run in found:
-        newest[_home(run)] = max(newest.get(_home(run), ""), run.record.started or "")
     rows = []
-    for run in sorted(found, key=lambda run: newest[_home(run)]):
+    for run in sorted(found, key=lambda run: run.record.started or ""):
         own = {"folder": str(run.folder)} | {name: getattr(run, name) for name in ("id", "name", "status", "seed")}
         own["data"] = run.record.data.name if run.record.data else None
         own["metric"] = next((name for name in _LISTED if name in run.metrics), None)
@@ -121,8 +117,3 @@ def list_runs(paths: Sequence[Path], where: str | None = None) -> tuple[list[dic
         own |= {name: getattr(run.record, name) for name in ("seconds", "started", "error")}
         rows.append(own | {"note": run.note.text, "tags": run.note.tags})
     return rows, broken
-
-
-def _home(run: Run) -> Path:
-    """The folder that a run is listed with: of a sweep's member that of all members, else its own."""
-    return run.folder.parent if run.folder.parent.name == "runs" else run.folder

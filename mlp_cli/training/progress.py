@@ -25,7 +25,7 @@ def loss_text(value: float) -> str:
 
 
 def error_text(error: str, loss: float) -> str:
-    """A mean loss as `loss 0.0812`, or as the error that is asked for: `RMSE 12.3450`, its root, or `MAE 12.3450`."""
+    """A mean loss as `loss 0.0812` or `MAE 12.3450`, or its root as `RMSE 12.3450`."""
     return f"{error} {loss_text(math.sqrt(loss) if error == 'RMSE' else loss)}"
 
 

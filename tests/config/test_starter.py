@@ -119,7 +119,7 @@ def test_each_comment_of_the_starter_can_be_taken_alone() -> None:
 
 
 def test_the_starters_table_takes_the_place_of_its_set() -> None:
-    _, known, own = starter("first").split("\n\n")
+    _, known, own = starter("first").rstrip().split("\n\n")
     rest = re.sub(r"\n(dataset|loss):.*?\n(?=\w)", "\n", known, flags=re.DOTALL)
     table = "\n".join(line.removeprefix("# ") for line in own.splitlines()[1:])
     config = resolve(read(f"{rest}\n{table}", "first.yaml"), [])
