@@ -26,10 +26,12 @@ $(VENV)/bin/python $(EXTRAS)/bin/python:
 	  echo "could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; rm -rf $(@:/bin/python=); exit 1; }
 
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
+	@echo "installing mlp and its libraries into $(VENV), about a minute"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "installing mlp and what tests and lint need into $(VENV), about a minute"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.ready
 
@@ -44,6 +46,7 @@ data: setup  ## get MNIST, from wherever it can be had
 
 train: data  ## train configs/mnist_adam_relu.yaml on MNIST (another: make train CONFIG=...)
 	$(BIN)/mlp train $(CONFIG)
+	@echo "mlp is installed in $(VENV); to call it by its name: . $(BIN)/activate"
 
 test: setup-dev  ## run the default test suite, on all cores
 	$(BIN)/python -m pytest $(PARALLEL)

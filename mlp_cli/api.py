@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from mlp_cli import files, runs
+from mlp_cli.build import shown_scores
 from mlp_cli.config import Config, Document, read_document, resolve
 from mlp_cli.config.overrides import plain_values
 from mlp_cli.config.resolved import show
@@ -44,7 +45,6 @@ from mlp_cli.model import Model, read_model
 from mlp_cli.nn.losses import losses
 from mlp_cli.runs import DATA, Record
 from mlp_cli.text import listed, metric_name
-from mlp_cli.training.evaluate import SCORE_NAMES
 from mlp_cli.training.progress import BarProgress, in_notebook
 
 if TYPE_CHECKING:
@@ -91,14 +91,13 @@ def train(
         return Plan(resolve(_document(config, dataset), words), Path(results))
 
     planned = plan(None) if data is None else _on_arrays(data, plan, lambda planned: planned.config, force)
-    score = SCORE_NAMES[losses[planned.config.loss.name].task]
     with _signals_as_python_has_them():
         outcome = finish(
             planned,
             threads=threads,
             force=force,
             plots=plots,
-            callbacks=[BarProgress(sys.stderr, score)] if _with_bar(quiet) else [],
+            callbacks=[BarProgress(sys.stderr, *shown_scores(planned.config))] if _with_bar(quiet) else [],
             notify=lambda text: None if quiet else print(f"note: {text}", file=sys.stderr),
             command=shlex.join(["mlp", "train", str(planned.folder / "config.yaml")]),
         )

@@ -45,7 +45,7 @@ from mlp_cli.rng import Purpose, stream
 from mlp_cli.text import counted, listed, one_line
 from mlp_cli.training.diagnostics import ROWS as LOOKED_AT
 from mlp_cli.training.diagnostics import Diagnostics
-from mlp_cli.training.evaluate import ROWS, Scores
+from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores
 from mlp_cli.training.progress import feature_bar
 from mlp_cli.training.state import Best, TrainingState
 from mlp_cli.training.trainer import Trainer
@@ -152,6 +152,12 @@ def check(config: Config, dataset: Dataset) -> None:
             f"a network of {parameters:,} parameters needs {needed / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are free",
             "make hidden_sizes smaller",
         )
+
+
+def shown_scores(config: Config) -> tuple[str, str]:
+    """What progress shows of a run: `accuracy` or `r2`, and what its losses are called, see `error_text`."""
+    loss = losses[config.loss.name]
+    return SCORE_NAMES[loss.task], "loss" if config.dataset.target_scale == "log" else loss.error
 
 
 def check_rows(config: Config, rows: int) -> None:
@@ -321,15 +327,18 @@ def choose_threads(config: Config, dataset: Dataset) -> int:
 
 
 def step_seconds(trainer: Trainer, budget: float = 0.4) -> float:
-    """The median time of a training step, from as many steps as fit in `budget` seconds (at least three)."""
+    """The median time of a training step and of its batch, from as many as fit in `budget` seconds (at least three)."""
     times: list[float] = []
     scores = Scores(trainer.task, trainer.targets)
     trainer.network.start_epoch(0, 1)
     with np.errstate(all="ignore"):
         while True:
+            trainer.train.shuffle(stream(0, Purpose.SHUFFLE, 1))
+            trainer.train.alter(stream(0, Purpose.AUGMENT, 1))
+            started = time.perf_counter()
             for x, y in trainer.train:
-                started = time.perf_counter()
                 trainer.step(x, y, scores)
                 times.append(time.perf_counter() - started)
                 if len(times) >= 3 and sum(times) > budget:
                     return statistics.median(times)
+                started = time.perf_counter()

@@ -78,6 +78,11 @@ class _Checks:
         self.trainer = build(config, dataset)
         self.rows = dataset.train.index[stream(0, Purpose.GRADCHECK, 1).permutation(len(dataset.train))]
         self.learner: dict[str, Any] = {"optimizer": "adam", "learning_rate": 1e-3}
+        self.unit = ""
+        if dataset.task == "regression":
+            loss, log = self.trainer.loss, "the logarithm of " * self.trainer.targets.log
+            own = "" if log else f", in its unit{' squared' * (loss.degree == 2)}"
+            self.unit = f"; {loss.unit} of {log}{dataset.target or 'the target'}{own}"
 
     def gradients(self) -> tuple[bool, str]:
         """Analytic against numerical gradients, in float64, in training mode."""
@@ -90,7 +95,8 @@ class _Checks:
             told = ", ".join(f"{each.parameter} ({each.layer}) {each.max_relative_error:.1e}" for each in wrong)
             return False, f"analytic and numerical gradients differ by more than {TOLERANCE:g}: {told}"
         worst = max(check.max_relative_error for check in checks)
-        return True, f"analytic and numerical gradients agree: largest relative error {worst:.1e} in {count:,} values"
+        told = f"largest relative error {worst:.1e} in {count:,} values; {TOLERANCE:g} is the limit"
+        return True, f"analytic and numerical gradients agree: {told}"
 
     def first_loss(self) -> tuple[bool, str]:
         """The loss of the initial weights against that of knowing nothing."""
@@ -106,9 +112,10 @@ class _Checks:
         most = NEAR ** max(1, getattr(self.trainer.loss, "degree", 1))
         unit = self.trainer.targets.loss_unit
         told = f"{first * unit:.4g} with the initial weights, {chance * unit:.4g} by chance"
+        limit = f"{1 / NEAR:.2g} to {most:g} times chance is right{self.unit}"
         if not chance / NEAR <= first <= most * chance:
-            return False, f"{told}: the weights begin too large, or the outputs are not what the loss expects"
-        return True, told
+            return False, f"{told}: the weights begin too large, or the outputs are not what the loss expects; {limit}"
+        return True, f"{told}; {limit}"
 
     def one_batch(self) -> tuple[bool, str]:
         """A few rows are learnt by heart, with the config's optimizer and rate, else with Adam's; nothing holds back."""
@@ -129,7 +136,9 @@ class _Checks:
             told.append(f"{losses[0] * unit:.4g} → {losses[-1] * unit:.2g} in {steps}")
             if losses[-1] <= least:
                 self.learner = learner
-                return True, f"the loss of {len(rows)} rows goes to zero: {'; '.join(dict.fromkeys((told[0], told[-1])))}"
+                seen = "; ".join(dict.fromkeys((told[0], told[-1])))
+                enough = f"{least * unit:.2g}, {LEARNT:.0%} of chance, is enough"
+                return True, f"{len(rows)} rows are learnt by heart, loss {seen}; {enough}"
         return False, f"the loss of {len(rows)} rows stays above {LEARNT:.0%} of chance, {least * unit:.2g}: {'; '.join(told)}"
 
     def shuffled_labels(self) -> tuple[bool, str]:
@@ -170,11 +179,14 @@ class _Checks:
             scores.append(trainer.state.history[-1].val_score or 0.0)
         mean, deviation = float(np.mean(scores)), float(np.std(scores, ddof=1))
         spread = max(deviation / math.sqrt(SHUFFLES), floor)
-        told = f"{SHUFFLES} shuffles give a validation R² of {mean:.3f}, standard error {spread:.3f}; knowing nothing gives 0"
+        most = share + ERRORS * spread
+        told = f"{SHUFFLES} shuffles give a validation R² of {mean:.3f}; knowing nothing gives 0"
+        limit = f"{most:.3f}, {ERRORS:g} standard errors above, is the limit"
         if not regression:
-            said = f"{100 * mean:.1f} %, standard error {100 * spread:.1f} %; the largest class has {100 * share:.1f} %"
+            said = f"{100 * mean:.1f} %; the largest class has {100 * share:.1f} %"
             told = f"{SHUFFLES} shuffles give a validation accuracy of {said}"
-        return mean <= share + ERRORS * spread, told
+            limit = f"{100 * most:.1f} %, {ERRORS:g} standard errors above, is the limit"
+        return mean <= most, f"{told}, and {limit}"
 
     def rows_apart(self) -> tuple[bool, str]:
         """No row, inputs and target, of one part is in another."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from types import FunctionType
 from typing import Any, Self
 
 import numpy as np
@@ -75,6 +76,17 @@ class _Estimator(BaseEstimator):
     """What both have in common: parameters, training, and predictions from what was learnt."""
 
     _task: Task
+
+    def __init_subclass__(cls) -> None:
+        """Gives each class a constructor by its own name, which Python's errors tell."""
+        super().__init_subclass__()
+        if "__init__" not in vars(cls):
+            base: Any = cls.__init__
+            copy: Any = FunctionType(base.__code__, base.__globals__, base.__name__, base.__defaults__)
+            copy.__kwdefaults__ = base.__kwdefaults__
+            copy.__annotations__ = base.__annotations__
+            copy.__qualname__ = f"{cls.__name__}.__init__"
+            cls.__init__ = copy  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -181,6 +193,14 @@ class MLPClassifier(ClassifierMixin, _Estimator):
     StandardScaler before it. validation: rows, or a share of them, that early_stopping watches; 0 for none. class_weight: None,
     "balanced" or weights by class. config: further keys, such as {"clip_norm": 1.0}. random_state: the seed; None draws one.
     Attributes after `fit`: classes_, n_features_in_, weights_ (W1, b1 … by name), loss_curve_ (by epoch), n_iter_ (epochs).
+
+    The names of sklearn.neural_network, and ours:
+    hidden_layer_sizes: hidden_sizes
+    solver: optimizer
+    learning_rate_init: learning_rate
+    max_iter: epochs
+    alpha: weight_decay, which is not divided by a batch's rows
+    validation_fraction: validation
     """
 
     _task = "classification"

@@ -31,12 +31,12 @@ _BY_CLASS = ("precision", "recall")  # which the table of the classes has
 def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -> dict[str, Any]:
     """Scores the network of a completed run on a part, `train`, `validation` or `test`, in evaluation mode.
 
-    The network goes over the data again. Where that is not here any more, the validation and test part are scored by
+    The network goes over the data again. Where that cannot be loaded any more, the validation and test part are scored by
     predictions.npz, whose probabilities have three digits, and the loss is run.json's. notify: takes what differs from run.json.
     Returns the document that `--json` prints: run, split, source (the file that the predictions come from), rows and scores, of
     classes also classes (see `class_table`), confusion (true classes down; none of labels) and largest_class (what always naming it
     would score), of a quantity residuals (quantiles of true − predicted).
-    Errors: DataError where the data has changed, or is needed and not here; UsageError for a part that the run lacks; RunError.
+    Errors: DataError where the data has changed, or is needed and cannot be loaded; UsageError for a part that the run lacks; RunError.
     """
     record = runs.completed_record(folder)
     config, short = config_from_mapping(record.config), "val" if split == "validation" else split
@@ -48,7 +48,7 @@ def evaluate_run(folder: Path, split: str, notify: Notify = lambda text: None) -
         kept = read_predictions(folder) if split != "train" else {}
         if split not in kept:
             raise
-        notify(f"the data is not here, so predictions.npz is what is scored: {error.message.splitlines()[0]}")
+        notify(f"the data cannot be used now, so predictions.npz is what is scored: {error.message.splitlines()[0]}")
         source, found, loss = "predictions.npz", kept[split], record.metrics.get(f"{short}_loss")
     else:
         check_data(folder, record.data_sha256, dataset, "put the old data back")

@@ -17,7 +17,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from mlp_cli import environment, files, runs
-from mlp_cli.build import build, check, check_data, choose_threads, load_data
+from mlp_cli.build import build, check, check_data, choose_threads, load_data, shown_scores
 from mlp_cli.config import Config
 from mlp_cli.config.resolved import config_hash
 from mlp_cli.data.batches import Batches
@@ -31,7 +31,7 @@ from mlp_cli.predictions import NAME as PREDICTIONS
 from mlp_cli.predictions import predict_part, predictions_of, write_predictions
 from mlp_cli.training import checkpoint
 from mlp_cli.training.callbacks import METRICS, TIMINGS, Callback, TablesWriter
-from mlp_cli.training.evaluate import ROWS, SCORE_NAMES, Scores, evaluate
+from mlp_cli.training.evaluate import ROWS, Scores, evaluate
 from mlp_cli.training.progress import epoch_line, feature_bar
 from mlp_cli.training.state import Row
 from mlp_cli.training.stop import StopRequest, stop_on_signals
@@ -128,7 +128,7 @@ def run(
         if done and not lost:
             checkpoint.remove(folder, keep_last=alone and completed)
             if isinstance(data, DataError):
-                log_and_notify(f"the data is not here any more, so it was not compared: {data.message.splitlines()[0]}")
+                log_and_notify(f"the data cannot be used now, so it was not compared: {data.message.splitlines()[0]}")
             elif completed and missing_files(folder, [PREDICTIONS]):
                 model, parts = (
                     read_model(folder).on(data),
@@ -217,7 +217,8 @@ class Attempt(Callback):
     ) -> None:
         self.plan, self.claim, self.dataset, self.record, self.notify = plan, claim, dataset, record, notify
         self.keep_last, self.extend = keep_last, extend
-        self.config, self.folder, self.score = plan.config, plan.folder, SCORE_NAMES[dataset.task]
+        self.config, self.folder = plan.config, plan.folder
+        self.score, self.error = shown_scores(plan.config)
         record.status, record.error, record.divergence = "running", None, None
         record.finished = record.seconds = record.best_epoch = None
         record.config, record.metrics = self.config.to_dict(), {}
@@ -362,7 +363,7 @@ class Attempt(Callback):
 
     def on_epoch(self, row: Row) -> None:
         """Keeps what the epoch gave. The log comes first: it tells whether the folder is still ours."""
-        self.claim.log(epoch_line(row, self.config.epochs, self.score, len(self.dataset.train)))
+        self.claim.log(epoch_line(row, self.config.epochs, self.score, len(self.dataset.train), self.error))
         self.tables.on_epoch(row)
         self.claim.check()
         self.late = time.monotonic() >= self.deadline

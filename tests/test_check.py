@@ -59,7 +59,11 @@ def test_a_sound_config_passes_all(keys: dict[str, object]) -> None:
 
 def test_chance_is_that_of_the_loss() -> None:
     # ln 2 of two classes, and the variance of targets that have mean 0 and deviation 1, of which He's weights add some.
-    assert "0.6931 by chance" in outcome(config_of())["first loss"].detail
+    found = outcome(config_of())
+    assert "0.6931 by chance; 0.33 to 3 times chance is right" in found["first loss"].detail
+    for name, limit in (("gradients", "1e-06 is the limit"), ("one batch", "0.035, 5% of chance, is enough")):
+        assert found[name].detail.endswith(limit), "each says what it was held against"
+    assert found["shuffled labels"].detail.endswith("%, 3 standard errors above, is the limit")
     assert "0.6931 by chance" in outcome(config_of(loss="binary_cross_entropy"))["first loss"].detail
 
 
@@ -74,7 +78,9 @@ def test_a_quantity_passes_all(tmp_path: Path) -> None:
         assert not failed(found) and found["shuffled labels"].passed and "R²" in found["shuffled labels"].detail
     y = load_data(config_of(dataset={"path": str(path), "target": "y"}, loss="mse")).train
     variance = np.var(y.y[y.index])
-    chance = float(outcome(config_of(dataset={"path": str(path), "target": "y"}, loss="mse"))["first loss"].detail.split()[-3])
+    told = outcome(config_of(dataset={"path": str(path), "target": "y"}, loss="mse"))["first loss"].detail
+    assert told.endswith("; 0.33 to 9 times chance is right; mean squared error of y, in its unit squared")
+    chance = float(told.partition(" by chance")[0].split()[-1])
     assert chance == pytest.approx(variance, rel=1e-3)
 
 

@@ -73,6 +73,7 @@ def test_the_command_writes_a_table_and_a_figure_and_no_run(mlp: Mlp, small_conf
     before = (folder / "lr-find.csv").read_bytes()
     printed = mlp("lr-find", small_config, "learning_rate=5", "schedule=cosine")
     assert (folder / "lr-find.csv").read_bytes() == before
+    assert f"figure         {folder}/lr-find.png; " in printed.out and "the loss falls fastest there (median of 3" in printed.out
     take = printed.out.splitlines()[-1].partition("mlp train ")[2].split()
     assert take[-1] == found["override"] and mlp("validate", *take).code == 0
     other = json.loads(mlp("lr-find", small_config, "learning_rate=1e-3", "--seeds", "3", "--json").out)

@@ -87,7 +87,7 @@ def test_commands_read_a_pack_as_the_folder(mlp: Mlp, sweep: Path, tmp_path: Pat
     there = of(["diff", sweep / "runs" / first, sweep / "runs" / second], before)
     assert of(["diff", f"all.zip/{first}", f"all.zip/runs/{second}"], zipped) == there
     assert mlp("report", zipped).code == 0 and (tmp_path / "all_report" / "index.html").exists()
-    assert of(["ls", "--results", zipped], zipped).count("\n") == 4
+    assert of(["ls", "--results", zipped], zipped).count("\n") == 5
     best = json.loads(mlp("ls", zipped, "--json").out)["runs"]
     top = max(best, key=lambda row: row["score"])["folder"]
     assert runs.find_run("all.zip/@best:val_accuracy", Path()) == runs.find_run("@best:val_accuracy", Path(zipped)) == Path(top)
@@ -196,8 +196,8 @@ def test_bytes_that_are_not_what_was_packed(mlp: Mlp, sweep: Path, tmp_path: Pat
     content[f"{bad.name}/run.json"] += b" "
     forge(tmp_path / "two.zip", content, files=hashes)
     answer = mlp("ls", "two.zip")
-    assert answer.code == 0 and good.name in answer.out.splitlines()[0]
-    assert "not what was packed" in answer.out.splitlines()[1] and bad.name in answer.out.splitlines()[1]
+    assert answer.code == 0 and good.name in answer.out.splitlines()[1]
+    assert "not what was packed" in answer.out.splitlines()[2] and bad.name in answer.out.splitlines()[2]
 
 
 def test_any_byte_that_is_flipped_is_found_or_changes_nothing(sweep: Path, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 @click.argument("name", metavar="NAME|FILE|CONFIG")
 @click.option("--subset", help="Which of the subsets that go by the name.")
 @click.option("--target", multiple=True, help="For a table: the column to predict; several, each with --target, are labels.")
-@click.option("--out", type=OutFile(), help="Picture to write.  [default: NAME.png]")
+@click.option("--out", type=OutFile(), help="Picture to write.  [default: NAME.png, for a config NAME_data.png]")
 @output_options
 def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | None, quiet: bool, as_json: bool) -> None:
     """Draw examples of each class of a set, and how many there are, into a PNG, and tell what a run is given.
@@ -96,14 +96,16 @@ def show(name: str, subset: str | None, target: tuple[str, ...], out: Path | Non
     dataset = _load(name, subset, target[0] if len(target) == 1 else target or None)
     for text in dataset.notices:
         notify(text)
-    written = out or Path(f"{dataset.name}.png")
+    base = out or Path(f"{Path(name).stem if _is_config(name) else dataset.name}.png")
+    # A table may have the config's stem.
+    written = base if out or not _is_config(name) else base.with_name(f"{base.stem}_data.png")
     spare(name, written)
     make_parent(written)
     counts = dataset.class_counts()
     _draw(dataset, written)
     more = dict[str, str]()
     for what, draw in (("augment", _draw_altered), ("filters", _draw_filters)) if _is_config(name) else ():
-        path = written.with_name(f"{written.stem}_{what}.png")
+        path = base.with_name(f"{base.stem}_{what}.png")
         more |= {f"{what}_file": str(path)} if draw(load_one(Path(name), []), dataset, path) else {}
     if as_json:
         per_class = {part: dict(zip(dataset.classes, map(int, values), strict=True)) for part, values in counts.items()}

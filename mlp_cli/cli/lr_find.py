@@ -59,9 +59,9 @@ def lr_find(
         notify(text)
 
     def tell(test: RangeTest) -> None:
-        last = f"{len(test.rates):,} steps up to {test.rates[-1]:.2g}, least smoothed loss {test.smoothed.min():.4g}"
-        found = f"{test.rate:.1e}" if test.rate is not None else "none: the loss does not fall"
-        click.echo(f"seed {test.seed}  {found}   ({last})", err=as_json)
+        last = f"{len(test.rates):,} steps, the rate up to {test.rates[-1]:.2g}; least smoothed loss {test.smoothed.min():.4g}"
+        found = f"{test.rate:<7.2g}" if test.rate is not None else "none: the loss does not fall"
+        click.echo(f"seed {test.seed}  {found}  ({last})", err=as_json)
 
     finding = find(plan, dataset, seeds, threads, (lambda test: None) if quiet else tell)
     folder = write(finding, plan, results)
@@ -87,7 +87,7 @@ def lr_find(
             }
         )
     elif not quiet:
-        spread = f"   ({finding.low:.1e} to {finding.high:.1e} over {seeds} seeds)" if seeds > 1 else ""
-        click.echo(f"learning rate  {finding.rate:.1e}{spread}")
-        click.echo(f"folder         {folder}")
-        click.echo(f"take it        {shlex.join(['mlp', 'train', str(config), *overrides, override])}")
+        spread = f" (median of {seeds} seeds, {finding.low:.2g} to {finding.high:.2g})" if seeds > 1 else ""
+        click.echo(f"learning rate  {finding.rate:.2g}: the loss falls fastest there{spread}, well below a rate that diverges")
+        click.echo(f"figure         {folder / 'lr-find.png'}; the numbers are in lr-find.csv beside it")
+        click.echo(f"train with it  {shlex.join(['mlp', 'train', str(config), *overrides, override])}")

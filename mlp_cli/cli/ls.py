@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlp_cli.cli.options import Folder, debug_option, json_option, notify, print_json, printable, results_option
+from mlp_cli.cli.options import Folder, aligned, debug_option, json_option, notify, print_json, printable, results_option
 
 if TYPE_CHECKING:
     from mlp_cli.report.diff import Difference
 
-_WIDEST = 48
+_WIDEST, _WIDEST_NAME = 48, 20
 
 
 @click.command(short_help="List runs with their status, score, epochs and time.", epilog="Example: mlp ls results")
@@ -23,7 +23,7 @@ _WIDEST = 48
 @json_option
 @debug_option
 def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool) -> None:
-    """List runs with their status, one line each: status, score, epochs, time and folder.
+    """List runs with their status, one line each, the newest last: status, score, data, epochs, time and folder.
 
     PATH is a run, a sweep or a folder of results; without one, all results are listed.
     """
@@ -35,23 +35,26 @@ def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool)
         print_json({"runs": rows, "broken": [{"path": str(each.path), "reason": each.reason} for each in broken]})
         return
     if rows:
-        click.echo("\n".join(_line(row) for row in rows))
+        cells = [("status", "score", "data", "epochs", "time", "folder"), *map(_cells, rows)]
+        for line, row in zip(aligned([row[:-1] for row in cells], 3), cells, strict=True):
+            click.echo(f"{line}  {row[-1]}")
     for each in broken:
-        click.echo(f"{'broken':12}{printable(each.path)}: {printable(each.reason)}")
+        click.echo(f"{'broken':11}{printable(each.path)}: {printable(each.reason)}")
     if not rows and where is not None:
         notify(f"no run meets {where}")
     elif not rows and not broken:
         notify(f"no runs in {', '.join(map(str, asked or [results]))}; train one with: mlp train CONFIG")
 
 
-def _line(row: dict[str, Any]) -> str:
-    from mlp_cli.report.wording import duration, score_text
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from mlp_cli.report.wording import cut, duration, score_text
 
     score = "" if row["score"] is None else f"{row['metric']} {score_text(row['metric'], row['score'])}"
     epochs = "" if row["epochs"] is None else f"{row['epochs']:g}"
     seconds = "" if row["seconds"] is None else f"{duration(row['seconds'])} s"
-    note = "".join(f"  #{tag}" for tag in row["tags"]) + (f"  {row['note']}" if row["note"] else "")
-    return f"{row['status']:12}{score:24}{epochs:>6} epochs {seconds:>10}  {printable(row['folder'] + note)}"
+    data = printable(cut(row["data"] or "", _WIDEST_NAME))
+    notes = [*(f"#{tag}" for tag in row["tags"]), *([row["note"]] if row["note"] else [])]
+    return row["status"], score, data, epochs, seconds.rjust(9), printable("  ".join([row["folder"], *notes]))
 
 
 @click.command(
@@ -90,10 +93,10 @@ def _diff_lines(found: Difference) -> list[str]:
     for name, pairs in found.sections.items():
         if pairs:
             there = [run.config if name == "config" else () for run in (found.first, found.second)]
-            rows = [
-                (printable(key), *(_cell(value, key in keys) for value, keys in zip(pair, there, strict=True)))
-                for key, pair in pairs.items()
-            ]
+            rows = []
+            for key, pair in pairs.items():
+                texts = zip(_texts(name, key, pair), there, strict=True)
+                rows.append((printable(key), *(_cell(text, key in keys) for text, keys in texts)))
             first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
             lines += ["", name, *(f"  {key:{first}}  {a:{second}}  {b}".rstrip() for key, a, b in rows)]
     if found.first_epoch is not None:
@@ -111,9 +114,28 @@ def _diff_lines(found: Difference) -> list[str]:
     return [*lines, *(["nothing differs"] if found.same else [])]
 
 
-def _cell(value: Any, is_there: bool) -> str:
-    """A value, or a dash where a run has none; is_there: whether None is a value, what is off."""
+def _texts(section: str, key: str, pair: tuple[Any, Any]) -> list[str]:
+    """Two values that differ, as texts that do: scores as in reports, numbers with few digits, a config's values whole."""
     from mlp_cli.config.resolved import show
+    from mlp_cli.report.wording import score_text
+
+    whole = [show(value) for value in pair]
+    short = [[show(_rounded(value, digits)) for value in pair] for digits in (4, 6, 9)]
+    if section == "metrics":
+        short.insert(0, [show(value) if value is None else score_text(key, value) for value in pair])
+    telling = (texts for texts in short if texts[0] != texts[1])
+    return whole if section == "config" else next(telling, whole)
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    """A value with its floats, all through, of so many significant digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(each, digits) for key, each in value.items()}
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _cell(text: str, is_there: bool) -> str:
+    """A value's text, or a dash where a run has none; is_there: whether null is a value, what is off."""
     from mlp_cli.report.wording import cut
 
-    return cut(show(value), _WIDEST) if is_there or value is not None else "–"
+    return cut(text, _WIDEST) if is_there or text != "null" else "–"

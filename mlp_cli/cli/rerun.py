@@ -56,10 +56,9 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
     Errors: DataError where the data has changed; RunError where the run is at work, or has no epoch yet; UsageError.
     """
     from mlp_cli import experiment, packs, runs
-    from mlp_cli.build import check_data, load_data
+    from mlp_cli.build import check_data, load_data, shown_scores
     from mlp_cli.config import config_from_mapping
     from mlp_cli.report.diff import compare_runs
-    from mlp_cli.training.evaluate import SCORE_NAMES
     from mlp_cli.training.progress import BarProgress
 
     record, status = runs.read_status(folder)
@@ -80,7 +79,7 @@ def train_again(folder: Path, scratch: Path, overrides: Sequence[str], bar: bool
             plan,
             threads=record.environment.threads if record.environment else None,
             plots=False,
-            callbacks=[BarProgress(sys.stderr, SCORE_NAMES[dataset.task])] if bar else [],
+            callbacks=[BarProgress(sys.stderr, *shown_scores(plan.config))] if bar else [],
             until=int(done[-1] or 0) if done and status not in ENDED else None,
         )
     except Diverged as error:

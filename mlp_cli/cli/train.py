@@ -72,11 +72,10 @@ def train(
     """
     import json
 
+    from mlp_cli.build import shown_scores
     from mlp_cli.experiment import Plan, run
-    from mlp_cli.nn.losses import losses
     from mlp_cli.refit import refit_plan
     from mlp_cli.runs import find_run
-    from mlp_cli.training.evaluate import SCORE_NAMES
     from mlp_cli.training.progress import BarProgress, PlainProgress
 
     # A name is a text, also where YAML would read it as a number.
@@ -95,9 +94,9 @@ def train(
         _show_plan(plan, threads, as_json, quiet)
         return 0
     on_bar = on_terminal(as_json)
-    score = SCORE_NAMES[losses[plan.config.loss.name].task]
-    lines = PlainProgress(sys.stderr if as_json else sys.stdout, score)
-    progress = BarProgress(sys.stderr, score) if on_bar else lines
+    shown = shown_scores(plan.config)
+    lines = PlainProgress(sys.stderr if as_json else sys.stdout, *shown)
+    progress = BarProgress(sys.stderr, *shown) if on_bar else lines
 
     def describe(text: str) -> None:
         click.echo(f"run {plan.folder}\n{printable(f'data  {text}')}", err=on_bar)

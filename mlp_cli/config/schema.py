@@ -213,7 +213,7 @@ class Config(Options):
             raise wrong(f"{mismatch}; remove it, or write loss: mse")
         if given and isinstance(before["dataset"].target, tuple) and losses[value.name].task != "multi_label":
             told = f"{value.name} takes one target, and dataset.target names {len(before['dataset'].target)}"
-            raise wrong(f"{told}, which are labels; write multi_label")
+            raise wrong(f"{told}; write multi_label for labels of 0 and 1, or one target for each run")
         if info.field_name == "layer_norm" and value is not None and before.get("batch_norm") is not None:
             raise wrong("does not go with batch_norm, which normalises the same numbers; remove one")
         task = losses[before["loss"].name].task if "loss" in before else "classification"

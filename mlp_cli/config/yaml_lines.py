@@ -200,11 +200,16 @@ def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]
 
 
 def _below_a_value(above: list[str], line: str) -> str | None:
-    """What to write where an option is indented below a key that has a word already, which no block may follow."""
+    """What to write where an option is indented below a key that has a value already, which no block may follow."""
     last = next((text for text in reversed(above) if text.partition("#")[0].strip()), "")
-    owner = re.fullmatch(r"( *)(\w+): +([A-Za-z]\w*)\s*(#.*)?", last)
-    option = re.fullmatch(r"( +)(\w+): +(\S.*?)\s*( #.*)?", line)
+    owner = re.fullmatch(r"( *)(\w+): +([^\s#].*?)\s*( #.*)?", last)
+    option = re.fullmatch(r"( +)(\w+):(?: +([^\s#].*?))?\s*( #.*)?", line)
     if not owner or not option or len(option[1]) <= len(owner[1]) or owner[2] == "name":
         return None
-    name = f"name: {owner[3]}, " if isinstance(scalar(owner[3]), str) else ""
-    return f"{owner[2]} has a value already; write {owner[2]}: {{{name}{option[2]}: {option[3]}}}"
+    _, key, text, _ = owner.groups()
+    value = text if text[0] in "\"'" else scalar(text)
+    if not isinstance(value, str | None) or text[0] in "[{":
+        return f"{key} has a value already, and no option goes below it; begin the line in the column of {key}"
+    kind = "path" if key == "dataset" and re.search("[./]", text) else "name"
+    named = f"{kind}: {text}, " if value is not None else ""
+    return f"{key} has a value already; write {key}: {{{named}{option[2]}: {option[3] or '…'}}}"

@@ -180,7 +180,8 @@ def _targets(array: Array, where: str, labels: bool = False) -> Array:
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
             told = f"{array[row, column]:g} in row {row:,}, column {column} (counted from 0)"
-            raise DataError(f"{where}: hold {told}; columns are read of 0 and 1, one for each class or label")
+            hint = f"several quantities at once are not supported: save one column as y, of shape ({len(array)},), for each run"
+            raise DataError(f"{where}: hold {told}; columns are read of 0 and 1, one for each class or label", hint)
         if labels:
             return array.astype(np.uint8)
         if not (array.sum(axis=1) == 1).all():

@@ -3,6 +3,7 @@
 A member has
   `task`: "classification" (class numbers), "multi_label" (K labels of 0 and 1) or "regression".
   `unit`: what its mean is, in words, for an axis.
+  `error`: what progress shows of its mean: RMSE (the root), MAE, or the loss itself.
   `outputs`: K, where the loss and not the data decides it; else None.
   `degree`: of a regression loss; that of residuals c times as large is c**degree times as large. 0 for others.
   `reduction`: "mean" divides the gradient by the rows B of the batch, "sum" does not.
@@ -35,6 +36,7 @@ class Loss:
 
     task: ClassVar[Task]
     unit: ClassVar[str] = "cross-entropy, nats per example"
+    error: ClassVar[str] = "loss"
     outputs: ClassVar[int | None] = None
     degree: ClassVar[int] = 0
     correct: int | None = None
@@ -192,6 +194,7 @@ class Mse(Distance):
     """Mean squared error: the mean of (output − target)² over a sample's K outputs."""
 
     unit: ClassVar[str] = "mean squared error"
+    error: ClassVar[str] = "RMSE"
     degree: ClassVar[int] = 2
     steepness: ClassVar[float] = 2.0
 
@@ -204,6 +207,7 @@ class Mae(Distance):
     """Mean absolute error: the mean of |output − target|. Its slope at 0 is taken as 0, as PyTorch does."""
 
     unit: ClassVar[str] = "mean absolute error"
+    error: ClassVar[str] = "MAE"
     degree: ClassVar[int] = 1
 
     def _measure(self, residuals: Array, out: Array) -> None:

@@ -152,7 +152,7 @@ class Preflight:
                 if any(wanted(member.id) for member in members):
                     hints = [error.hint, *(f"{each.shown}: {each.message}" for each in self.planned.space.split_values())]
                     raise DataError(error.message, "\n".join(filter(None, hints)) or None) from error
-                self.notify(f"the data is not here any more, so it was not compared: {error.message.splitlines()[0]}")
+                self.notify(f"the data cannot be used now, so it was not compared: {error.message.splitlines()[0]}")
                 continue
             for text in dataset.notices if key not in self.inputs else ():
                 self.notify(text)

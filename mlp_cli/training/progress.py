@@ -24,30 +24,35 @@ def loss_text(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 10_000 else f"{value:.5g}"
 
 
-def epoch_line(row: Row, epochs: int, score: str, samples: int) -> str:
-    """One epoch in one plain line. score: `accuracy` or `r2`; samples: training samples an epoch."""
+def error_text(error: str, loss: float) -> str:
+    """A mean loss as `loss 0.0812` or `MAE 12.3450`, or its root as `RMSE 12.3450`."""
+    return f"{error} {loss_text(math.sqrt(loss) if error == 'RMSE' else loss)}"
+
+
+def epoch_line(row: Row, epochs: int, score: str, samples: int, error: str = "loss") -> str:
+    """One epoch in one plain line. score: `accuracy` or `r2`; samples: training samples an epoch; error: see `error_text`."""
     width = len(str(epochs))
     name = "R²" if score == "r2" else score
-    parts = [f"epoch {row.epoch:{width}}/{epochs}", f"loss {loss_text(row.train_loss)}"]
+    parts = [f"epoch {row.epoch:{width}}/{epochs}", error_text(error, row.train_loss)]
     parts.append(f"{name} {score_text(score, row.train_score)}")
     if row.val_loss is not None and row.val_score is not None:
-        parts += [f"val loss {loss_text(row.val_loss)}", f"val {name} {score_text(score, row.val_score)}"]
+        parts += [f"val {error_text(error, row.val_loss)}", f"val {name} {score_text(score, row.val_score)}"]
     if row.epoch and row.seconds > 0:
         parts += [f"lr {row.learning_rate:.3g}", f"{samples / row.seconds:,.0f} samples/s"]
     return "  ".join(parts)
 
 
 class PlainProgress(Callback):
-    """Writes `epoch_line` to a stream after each epoch. score: `accuracy` or `r2`."""
+    """Writes `epoch_line` to a stream after each epoch. score, error: as there."""
 
-    def __init__(self, stream: TextIO, score: str) -> None:
-        self.stream, self.score = stream, score
+    def __init__(self, stream: TextIO, score: str, error: str = "loss") -> None:
+        self.stream, self.score, self.error = stream, score, error
 
     def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
         self.epochs, self.samples = epochs, samples
 
     def on_epoch(self, row: Row) -> None:
-        self.stream.write(epoch_line(row, self.epochs, self.score, self.samples) + "\n")
+        self.stream.write(epoch_line(row, self.epochs, self.score, self.samples, self.error) + "\n")
         self.stream.flush()
 
 
@@ -65,13 +70,13 @@ def bar_type() -> Any:
 class BarProgress(Callback):
     """A tqdm bar over all samples of the run, with loss, validation score, samples/s and the time that is left.
 
-    score: `accuracy` or `r2`. The bar is touched a few times a second, not at each step.
+    score, error: as of `epoch_line`. The bar is touched a few times a second, not at each step.
     """
 
     INTERVAL = 0.2
 
-    def __init__(self, stream: TextIO, score: str) -> None:
-        self.stream, self.score = stream, score
+    def __init__(self, stream: TextIO, score: str, error: str = "loss") -> None:
+        self.stream, self.score, self.error = stream, score, error
 
     def on_start(self, epochs: int, steps: int, samples: int, done: int) -> None:
         self.epochs, self.samples, self.steps, self.epoch, self.due = epochs, samples, steps, done, 0.0
@@ -94,7 +99,7 @@ class BarProgress(Callback):
         if (clock := time.monotonic()) < self.due:
             return
         self.due = clock + self.INTERVAL
-        self.bar.set_postfix_str(f"loss {loss_text(loss)}{self.validation}", refresh=False)
+        self.bar.set_postfix_str(f"{error_text(self.error, loss)}{self.validation}", refresh=False)
         self.bar.update(self.epoch * self.samples + step * self.samples // self.steps - self.bar.n)
 
     def on_epoch(self, row: Row) -> None:
@@ -102,7 +107,7 @@ class BarProgress(Callback):
         if row.val_score is not None:
             self.validation = f", val {'R²' if self.score == 'r2' else self.score} {score_text(self.score, row.val_score)}"
         self.bar.set_description_str(f"epoch {min(row.epoch + 1, self.epochs)}/{self.epochs}", refresh=False)
-        self.bar.set_postfix_str(f"loss {loss_text(row.train_loss)}{self.validation}", refresh=False)
+        self.bar.set_postfix_str(f"{error_text(self.error, row.train_loss)}{self.validation}", refresh=False)
         self.bar.update(self.epoch * self.samples - self.bar.n)
 
     def on_end(self) -> None:

@@ -141,6 +141,7 @@ def test_data_show_of_a_table_and_of_a_config(mlp: Mlp, tmp_path: Path) -> None:
     assert lines == ["t, a table of 4 rows; --target COLUMN shows it as a set", *columns, "column y: 2 categories: u, v"]
     assert len(json.loads(mlp("data", "show", "t.csv", "--json").out)["columns"]) == 4
     shown = json.loads(mlp("data", "show", "t.yaml", "--json").out)
+    assert shown["file"] == "t_data.png" and (tmp_path / "t.png").exists(), "the table's own picture stays"
     assert shown["counts"] == {"training": {"u": 2, "v": 1}, "validation": {"u": 0, "v": 1}}
     assert shown["data"].startswith("3 training, 1 validation rows, no test part (dataset.test: 0.2 makes one); ")
     assert shown["columns"][1] == {"name": "colour", "categories": ["blue", "red"], "least": None, "most": None, "missing": 1}

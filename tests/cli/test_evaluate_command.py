@@ -91,7 +91,7 @@ def test_a_quantity(mlp: Mlp, tmp_path: Path, loss: str) -> None:
     assert "Residuals, true − predicted" in text and "50 % are below" in text and "confusion" not in text
     (tmp_path / "prices.npz").unlink()
     again = mlp("evaluate", "@last", "--json")
-    assert "the data is not here" in again.err
+    assert "the data cannot be used now" in again.err
     assert {name: pytest.approx(value, rel=1e-5) for name, value in scores_in(again)["scores"].items()} == found["scores"]
 
 
@@ -132,7 +132,9 @@ def test_data_that_is_gone_or_has_changed(mlp: Mlp, small_config: Path, tmp_path
     shutil.move(tmp_path / "shapes", tmp_path / "elsewhere")
     answer = mlp("evaluate", "@last", "--json")
     found = scores_in(answer)
-    assert found["source"] == "predictions.npz" and "the data is not here, so predictions.npz is what is scored" in answer.err
+    assert (
+        found["source"] == "predictions.npz" and "the data cannot be used now, so predictions.npz is what is scored" in answer.err
+    )
     for name in ("confusion", "classes", "largest_class", "rows"):
         assert found[name] == whole[name]
     for name, value in found["scores"].items():
@@ -198,3 +200,14 @@ def test_a_run_without_test_rows_says_how_to_have_some(mlp: Mlp, tmp_path: Path)
     assert mlp("train", "t.yaml", "--no-plots").code == 0
     answer = mlp("evaluate", "@last")
     assert answer.code == 2 and "; a run with dataset.test: 0.2 makes a test part" in answer.err
+
+
+def test_data_that_is_refused_now_is_not_said_to_be_gone(mlp: Mlp, tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).normal(size=(90, 3)), np.arange(90)
+    np.savez(tmp_path / "set.npz", x=x, y=y % 3)
+    (tmp_path / "run.yaml").write_text("dataset: {path: set.npz, test: 20}\nhidden_sizes: [4]\nepochs: 1\n")
+    assert mlp("train", "run.yaml", "--no-plots").code == 0
+    np.savez(tmp_path / "set.npz", x=x, y=y * 10)
+    for answer in (mlp("train", "run.yaml", "--no-plots"), mlp("evaluate", "@last")):
+        assert answer.code == 0 and "the data cannot be used now" in answer.err and "most of them once" in answer.err
+        assert "not here" not in answer.err

@@ -29,8 +29,8 @@ def test_the_filters_of_a_run_are_drawn(
     monkeypatch.setattr(figures, "weights", lambda *given: drawn.append(given) or draw(*given))
     answer = mlp("data", "show", "run.yaml", "--json")
     assert answer.code == 0, answer.err
-    assert '"filters_file": "set_filters.png"' in answer.out and ('"augment_file"' in answer.out) == bool(extra)
-    with Image.open(tmp_path / "set_filters.png") as image:
+    assert '"filters_file": "run_filters.png"' in answer.out and ('"augment_file"' in answer.out) == bool(extra)
+    with Image.open(tmp_path / "run_filters.png") as image:
         assert min(image.size) > 500
     assert mlp("train", "run.yaml", "--no-plots").code == 0
     (folder,) = (tmp_path / "results").iterdir()
@@ -46,7 +46,7 @@ def test_other_features_and_tables_have_none(mlp: Callable[..., Answer], tmp_pat
     np.savez(tmp_path / "set.npz", x=np.random.default_rng(3).normal(size=(80, 5)), y=np.arange(80) % 2)
     (tmp_path / "run.yaml").write_text("dataset: {path: set.npz}\nfeatures: pca\n")
     answer = mlp("data", "show", "run.yaml")
-    assert answer.code == 0 and "wrote set.png\n" in answer.out
+    assert answer.code == 0 and "wrote run_data.png\n" in answer.out
     (tmp_path / "run.yaml").write_text("dataset: {path: set.npz}\nfeatures: patches\n")
     answer = mlp("data", "show", "run.yaml")
     assert answer.code == 2 and "needs pictures" in answer.err

@@ -137,7 +137,7 @@ def test_the_trials_of_a_sweep_are_written_anew(mlp: Mlp, small_config: Path, tm
 
 def test_ls_lists_the_runs_that_meet_a_condition(mlp: Mlp, results: Path) -> None:
     listed = mlp("ls", "--where", "status=completed and val_accuracy>0.91").out
-    assert listed.count("\n") == 1 and "run2-" in listed
+    assert listed.count("\n") == 2 and "run2-" in listed
     assert mlp("ls", "--where", "seed=9") == Answer(0, "", "note: no run meets seed=9\n")
     assert mlp("ls", "--where", "sed=9").code == 2
 
@@ -213,7 +213,7 @@ def test_reports_show_notes_and_choose_by_tags(mlp: Mlp, results: Path) -> None:
     page = (results / "report" / "index.html").read_text()
     assert page.count("long " * 150) == 1, "whole beside its run alone"
     assert json.loads(mlp("report", "--where", "tag=paper", "--json").out)["groups"][0]["configurations"][0]["n"] == 1
-    assert mlp("ls", "--where", "tag=later or tag=paper").out.count("\n") == 2
-    assert mlp("ls", "--where", "tag!=paper").out.count("\n") == 2
+    assert mlp("ls", "--where", "tag=later or tag=paper").out.count("\n") == 3
+    assert mlp("ls", "--where", "tag!=paper").out.count("\n") == 3
     missing = mlp("report", "--where", "tag=keep")
     assert missing.code == 2 and "tag is [], [later], [paper]" in missing.err

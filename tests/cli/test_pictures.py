@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from PIL import Image
 from small_sets import Answer, arrays_in, make_idx_set
 
+from mlp_cli import build
 from mlp_cli.build import load_data
 from mlp_cli.config import load_config
 from mlp_cli.data import cache, extraction
+from mlp_cli.data.augmentations import Augmentation
 from mlp_cli.data.extraction import extract_all
 from mlp_cli.data.features import features
 from mlp_cli.data.hog import Hog
@@ -177,11 +180,23 @@ def test_show_lists_them(mlp: Mlp) -> None:
     assert "rotation" in shown and "degrees=15" in shown and "elastic" in shown
 
 
+def test_a_dry_run_measures_steps_on_altered_pictures(
+    mlp: Mlp, config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered: list[int] = []
+    monkeypatch.setattr(Augmentation, "__call__", lambda self, rows, generator: altered.append(len(rows)) or rows)
+    monkeypatch.setattr(build, "step_seconds", partial(build.step_seconds, budget=0.0))
+    for size, batches in ((50, 3), ("full", 3)):
+        altered.clear()
+        assert mlp("train", config("augment: [rotation]\n"), f"batch_size={size}", "--dry-run").code == 0
+        assert sum(altered) == batches * (size if size != "full" else 500), "three steps, each on rows altered anew"
+
+
 def test_show_draws_pictures_before_and_after(mlp: Mlp, config: Callable[[str], Path], tmp_path: Path) -> None:
     path = config("augment: [rotation, {name: noise, deviation: 40}]\n")
     answer = mlp("data", "show", path)
-    assert answer.code == 0 and "wrote shapes.png and shapes_augment.png" in answer.out
-    with Image.open(tmp_path / "shapes_augment.png") as image:
+    assert answer.code == 0 and f"wrote {path.stem}_data.png and {path.stem}_augment.png" in answer.out
+    with Image.open(tmp_path / f"{path.stem}_augment.png") as image:
         pixels = np.asarray(image.convert("L")).astype(int)
     assert pixels.shape[0] > 4 * 50 and pixels.shape[1] > 9 * 50, "four classes, the picture and eight alterations"
     shown = json.loads(mlp("data", "show", path, "--json", "--out", "x.png").out)

@@ -185,7 +185,9 @@ def test_ls_has_one_line_a_run(mlp: Mlp, results: Path) -> None:
     (results / "empty").mkdir()
     answer = mlp("ls")
     lines = answer.out.splitlines()
-    assert answer.code == 0 and len(lines) == 14 and sum(line.startswith("completed ") for line in lines) == 12
+    assert lines[0].split() == ["status", "score", "data", "epochs", "time", "folder"]
+    assert "wild" in lines[-2], "the newest run is last"
+    assert answer.code == 0 and len(lines) == 15 and sum(line.startswith("completed ") for line in lines) == 12
     assert "val_accuracy" in answer.out and "\x1b" not in answer.out
     assert any(line.startswith("diverged") for line in lines) and any(
         line.startswith("broken") and "empty" in line for line in lines
@@ -227,6 +229,16 @@ def test_diff_shows_only_what_differs(mlp: Mlp, tmp_path: Path) -> None:
     assert broken.code == 1 and f"{two / 'run.json'} is damaged" in broken.err
 
 
+def test_diff_has_the_digits_that_tell_scores_apart(mlp: Mlp, tmp_path: Path) -> None:
+    scores = {"val_accuracy": 0.15333333333333332, "val_loss": 2.0}
+    write_run(tmp_path / "results", name="one", metrics={**scores, "test_loss": 2.305495342421612})
+    write_run(tmp_path / "results", name="two", metrics={"val_accuracy": 0.25, "val_loss": 2.0, "test_loss": 2.305495342421613})
+    assert mlp("diff", "one", "two").out.partition("metrics\n")[2].splitlines()[:2] == [
+        "  val_accuracy  15.33 %            25.00 %",
+        "  test_loss     2.305495342421612  2.305495342421613",
+    ]
+
+
 def test_diff_of_runs_that_are_not_whole(mlp: Mlp, tmp_path: Path) -> None:
     whole = write_run(tmp_path / "one", name="whole")
     for name in ("dead", "bare"):
@@ -243,7 +255,8 @@ def test_diff_of_runs_that_are_not_whole(mlp: Mlp, tmp_path: Path) -> None:
 def test_epochs_of_runs_that_are_not_completed(mlp: Mlp, tmp_path: Path) -> None:
     """run.json learns of them when the run ends, if it ever does."""
     change_record(write_run(tmp_path / "results", status="running", epochs=3), epochs=0)
-    assert " 3 epochs" in mlp("ls").out and json.loads(mlp("ls", "--json").out)["runs"][0]["epochs"] == 3
+    assert mlp("ls").out.splitlines()[1].split()[:3] == ["interrupted", "mnist", "3"]
+    assert json.loads(mlp("ls", "--json").out)["runs"][0]["epochs"] == 3
     mlp("report")
     (row,) = csv.DictReader((tmp_path / "results" / "report" / "runs.csv").read_text().splitlines())
     assert row["epochs_trained"] == "3" and row["status"] == "interrupted"
@@ -282,7 +295,7 @@ def test_many_runs(mlp: Mlp, tmp_path: Path, count: int) -> None:
     """Not timed: that nothing is read twice and the whole stays small enough is seen by peak memory."""
     rates = np.logspace(-4, -1, count // 20).round(6).tolist()
     assert len(list(write_grid(tmp_path / "results", rates, ("adam", "sgd", "momentum", "rmsprop"), 5))) == count
-    assert len(mlp("ls").out.splitlines()) == count
+    assert len(mlp("ls").out.splitlines()) == count + 1
     code = (  # the peak of this process alone: getrusage would count what it was forked from
         "import pathlib, sys; from mlp_cli.cli.main import run; code = run(['report', '--quiet']); "
         "print(pathlib.Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]); sys.exit(code)"

@@ -152,7 +152,7 @@ BAD = [
         "dataset: {path: tags.csv, target: [sea, sun]}\nloss: cross_entropy\n",
         [
             "my.yaml: 1 problem",
-            "  line 2   loss: cross_entropy    cross_entropy takes one target, and dataset.target names 2, which are labels; write multi_label",
+            "  line 2   loss: cross_entropy    cross_entropy takes one target, and dataset.target names 2; write multi_label for labels of 0 and 1, or one target for each run",
         ],
     ),
     (

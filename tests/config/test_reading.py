@@ -112,7 +112,13 @@ def test_broken_yaml_is_explained(tmp_path: Path, text: str, row: str) -> None:
         ("dataset: mnist\n  validation: 5000\n", "dataset has a value already; write dataset: {name: mnist, validation: 5000}"),
         ("dataset: mnist  # set\n\n  limit: 9  # rows\n", "dataset has a value already; write dataset: {name: mnist, limit: 9}"),
         ("dataset: xor\naugment: null # no\n  copies: 2\n", "augment has a value already; write augment: {copies: 2}"),
-        ("dataset: xor\nepochs: 3\n  copies: 2\n", "a colon is missing or out of place, or the line is indented too far"),
+        ('dataset: xor\noptimizer: "adam"\n  beta_1: 0.8\n', 'write optimizer: {name: "adam", beta_1: 0.8}'),
+        ("dataset: my/table.csv\n  read:\n    sep: ;\n", "write dataset: {path: my/table.csv, read: …}"),
+        (
+            "dataset: xor\nepochs: 3\n  copies: 2\n",
+            "epochs has a value already, and no option goes below it; begin the line in the col",
+        ),
+        ("dataset: xor\nhidden_sizes: [3]\n  copies: 2\n", "hidden_sizes has a value already, and no option goes below it"),
     ],
 )
 def test_an_option_below_a_value(text: str, fix: str) -> None:

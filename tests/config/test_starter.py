@@ -10,10 +10,11 @@ import jsonschema
 import pytest
 import yaml
 
-from mlp_cli.config import load_config
+from mlp_cli.config import load_config, resolve
 from mlp_cli.config.resolved import SCHEMA_FILE
 from mlp_cli.config.schema import Config
 from mlp_cli.config.starter import schema_text, starter
+from mlp_cli.config.yaml_lines import read
 from mlp_cli.errors import UsageError
 from mlp_cli.sweep.halving import pruners
 from mlp_cli.sweep.samplers import samplers
@@ -98,12 +99,31 @@ def test_schema_refuses_what_the_config_refuses(wrong: dict, schema: dict[str, A
 def test_starter_shows_every_key_and_is_valid(tmp_path: Path) -> None:
     text = starter("first")
     assert text.startswith("# yaml-language-server: $schema=mlp.schema.json\n")
-    assert re.search("\n#   beta_1: 0.9 +# [A-Z].*[.]\n", text), "options are there, with a sentence each"
+    assert re.search("\n  # beta_1: 0.9 +# [A-Z].*[.]\n", text), "options are there, with a sentence each"
     assert all(re.search("# [A-Z0-9].*[.]$", line) for line in text.split("\n\n")[1].splitlines())
     for key in Config.model_fields:
-        assert f"\n{key}: " in text or f"\n# {key}: " in text, key
+        assert re.search(rf"\n(# )?{key}:", text), key
     (tmp_path / "first.yaml").write_text(text, encoding="utf-8")
     assert load_config(tmp_path / "first.yaml").name == "first"
+
+
+def test_each_comment_of_the_starter_can_be_taken_alone() -> None:
+    lines = starter("first").split("\n\n")[1].splitlines()
+    places = [number for number, line in enumerate(lines) if re.match(" *# ", line)]
+    assert len(places) > 20
+    for place in places:
+        text = "\n".join([*lines[:place], lines[place].replace("# ", "", 1), *lines[place + 1 :]])
+        key = lines[place].strip("# ").partition(":")[0]
+        written = resolve(read(text, "first.yaml"), []).model_dump()
+        assert key in str(written), lines[place]
+
+
+def test_the_starters_table_takes_the_place_of_its_set() -> None:
+    _, known, own = starter("first").rstrip().split("\n\n")
+    rest = re.sub(r"\n(dataset|loss):.*?\n(?=\w)", "\n", known, flags=re.DOTALL)
+    table = "\n".join(line.removeprefix("# ") for line in own.splitlines()[1:])
+    config = resolve(read(f"{rest}\n{table}", "first.yaml"), [])
+    assert (config.dataset.path, config.dataset.target, config.loss.name) == ("my_table.csv", "price", "mse")
 
 
 def test_starter_needs_a_good_name() -> None:

@@ -400,6 +400,12 @@ def test_labels_that_do_not_fit(test_y: Any, labels: tuple[str, ...], words: str
         assemble(Found(arrays | more, labels=labels), "f")
 
 
+def test_several_quantities_are_said_to_be_too_many() -> None:
+    with pytest.raises(DataError, match=r"hold 0.5 in row 0") as caught:
+        assemble(Found({"train_x": np.zeros((2, 1)), "train_y": np.array([[0.5, 1.5], [2.0, 3.0]])}), "f", "regression")
+    assert caught.value.hint == "several quantities at once are not supported: save one column as y, of shape (2,), for each run"
+
+
 def classes(train: Any, test: Any = None, task: Any = None, validation: Any = None) -> RawSet:
     """A set with these labels, one input each."""
     y = np.concatenate((train, [] if validation is None else validation)).astype(np.result_type(train))

@@ -1,5 +1,6 @@
 """The scikit-learn estimators: scikit-learn's own contract, weights of rows, and what they learn."""
 
+import inspect
 import os
 import pickle
 import re
@@ -198,3 +199,10 @@ def test_refused() -> None:
         MLPRegressor().fit(A, B, sample_weight=np.zeros(len(B)))
     with pytest.raises(NotFittedError):
         MLPRegressor().predict(A)
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_a_wrong_parameter_names_the_class_and_help_the_right_one(estimator: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{estimator.__name__}.__init__.* unexpected keyword argument 'hidden_layer_sizes'"):
+        estimator(hidden_layer_sizes=(3,))
+    assert "hidden_layer_sizes: hidden_sizes\n" in inspect.getdoc(MLPClassifier)
