@@ -16,7 +16,7 @@ from mlp_cli.plots import style
 from mlp_cli.plots.diagnostics import LOGARITHMIC, PANELS, SHARES
 from mlp_cli.report.drawing import Panel, axis_label, line_options, new_panel, short_names
 from mlp_cli.report.model import Configuration, Group, Run
-from mlp_cli.report.scales import epoch_scale, metric_scale, number_scale
+from mlp_cli.report.scales import Scale, epoch_scale, metric_scale, number_scale
 from mlp_cli.report.wording import ceiling, first_upper, floor, metric_label, scaled
 from mlp_cli.runs import read_diagnostics
 from mlp_cli.text import counted, metric_name
@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 
 PALE = 40  # configurations without a band, as pale lines
 POINTS = 160  # of a curve
+RAISED = "no band goes below its lowest run"
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,13 @@ class Band:
     """Mean and standard deviation (n − 1) of a column of metrics.csv over n runs, at each epoch that all of them reached.
 
     epochs, mean, sd: (E,), on the scale that is shown; sd is NaN for n = 1, all are NaN where a run has no finite value.
-    finished: whether the runs are.
+    lowest: (E,), the smallest positive value of a run, at most the mean. finished: whether the runs are.
     """
 
     epochs: Array
     mean: Array
     sd: Array
+    lowest: Array
     n: int
     finished: bool
 
@@ -58,8 +60,30 @@ def band(configuration: Configuration, column: str) -> Band | None:
         mean = scaled(column, 1.0) * values.mean(axis=0)
         sd = scaled(column, 1.0) * values.std(axis=0, ddof=1) if len(used) > 1 else np.full(length, np.nan)
     mean, sd = (np.where(np.isfinite(each), each, np.nan) for each in (mean, sd))
+    lowest = np.minimum(scaled(column, 1.0) * np.where(values > 0, values, np.inf).min(axis=0), mean)
     shown = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
-    return Band(epochs[shown], mean[shown], sd[shown], len(used), bool(finished)) if np.isfinite(mean).any() else None
+    if not np.isfinite(mean).any():
+        return None
+    return Band(epochs[shown], mean[shown], sd[shown], lowest[shown], len(used), bool(finished))
+
+
+def edges(column: str, bands: Sequence[Band], least: float = 0.0) -> tuple[list[tuple[Array, Array]], Scale, bool]:
+    """The lower and upper edge (E,) of each band, NaN for one run, the axis that holds them, and whether an edge is raised.
+
+    An edge is a standard deviation from the mean, within what the metric can be. A logarithmic axis has no place for a mean less a
+    standard deviation of about 0, so there no band goes below its lowest run.
+    """
+
+    def axis(pairs: Sequence[tuple[Array, Array]]) -> Scale:
+        ends = [end for each, pair in zip(bands, pairs, strict=True) for end in (each.mean, *pair)]
+        return metric_scale(column, np.concatenate(ends).tolist(), least=least)
+
+    plain = [(each.mean - each.sd, np.minimum(each.mean + each.sd, ceiling(column))) for each in bands]
+    raised = [(np.maximum(low, each.lowest), high) for each, (low, high) in zip(bands, plain, strict=True)]
+    if axis(plain).kind == "log":
+        return raised, axis(raised), any((low > before).any() for (low, _), (before, _) in zip(raised, plain, strict=True))
+    floored = [(np.maximum(low, floor(column)), high) for low, high in plain]
+    return floored, axis(floored), False
 
 
 def _with(runs: Sequence[Run], column: str) -> list[Run]:
@@ -99,12 +123,13 @@ def _compared(group: Group, name: str, column: str) -> Iterator[Panel]:
         panel.hint(line, [each.label])
     names = short_names(group, [each for each, _ in found])
     named = [name + ("" if bands.finished else " (unfinished)") for name, (_, bands) in zip(names, found, strict=True)]
-    lines = _lines(panel, column, [bands for _, bands in found], [each.label for each, _ in found])
     notes = [repeats([bands.n for _, bands in found])]
     if pale:
         which = f"{len(pale)} of the {len(others):,} others" if len(pale) < len(others) else counted(len(pale), "other")
         notes.append(f"pale, without bands: {which}")
-    _axes(panel, group, column, [bands for _, bands in (*found, *pale)])
+    hints = [each.label for each, _ in found]
+    lines, cut = _lines(panel, group, column, [bands for _, bands in (*found, *pale)], hints)
+    notes += [RAISED] if cut else []
     yield panel.finish(first_upper("; ".join(notes)) + ".", group.data.get("name"), list(zip(lines, named, strict=True)))
 
 
@@ -119,35 +144,33 @@ def _overfitting(group: Group, file: str, name: str) -> Iterator[Panel]:
     column = f"val_{name}"
     panel = new_panel(file, f"Training and validation {metric_name(column).partition(' ')[2]}{which}")
     entries = [metric_name(f"{part}_{name}").partition(" ")[0] for part in found]
-    lines = _lines(panel, column, list(found.values()), entries)
-    _axes(panel, group, column, list(found.values()), bare=True)
-    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())])}."
-    yield panel.finish(note, group.data.get("name"), list(zip(lines, entries, strict=True)))
+    lines, cut = _lines(panel, group, column, list(found.values()), entries, bare=True)
+    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())])}" + (f"; {RAISED}" if cut else "")
+    yield panel.finish(note + ".", group.data.get("name"), list(zip(lines, entries, strict=True)))
 
 
-def _lines(panel: Panel, column: str, bands: Sequence[Band], hints: Sequence[str]) -> list[Any]:
-    """Draws means and their bands; returns the lines."""
+def _lines(
+    panel: Panel, group: Group, column: str, bands: Sequence[Band], hints: Sequence[str], *, bare: bool = False
+) -> tuple[list[Any], bool]:
+    """Draws means and their bands, and the axes; returns the lines, and whether an edge is raised (see `edges`).
+
+    hints: those of the first bands; the rest has its lines already. bare: the label does not name the part.
+    """
     lines = []
-    for each, hint, look in zip(bands, hints, style.LINES, strict=False):
+    both, scale, raised = edges(column, bands, least=1.0)
+    for each, (low, high), hint, look in zip(bands, both, hints, style.LINES, strict=False):
         if np.isfinite(each.sd).any():
-            low, high = np.maximum(each.mean - each.sd, floor(column)), np.minimum(each.mean + each.sd, ceiling(column))
             panel.axes.fill_between(each.epochs, low, high, color=look.color, alpha=0.18, linewidth=0)
         (line,) = panel.axes.plot(each.epochs, each.mean, **line_options(look, len(each.mean)))
         panel.hint(line, [hint])
         lines.append(line)
-    return lines
-
-
-def _axes(panel: Panel, group: Group, column: str, bands: Sequence[Band], *, bare: bool = False) -> None:
-    """bare: the label does not name the part."""
-    reach = [np.stack([each.mean, each.mean - np.nan_to_num(each.sd), each.mean + np.nan_to_num(each.sd)]) for each in bands]
-    scale = metric_scale(column, [float(value) for each in reach for value in each.ravel()], least=1.0)
     scale.apply(panel.axes.yaxis)
     label = metric_label(column, group)
     panel.axes.set_ylabel(axis_label((label.partition(" ")[2] if bare else label) + scale.remark))
     outer = [end for each in bands for end in (each.epochs[0], each.epochs[-1])]
     epoch_scale(min(outer), max(outer)).apply(panel.axes.xaxis)
     panel.axes.set_xlabel("epoch")
+    return lines, raised
 
 
 def inside(group: Group) -> Iterator[Panel]:

@@ -283,6 +283,21 @@ def test_one_bad_rate_of_a_regression_leaves_the_others_readable(tmp_path: Path)
     assert "10⁴" in names and not any("00" in name for name in names)
 
 
+def test_a_band_stays_on_a_logarithmic_axis(tmp_path: Path) -> None:
+    """Losses 0.01, 0.02 and 3 have mean 1.01 and a larger standard deviation, 1.723: the band ends at 0.01."""
+    for seed, loss in enumerate((0.01, 0.02, 3.0)):
+        write_regression(tmp_path, 0.01, [0.1, 0.2], [4.0, loss], seed)
+    write_regression(tmp_path, 0.1, [0.1, 0.2], [4.0, 0.05])
+    figure = the_figure(tmp_path, "loss")
+    (axes,) = figure.axes
+    (band,) = (each for each in axes.collections if isinstance(each, PolyCollection))
+    corners = band.get_paths()[0].vertices
+    last = corners[corners[:, 0] == 2][:, 1]
+    assert (last.min(), last.max()) == pytest.approx((0.01, 1.01 + 1.72340), rel=1e-4)
+    assert axes.get_yscale() == "log" and 0.005 < axes.get_ylim()[0] < 0.01
+    assert "no band goes below its lowest run" in " ".join(texts(figure)).replace("\n", " ")
+
+
 def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
     for rate in (0.001, 0.01):
         write_run(tmp_path, {"learning_rate": rate}, score=0.9 + rate)
