@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -109,26 +109,68 @@ def write_atomic(
     Errors: RunError that names the path (disk full, read-only, folder gone); the temporary file is taken away.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with writing(path):
-        try:
-            with open(temporary, "xb") as handle:
-                handle.write(content) if isinstance(content, bytes) else content(handle)
-                handle.flush()
-                os.fsync(handle.fileno())
+        with _discarding([temporary := _beside(path)]):
+            _fill(temporary, content)
             if before_rename:
                 before_rename()
             os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):  # the cause is what to tell
-                temporary.unlink()
-            raise
         sync_folder(path.parent)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Replaces several files once all of the new contents are safe on the disk: an error leaves every old file as it was.
+
+    Only a kill or power cut while they are renamed, which takes no time, may leave old files beside new ones.
+    Errors: RunError that names the path.
+    """
+    temporary = {path: _beside(path) for path in contents}
+    with _discarding(temporary.values()):
+        for path, content in contents.items():
+            with writing(path):
+                if path.is_dir():
+                    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+                _fill(temporary[path], content)
+        for path in contents:
+            with writing(path):
+                os.replace(temporary[path], path)
+    for folder in {path.parent for path in contents}:
+        with writing(folder):
+            sync_folder(folder)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _fill(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Writes a new file, safe on the disk."""
+    with open(path, "xb") as handle:
+        handle.write(content) if isinstance(content, bytes) else content(handle)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def _discarding(paths: Iterable[Path]) -> Iterator[None]:
+    """Takes temporary files away where anything is raised inside."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            with suppress(OSError):  # the cause is what to tell
+                path.unlink()
+        raise
 
 
 def write_text(path: Path, content: str) -> None:
     r"""`write_atomic` of text in UTF-8; what is no text (a byte of a path, say) becomes \udcXX, which JSON reads as it was."""
-    write_atomic(path, content.encode("utf-8", "backslashreplace"))
+    write_atomic(path, encoded(content))
+
+
+def encoded(text: str) -> bytes:
+    """Text as `write_text` writes it."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def strict_json(value: Any) -> str:

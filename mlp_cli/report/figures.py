@@ -3,12 +3,12 @@ coordinates, comparison. A figure is one function, listed once in `SECTIONS`."""
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -412,26 +412,23 @@ def across_data(report: Report) -> Iterator[Panel]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure inside the page. heading: what it stands under. svg: its text."""
+    """A figure inside the page. heading: what it stands under. svg: its text. files: by name, as .svg and .png."""
 
     heading: str
     title: str
     note: str
     wide: bool
     svg: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
+def draw(report: Report, with_files: bool = False) -> list[list[Drawn]]:
     """Draws the figures of the first groups; returns those of each group, for the page, the first with that of all groups.
 
-    folder: where plots/ is written, each figure as .png and .svg; figures that an older report wrote there go, and nothing else.
-    Where there are several groups, names begin with `g1-`, `g2-` …. Equal reports give equal bytes.
-    Errors: RunError where a file cannot be written.
+    with_files: each as files too; where there are several groups, their names begin with `g1-`, `g2-` …. Equal reports give equal
+    bytes.
     """
-    home = None if folder is None else folder / FOLDER
-    written, drawn = set[Path](), list[list[Drawn]]()
-    if home is not None:
-        files.make_folder(home)
+    drawn = list[list[Drawn]]()
     with style.context():
         for number, group in enumerate(report.groups[:GROUPS], 1):
             drawn.append([])
@@ -439,18 +436,21 @@ def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
             for heading, panel in chain(found, panels(group)):
                 name = f"g{number}-{panel.name}" if len(report.groups) > 1 and heading != ACROSS else panel.name
                 text = svg(panel, _maker(f"{name}.svg"))
-                drawn[-1].append(Drawn(heading, panel.title, panel.note, panel.wide, for_page(panel, text)))
-                if home is not None:
-                    files.write_text(home / f"{name}.svg", text)
-                    png = partial(panel.figure.canvas.print_png, metadata={"Software": _maker(f"{name}.png")})  # type: ignore[attr-defined]
-                    files.write_atomic(home / f"{name}.png", png)
-                    written |= {home / f"{name}.svg", home / f"{name}.png"}
-    if home is not None:
-        with files.writing(home):
-            for path in home.iterdir():
-                if path.suffix in (".png", ".svg") and path not in written and _is_ours(path):
-                    path.unlink()
+                own: dict[str, bytes] = {}
+                if with_files:
+                    png = io.BytesIO()
+                    panel.figure.canvas.print_png(png, metadata={"Software": _maker(f"{name}.png")})  # type: ignore[attr-defined]
+                    own = {f"{name}.svg": files.encoded(text), f"{name}.png": png.getvalue()}
+                drawn[-1].append(Drawn(heading, panel.title, panel.note, panel.wide, for_page(panel, text), own))
     return [*drawn, *([] for _ in report.groups[GROUPS:])]
+
+
+def remove_others(home: Path, names: Container[str]) -> None:
+    """Takes away the figures that an older report wrote into `home`, and nothing else. names: those that stay. Errors: RunError."""
+    with files.writing(home):
+        for path in home.iterdir():
+            if path.suffix in (".png", ".svg") and path.name not in names and _is_ours(path):
+                path.unlink()
 
 
 def _maker(name: str) -> str:

@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from mlp_cli.plots import style
-from mlp_cli.report.build import make_report
+from mlp_cli.report.build import make_report, write_report
 from mlp_cli.report.figures import draw, panels
 from mlp_cli.report.model import Group
 from mlp_cli.report.scales import metric_scale
@@ -148,7 +148,7 @@ def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
     home = tmp_path / "out" / "plots"
     for number, sha in enumerate(("a" * 64, "b" * 64)):
         write_run(tmp_path / "other", seed=number, data={"name": f"set{number}", "sha256": sha})
-    draw(make_report([tmp_path / "other"]), tmp_path / "out")
+    write_report(make_report([tmp_path / "other"]), tmp_path / "out")
     stale = sorted(home.iterdir())
     names = [f"g{group}-{name}" for group in (1, 2) for name in ("accuracy.png", "accuracy.svg", "loss.png", "loss.svg")]
     assert [path.name for path in stale] == names, "groups have files of their own"
@@ -160,12 +160,13 @@ def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
     }
     for name, content in mine.items():
         (home / name).write_bytes(content)
-    (drawn,) = draw(make_report([tmp_path / "runs"]), tmp_path / "out")
+    write_report(make_report([tmp_path / "runs"]), tmp_path / "out")
+    (drawn,) = draw(make_report([tmp_path / "runs"]))
     written = [path for path in home.iterdir() if path.name not in mine]
     assert len(written) == 2 * len(drawn) and {path.suffix for path in written} == {".png", ".svg"}
     assert all((home / name).read_bytes() == content for name, content in mine.items()), "only what a report wrote is taken away"
     before = {path: path.read_bytes() for path in written}
-    draw(make_report([tmp_path / "runs"]), tmp_path / "out")
+    write_report(make_report([tmp_path / "runs"]), tmp_path / "out")
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
@@ -174,9 +175,8 @@ def test_names_that_would_be_more_than_names(tmp_path: Path) -> None:
     for number in range(2):
         write_run(tmp_path / "runs", {"learning_rate": 0.1 + number}, data={"name": hostile, "sha256": "c" * 64})
     report = make_report([tmp_path / "runs"])
-    draw(report, tmp_path)
-    for path in (tmp_path / "plots").iterdir():
-        assert b"<script" not in path.read_bytes()
+    ((drawn, *_),) = draw(report, with_files=True)
+    assert len(drawn.files) == 2 and not any(b"<script" in content for content in drawn.files.values())
     with style.context():
         assert all("\\u202eevil" in texts(panel.figure)[0] for _, panel in panels(report.groups[0])), "spelt out"
 
@@ -311,8 +311,8 @@ def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
 def test_the_largest_values_that_a_run_may_have(tmp_path: Path) -> None:
     for rate in (0.1, 0.2):
         write_regression(tmp_path / "runs", rate, [-9e99, 0.1], [9e99, rate * 9e99])
-    draw(make_report([tmp_path / "runs"]), tmp_path)
-    assert {path.stem for path in (tmp_path / "plots").iterdir()} == {
+    (drawn,) = draw(make_report([tmp_path / "runs"]), with_files=True)
+    assert {Path(name).stem for each in drawn for name in each.files} == {
         "r2",
         "loss",
         "val_loss-learning_rate",
