@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 
 from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, ranking
+from mlp_cli.config.resolved import show
 from mlp_cli.report import power
 from mlp_cli.report.model import Configuration, Group
+from mlp_cli.report.scales import is_number, ordered
 from mlp_cli.report.statistics import games_howell, paired, verdict
 from mlp_cli.report.wording import digits, interval, mean_and_sd, p_value, scaled, score_text
-from mlp_cli.text import counted, is_percent, metric_name
+from mlp_cli.text import counted, either, is_percent, metric_name
 
 _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
 _FEW_SEEDS = 5  # below which a standard deviation's own range is told
@@ -151,7 +153,32 @@ def sentence(group: Group) -> str:
         count = sum(each.verdict == name for each in others)
         if count:
             parts.append(f"{_share(count, len(others))} {telling}.")
-    return " ".join([*parts, *_of_the_smallest(group)])
+    return " ".join([*parts, *_at_an_end(group, best), *_of_the_smallest(group)])
+
+
+def _at_an_end(group: Group, best: Configuration) -> list[str]:
+    """What is said of the best's settings that are the smallest or largest of at least three numbers tried, failed runs too.
+
+    Said also where the next value is not told apart, as another run costs less than a better value missed; not where that is
+    equivalent. A key of which each configuration has a value of its own was drawn at random, unless it is the only one; 0 and 1 are
+    natural ends.
+    """
+    found = []
+    for key in group.keys:
+        known = [each for each in group.configurations if key in each.differs]
+        values = ordered(each.differs[key] for each in known)
+        single = (each[0] if isinstance(each, list) and len(each) == 1 else each for each in values)  # [64] is a number too
+        if len(values) < 3 or not all(map(is_number, single)) or key.endswith("seed"):
+            continue
+        if len(values) == len(known) and len(group.keys) > 1:
+            continue
+        for (end, inner), is_end, word in ((values[:2], "smallest", "smaller"), (values[:-3:-1], "largest", "larger")):
+            beside = [each for each in known if each.differs == best.differs | {key: inner}]
+            equal = any(each.verdict == "equivalent" for each in beside)
+            if best.differs.get(key) == end and end not in (0, 1) and not equal:
+                found.append((f"{key}={show(end)} is the {is_end} tried", word))
+    better = f"a {found[0][1]} one" if len(found) == 1 else "values beyond these"
+    return [f"{either([text for text, _ in found], 'and')}: {better} may be better."] if found else []
 
 
 def _of_the_smallest(group: Group) -> list[str]:

@@ -114,6 +114,7 @@ def test_a_margin_tells_what_is_equivalent_and_the_smallest_that_will_do(tmp_pat
     assert verdicts == {128: "best", 64: "equivalent", 32: "equivalent", 16: "worse"}
     assert group.smallest is not None and group.smallest.differs["hidden_sizes"] == [32]
     assert "2 of 3 others are equivalent to it: within 1.0 points." in group.sentence
+    assert "tried" not in group.sentence, "[128] is the largest, but [64] does as well"
     assert (
         "The smallest network that is not worse by 1.0 points: hidden_sizes=[32] (3,200 parameters), at most " in group.sentence
     )
