@@ -153,7 +153,27 @@ def sentence(group: Group) -> str:
         count = sum(each.verdict == name for each in others)
         if count:
             parts.append(f"{_share(count, len(others))} {telling}.")
-    return " ".join([*parts, *_at_an_end(group, best), *_of_the_smallest(group)])
+    return " ".join([*parts, *_too_few_to_tell(group), *_at_an_end(group, best), *_of_the_smallest(group)])
+
+
+def _too_few_to_tell(group: Group) -> list[str]:
+    """What is said of the furthest configuration that few seeds did not tell apart, where it is further from the reference than
+    either's standard deviation, and nearer than what such seeds find."""
+
+    def is_open(each: Configuration, reference: Configuration) -> bool:
+        spreads, seeds = zip(_sample(group, each), _sample(group, reference), strict=True)
+        return min(seeds) < _FEW_SEEDS and max(spreads) < abs(_difference(group, each)) < (each.detectable or 0.0)
+
+    found = [each for each in group.configurations if each.detectable and group.reference and is_open(each, group.reference)]
+    if not found:
+        return []
+    each = max(found, key=lambda each: abs(_difference(group, each)))
+    difference = _difference(group, each)
+    stands = "better" if (difference > 0) == higher_is_better(group.monitor) else "worse"
+    return [
+        f"{counted(each.metrics[group.monitor].n, 'seed')} are too few to tell: {each.label} is {amount(group, abs(difference))} "
+        f"{stands}, and they find a true difference of {amount(group, each.detectable or 0.0)} with a chance of 80 %."
+    ]
 
 
 def _at_an_end(group: Group, best: Configuration) -> list[str]:
@@ -190,12 +210,15 @@ def _of_the_smallest(group: Group) -> list[str]:
             if group.margin and small
             else []
         )
-    worse = amount(group, max(0.0, worst_loss(group, each)))
+    worst = worst_loss(group, each)
     size = f"{each.label} ({each.parameters or 0:,} parameters)"
     if group.margin is not None:
-        return [f"The smallest network that is not worse by {amount(group, group.margin)}: {size}, at most {worse} worse."]
-    seeds = counted(each.metrics[group.monitor].n, "seed")
-    return [f"The smallest network, {size}: not told apart, but up to {worse} worse is compatible with these {seeds}."]
+        most = f"at most {amount(group, worst)} worse" if worst > 0 else "no worse at all"
+        return [f"The smallest network that is not worse by {amount(group, group.margin)}: {size}, {most}."]
+    seeds = f"these {counted(each.metrics[group.monitor].n, 'seed')}"
+    if worst <= 0:  # without a margin, only where neither has any spread
+        return [f"The smallest network, {size}: {seeds} score just the same."]
+    return [f"The smallest network, {size}: not told apart, but up to {amount(group, worst)} worse is compatible with {seeds}."]
 
 
 def amount(group: Group, value: float) -> str:

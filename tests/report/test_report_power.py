@@ -135,6 +135,26 @@ def test_without_a_margin_the_loss_still_possible_is_told(tmp_path: Path) -> Non
     assert "these seeds find a true difference of" in words and "if the standard deviations are the true ones (" in words
 
 
+def test_few_seeds_that_cannot_tell_a_large_difference(tmp_path: Path) -> None:
+    """The standard deviation of 0.965, 0.970 and 0.975 is 0.5 points, less than the 0.7 points between the means."""
+    write_sizes(tmp_path, {128: 0.97, 64: 0.963, 32: 0.969}, 0.01, seeds=3)
+    group = group_of(tmp_path)
+    assert (
+        "3 seeds are too few to tell: hidden_sizes=[64] is 0.70 points worse, and they find a true difference" in group.sentence
+    )
+    write_sizes(tmp_path / "more", {128: 0.97, 64: 0.963, 32: 0.969}, 0.01, seeds=5)
+    assert "too few" not in group_of(tmp_path / "more").sentence
+
+
+def test_equal_scores_of_every_seed_are_told_as_such(tmp_path: Path) -> None:
+    write_sizes(tmp_path, {128: 0.97, 64: 0.97}, 0.0, seeds=3)
+    size = "hidden_sizes=[64] (6,400 parameters)"
+    group = group_of(tmp_path)
+    assert group.reference is not None
+    assert f"The smallest network, {size}: these 3 seeds score just the same." in group.sentence
+    assert f"not worse by 1.0 points: {size}, no worse at all." in group_of(tmp_path, "1%").sentence
+
+
 def test_power_never_follows_the_difference_that_was_seen(tmp_path: Path) -> None:
     found = []
     for name, mean in (("a", 0.969), ("b", 0.962)):
