@@ -19,7 +19,19 @@ from mlp_cli.config.resolved import show
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit
 from mlp_cli.report.curves import inside, learning_curves
-from mlp_cli.report.drawing import HEAT, WIDE, Panel, for_page, line_options, new_panel, short_names, short_settings, svg, wrapped
+from mlp_cli.report.drawing import (
+    HEAT,
+    WIDE,
+    Panel,
+    for_page,
+    line_options,
+    name_points,
+    new_panel,
+    short_names,
+    short_settings,
+    svg,
+    wrapped,
+)
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.rows import BINS
 from mlp_cli.report.scales import Scale, is_number, metric_scale, number_scale, ordered, setting_scale
@@ -35,10 +47,11 @@ from mlp_cli.report.wording import (
     plain,
     scaled,
 )
-from mlp_cli.text import counted, is_percent, metric_name
+from mlp_cli.text import counted, either, is_percent, metric_name
 
 KEYS = 8  # with a figure
 ROWS = 12  # of the comparison
+NAMED = 8  # configurations up to which the points of a figure have their names
 GROUPS = 12  # of a report that get figures
 FOLDER = "plots"
 FEW = 30  # predictions of a bin of confidence, below which its accuracy says little
@@ -244,7 +257,13 @@ def against_time(group: Group) -> Iterator[Panel]:
     panel.axes.set_xlabel(f"seconds per run{scale.remark}")
     note = "Mean training time of a run, as measured while it ran."
     note += " The line passes through what is best for its time." if len(front) > 1 else ""
-    yield panel.finish(note, group.data.get("name"), entries)
+    named = len(known) <= NAMED and bool(group.keys)
+    note += f" Beside each point: {either([plain(key) for key in group.keys], 'and')}." if named else ""
+    panel.finish(note, group.data.get("name"), entries)
+    if named:
+        points = [(seconds, scaled(metric, each.metrics[metric].mean)) for seconds, each in known]
+        name_points(panel, points, short_names(group, [each for _, each in known], values_alone=True), int(sign))
+    yield panel
 
 
 def parallel(group: Group) -> Iterator[Panel]:

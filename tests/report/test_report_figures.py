@@ -1,6 +1,7 @@
 """The figures of a report: what is drawn and named in them, not their pixels."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mlp_cli.plots import style
 from mlp_cli.report.build import make_report, write_report
-from mlp_cli.report.figures import draw, panels
+from mlp_cli.report.figures import against_time, draw, panels
 from mlp_cli.report.model import Group
 from mlp_cli.report.scales import metric_scale
 
@@ -83,6 +84,21 @@ def test_curves_are_overlaid_with_a_band_over_the_repeats(tmp_path: Path) -> Non
     assert (first.get_linestyle(), first.get_marker()) != (second.get_linestyle(), second.get_marker()), "legible in grey"
     top = axes.collections[0].get_paths()[0].vertices[:, 1].max()
     assert top == pytest.approx(90.1 + 100 * 0.001 * (4 / 5) ** 0.5), "mean and sd of two each of 0, 1 and 2, with n − 1"
+
+
+def test_a_few_points_against_time_have_names_that_do_not_overlap(tmp_path: Path) -> None:
+    """Eight do, which are nearer to each other than a name is wide; with one more none does."""
+    for count, named in ((8, 8), (9, 0)):
+        for number in range(count):
+            write_run(tmp_path / str(count), {"learning_rate": 0.001 + number / 1000}, score=0.9, seconds=5 + number / 15)
+        with style.context():
+            (panel,) = against_time(the_group(tmp_path / str(count)))
+            boxes = {each.get_text(): each.get_window_extent() for each in panel.axes.texts}
+        assert len(boxes) == named and ("Beside each point: learning_rate." in panel.note) == bool(named)
+        assert not named or set(boxes) == {f"0.00{number}" for number in range(1, 9)}
+        assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
+        frame = panel.axes.get_window_extent()
+        assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and box.y1 <= frame.y1 for box in boxes.values())
 
 
 def test_losses_have_their_unit(grid: dict[str, Figure]) -> None:
