@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -108,59 +108,38 @@ def write_atomic(
     yet at `path`.
     Errors: RunError that names the path (disk full, read-only, folder gone); the temporary file is taken away.
     """
-    path = Path(path)
-    with writing(path):
-        with _discarding([temporary := _beside(path)]):
-            _fill(temporary, content)
-            if before_rename:
-                before_rename()
-            os.replace(temporary, path)
-        sync_folder(path.parent)
+    write_together({Path(path): content}, before_rename)
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Replaces several files once all of the new contents are safe on the disk: an error leaves every old file as it was.
+def write_together(
+    contents: Mapping[Path, bytes | Callable[[BinaryIO], object]], before_rename: Callable[[], object] | None = None
+) -> None:
+    """`write_atomic` of several files: an error leaves each of them as it was.
 
     Only a kill or power cut while they are renamed, which takes no time, may leave old files beside new ones.
-    Errors: RunError that names the path.
     """
-    temporary = {path: _beside(path) for path in contents}
-    with _discarding(temporary.values()):
+    temporary = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in contents}
+    try:
         for path, content in contents.items():
-            with writing(path):
+            with writing(path), open(temporary[path], "xb") as handle:
                 if path.is_dir():
                     raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-                _fill(temporary[path], content)
+                handle.write(content) if isinstance(content, bytes) else content(handle)
+                handle.flush()
+                os.fsync(handle.fileno())
         for path in contents:
             with writing(path):
+                if before_rename:
+                    before_rename()
                 os.replace(temporary[path], path)
-    for folder in {path.parent for path in contents}:
-        with writing(folder):
-            sync_folder(folder)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-
-
-def _fill(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
-    """Writes a new file, safe on the disk."""
-    with open(path, "xb") as handle:
-        handle.write(content) if isinstance(content, bytes) else content(handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-@contextmanager
-def _discarding(paths: Iterable[Path]) -> Iterator[None]:
-    """Takes temporary files away where anything is raised inside."""
-    try:
-        yield
     except BaseException:
-        for path in paths:
+        for path in temporary.values():
             with suppress(OSError):  # the cause is what to tell
                 path.unlink()
         raise
+    for folder in {path.parent for path in contents}:
+        with writing(folder):
+            sync_folder(folder)
 
 
 def write_text(path: Path, content: str) -> None:

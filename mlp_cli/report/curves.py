@@ -16,7 +16,7 @@ from mlp_cli.plots import style
 from mlp_cli.plots.diagnostics import LOGARITHMIC, PANELS, SHARES
 from mlp_cli.report.drawing import Panel, axis_label, line_options, new_panel, short_names
 from mlp_cli.report.model import Configuration, Group, Run
-from mlp_cli.report.scales import Scale, epoch_scale, metric_scale, number_scale
+from mlp_cli.report.scales import epoch_scale, metric_scale, number_scale
 from mlp_cli.report.wording import ceiling, first_upper, floor, metric_label, scaled
 from mlp_cli.runs import read_diagnostics
 from mlp_cli.text import counted, metric_name
@@ -26,23 +26,24 @@ Array = NDArray[np.float64]
 
 PALE = 40  # configurations without a band, as pale lines
 POINTS = 160  # of a curve
-RAISED = "no band goes below its lowest run"
 
 
 @dataclass(frozen=True)
 class Band:
     """Mean and standard deviation (n − 1) of a column of metrics.csv over n runs, at each epoch that all of them reached.
 
-    epochs, mean, sd: (E,), on the scale that is shown; sd is NaN for n = 1, all are NaN where a run has no finite value.
-    lowest: (E,), the smallest positive value of a run, at most the mean. finished: whether the runs are.
+    epochs, mean, low, high: (E,), on the scale that is shown; low and high, a standard deviation from the mean, are NaN for n = 1,
+    all are NaN where a run has no finite value. finished: whether the runs are.
+    raised: whether low is anywhere the lowest run, as the metric cannot be that low, and a logarithmic axis has no place for it.
     """
 
     epochs: Array
     mean: Array
-    sd: Array
-    lowest: Array
+    low: Array
+    high: Array
     n: int
     finished: bool
+    raised: bool
 
 
 def band(configuration: Configuration, column: str) -> Band | None:
@@ -59,31 +60,14 @@ def band(configuration: Configuration, column: str) -> Band | None:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = scaled(column, 1.0) * values.mean(axis=0)
         sd = scaled(column, 1.0) * values.std(axis=0, ddof=1) if len(used) > 1 else np.full(length, np.nan)
+        lowest = np.minimum(scaled(column, 1.0) * np.where(values > 0, values, np.inf).min(axis=0), mean)
     mean, sd = (np.where(np.isfinite(each), each, np.nan) for each in (mean, sd))
-    lowest = np.minimum(scaled(column, 1.0) * np.where(values > 0, values, np.inf).min(axis=0), mean)
+    beyond = mean - sd <= floor(column)
+    low, high = np.where(beyond, lowest, mean - sd), np.minimum(mean + sd, ceiling(column))
     shown = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
     if not np.isfinite(mean).any():
         return None
-    return Band(epochs[shown], mean[shown], sd[shown], lowest[shown], len(used), bool(finished))
-
-
-def edges(column: str, bands: Sequence[Band], least: float = 0.0) -> tuple[list[tuple[Array, Array]], Scale, bool]:
-    """The lower and upper edge (E,) of each band, NaN for one run, the axis that holds them, and whether an edge is raised.
-
-    An edge is a standard deviation from the mean, within what the metric can be. A logarithmic axis has no place for a mean less a
-    standard deviation of about 0, so there no band goes below its lowest run.
-    """
-
-    def axis(pairs: Sequence[tuple[Array, Array]]) -> Scale:
-        ends = [end for each, pair in zip(bands, pairs, strict=True) for end in (each.mean, *pair)]
-        return metric_scale(column, np.concatenate(ends).tolist(), least=least)
-
-    plain = [(each.mean - each.sd, np.minimum(each.mean + each.sd, ceiling(column))) for each in bands]
-    raised = [(np.maximum(low, each.lowest), high) for each, (low, high) in zip(bands, plain, strict=True)]
-    if axis(plain).kind == "log":
-        return raised, axis(raised), any((low > before).any() for (low, _), (before, _) in zip(raised, plain, strict=True))
-    floored = [(np.maximum(low, floor(column)), high) for low, high in plain]
-    return floored, axis(floored), False
+    return Band(epochs[shown], mean[shown], low[shown], high[shown], len(used), bool(finished), bool(beyond.any()))
 
 
 def _with(runs: Sequence[Run], column: str) -> list[Run]:
@@ -123,13 +107,12 @@ def _compared(group: Group, name: str, column: str) -> Iterator[Panel]:
         panel.hint(line, [each.label])
     names = short_names(group, [each for each, _ in found])
     named = [name + ("" if bands.finished else " (unfinished)") for name, (_, bands) in zip(names, found, strict=True)]
-    notes = [repeats([bands.n for _, bands in found])]
+    lines = _lines(panel, [bands for _, bands in found], [each.label for each, _ in found])
+    notes = [_spread([bands for _, bands in found])]
     if pale:
         which = f"{len(pale)} of the {len(others):,} others" if len(pale) < len(others) else counted(len(pale), "other")
         notes.append(f"pale, without bands: {which}")
-    hints = [each.label for each, _ in found]
-    lines, cut = _lines(panel, group, column, [bands for _, bands in (*found, *pale)], hints)
-    notes += [RAISED] if cut else []
+    _axes(panel, group, column, [bands for _, bands in (*found, *pale)])
     yield panel.finish(first_upper("; ".join(notes)) + ".", group.data.get("name"), list(zip(lines, named, strict=True)))
 
 
@@ -144,33 +127,33 @@ def _overfitting(group: Group, file: str, name: str) -> Iterator[Panel]:
     column = f"val_{name}"
     panel = new_panel(file, f"Training and validation {metric_name(column).partition(' ')[2]}{which}")
     entries = [metric_name(f"{part}_{name}").partition(" ")[0] for part in found]
-    lines, cut = _lines(panel, group, column, list(found.values()), entries, bare=True)
-    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())])}" + (f"; {RAISED}" if cut else "")
-    yield panel.finish(note + ".", group.data.get("name"), list(zip(lines, entries, strict=True)))
+    lines = _lines(panel, list(found.values()), entries)
+    _axes(panel, group, column, list(found.values()), bare=True)
+    note = f"{first.label}: {_spread([max(found.values(), key=lambda bands: (bands.n, bands.raised))])}."
+    yield panel.finish(note, group.data.get("name"), list(zip(lines, entries, strict=True)))
 
 
-def _lines(
-    panel: Panel, group: Group, column: str, bands: Sequence[Band], hints: Sequence[str], *, bare: bool = False
-) -> tuple[list[Any], bool]:
-    """Draws means and their bands, and the axes; returns the lines, and whether an edge is raised (see `edges`).
-
-    hints: those of the first bands; the rest has its lines already. bare: the label does not name the part.
-    """
+def _lines(panel: Panel, bands: Sequence[Band], hints: Sequence[str]) -> list[Any]:
+    """Draws means and their bands; returns the lines."""
     lines = []
-    both, scale, raised = edges(column, bands, least=1.0)
-    for each, (low, high), hint, look in zip(bands, both, hints, style.LINES, strict=False):
-        if np.isfinite(each.sd).any():
-            panel.axes.fill_between(each.epochs, low, high, color=look.color, alpha=0.18, linewidth=0)
+    for each, hint, look in zip(bands, hints, style.LINES, strict=False):
+        if np.isfinite(each.low).any():
+            panel.axes.fill_between(each.epochs, each.low, each.high, color=look.color, alpha=0.18, linewidth=0)
         (line,) = panel.axes.plot(each.epochs, each.mean, **line_options(look, len(each.mean)))
         panel.hint(line, [hint])
         lines.append(line)
+    return lines
+
+
+def _axes(panel: Panel, group: Group, column: str, bands: Sequence[Band], *, bare: bool = False) -> None:
+    """bare: the label does not name the part."""
+    scale = metric_scale(column, np.concatenate([[*each.mean, *each.low, *each.high] for each in bands]).tolist(), least=1.0)
     scale.apply(panel.axes.yaxis)
     label = metric_label(column, group)
     panel.axes.set_ylabel(axis_label((label.partition(" ")[2] if bare else label) + scale.remark))
     outer = [end for each in bands for end in (each.epochs[0], each.epochs[-1])]
     epoch_scale(min(outer), max(outer)).apply(panel.axes.xaxis)
     panel.axes.set_xlabel("epoch")
-    return lines, raised
 
 
 def inside(group: Group) -> Iterator[Panel]:
@@ -208,6 +191,11 @@ def _last_epochs(configuration: Configuration) -> Array | None:
                     found.append([[columns[name][-1] for name in MEASURES] for columns in layers.values()])
     sound = [each for each in found if len(each) == len(found[0])]
     return np.array(sound, np.float64) if sound else None
+
+
+def _spread(bands: Sequence[Band]) -> str:
+    """What bands are, in words."""
+    return repeats([each.n for each in bands]) + ", or down to the lowest run" * any(each.raised for each in bands)
 
 
 def repeats(counts: list[int], *, spread: bool = True) -> str:

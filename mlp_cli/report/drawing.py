@@ -191,12 +191,9 @@ def short_names(group: Group, shown: Sequence[Configuration], without: str = "",
     short = {
         key: short_settings([each.differs[key] for each in group.configurations if key in each.differs]) for key in group.keys
     }
+    front = {key: "" if values_alone else f"{plain(key)}=" for key in group.keys}
     named = (
-        " ".join(
-            ("" if values_alone else f"{plain(key)}=") + short[key][show(value)]
-            for key, value in each.differs.items()
-            if key != without
-        )
+        " ".join(f"{front[key]}{short[key][show(value)]}" for key, value in each.differs.items() if key != without)
         for each in shown
     )
     return [name or ("" if without else plain(each.label)) for name, each in zip(named, shown, strict=True)]

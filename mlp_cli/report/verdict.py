@@ -184,19 +184,18 @@ def _at_an_end(group: Group, best: Configuration) -> list[str]:
     natural ends.
     """
     found = []
-    for key in group.keys:
+    for key, value in best.differs.items():
         known = [each for each in group.configurations if key in each.differs]
         values = ordered(each.differs[key] for each in known)
         single = (each[0] if isinstance(each, list) and len(each) == 1 else each for each in values)  # [64] is a number too
         if len(values) < 3 or not all(map(is_number, single)) or key.endswith("seed"):
             continue
-        if len(values) == len(known) and len(group.keys) > 1:
-            continue
-        for (end, inner), is_end, word in ((values[:2], "smallest", "smaller"), (values[:-3:-1], "largest", "larger")):
-            beside = [each for each in known if each.differs == best.differs | {key: inner}]
-            equal = any(each.verdict == "equivalent" for each in beside)
-            if best.differs.get(key) == end and end not in (0, 1) and not equal:
-                found.append((f"{key}={show(end)} is the {is_end} tried", word))
+        drawn = len(values) == len(known) and len(group.keys) > 1
+        for (end, inner), is_end, better in ((values[:2], "smallest", "smaller"), (values[:-3:-1], "largest", "larger")):
+            next_one = best.differs | {key: inner}
+            equal = any(each.verdict == "equivalent" and each.differs == next_one for each in known)
+            if value == end and end not in (0, 1) and not (drawn or equal):
+                found.append((f"{key}={show(end)} is the {is_end} tried", better))
     better = f"a {found[0][1]} one" if len(found) == 1 else "values beyond these"
     return [f"{either([text for text, _ in found], 'and')}: {better} may be better."] if found else []
 

@@ -311,7 +311,7 @@ def test_a_band_stays_on_a_logarithmic_axis(tmp_path: Path) -> None:
     last = corners[corners[:, 0] == 2][:, 1]
     assert (last.min(), last.max()) == pytest.approx((0.01, 1.01 + 1.72340), rel=1e-4)
     assert axes.get_yscale() == "log" and 0.005 < axes.get_ylim()[0] < 0.01
-    assert "no band goes below its lowest run" in " ".join(texts(figure)).replace("\n", " ")
+    assert "mean and standard deviation, or down to the lowest run" in " ".join(texts(figure)).replace("\n", " ")
 
 
 def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
