@@ -112,9 +112,9 @@ def write_atomic(
 
 
 def write_together(
-    contents: Mapping[Path, bytes | Callable[[BinaryIO], object]], before_rename: Callable[[], object] | None = None
+    contents: Mapping[Path, str | bytes | Callable[[BinaryIO], object]], before_rename: Callable[[], object] | None = None
 ) -> None:
-    """`write_atomic` of several files: an error leaves each of them as it was.
+    """`write_atomic` and `write_text` of several files: an error leaves each of them as it was.
 
     Only a kill or power cut while they are renamed, which takes no time, may leave old files beside new ones.
     """
@@ -124,6 +124,7 @@ def write_together(
             with writing(path), open(temporary[path], "xb") as handle:
                 if path.is_dir():
                     raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+                content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
                 handle.write(content) if isinstance(content, bytes) else content(handle)
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -144,12 +145,7 @@ def write_together(
 
 def write_text(path: Path, content: str) -> None:
     r"""`write_atomic` of text in UTF-8; what is no text (a byte of a path, say) becomes \udcXX, which JSON reads as it was."""
-    write_atomic(path, encoded(content))
-
-
-def encoded(text: str) -> bytes:
-    """Text as `write_text` writes it."""
-    return text.encode("utf-8", "backslashreplace")
+    write_together({path: content})
 
 
 def strict_json(value: Any) -> str:

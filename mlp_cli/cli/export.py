@@ -12,9 +12,6 @@ FORMATS = ("onnx", "npz", "html")
 """A format's name is the suffix of its file as well."""
 
 
-_SCALED = {"onnx": "the graph scales them itself", "npz": "centre, scale and shift scale them"}
-
-
 def _write(form: str, folder: Path, out: Path) -> str:
     """Writes the model of a run's folder into a file; returns what its inputs are, nothing for a page."""
     if form == "html":
@@ -27,7 +24,7 @@ def _write(form: str, folder: Path, out: Path) -> str:
 
     model = read_model(folder)
     (write_onnx if form == "onnx" else write_npz)(model, out)
-    return f"{input_text(model)}; {_SCALED[form]}"
+    return f"{input_text(model)}; {'the graph scales them itself' if form == 'onnx' else 'centre, scale and shift scale them'}"
 
 
 @click.command(short_help="Write a trained model for other programs.", epilog="Example: mlp export @last --format onnx")

@@ -139,11 +139,10 @@ def write_report(report: Report, folder: Path, reload: int | None = None) -> Pat
     for each in (folder, home):
         files.make_folder(each)
     drawn = figures.draw(report, with_files=True)
-    pictures = {name: content for group in drawn for each in group for name, content in each.files.items()}
+    pictures = {home / name: content for group in drawn for each in group for name, content in each.files.items()}
     texts = {"summary.csv": summary_csv(report), "runs.csv": runs_csv(report), "errors.csv": errors_csv(report)}
     texts[NAME] = page(report, drawn, reload)
-    contents = {home / name: content for name, content in pictures.items()}
-    files.write_together(contents | {folder / name: files.encoded(text) for name, text in texts.items()})
+    files.write_together(pictures | {folder / name: text for name, text in texts.items()})
     figures.remove_others(home, pictures)
     return folder / NAME
 

@@ -108,7 +108,7 @@ def _compared(group: Group, name: str, column: str) -> Iterator[Panel]:
     names = short_names(group, [each for each, _ in found])
     named = [name + ("" if bands.finished else " (unfinished)") for name, (_, bands) in zip(names, found, strict=True)]
     lines = _lines(panel, [bands for _, bands in found], [each.label for each, _ in found])
-    notes = [_spread([bands for _, bands in found])]
+    notes = [repeats([bands.n for _, bands in found], raised=any(bands.raised for _, bands in found))]
     if pale:
         which = f"{len(pale)} of the {len(others):,} others" if len(pale) < len(others) else counted(len(pale), "other")
         notes.append(f"pale, without bands: {which}")
@@ -129,7 +129,8 @@ def _overfitting(group: Group, file: str, name: str) -> Iterator[Panel]:
     entries = [metric_name(f"{part}_{name}").partition(" ")[0] for part in found]
     lines = _lines(panel, list(found.values()), entries)
     _axes(panel, group, column, list(found.values()), bare=True)
-    note = f"{first.label}: {_spread([max(found.values(), key=lambda bands: (bands.n, bands.raised))])}."
+    raised = any(bands.raised for bands in found.values())
+    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())], raised=raised)}."
     yield panel.finish(note, group.data.get("name"), list(zip(lines, entries, strict=True)))
 
 
@@ -193,15 +194,11 @@ def _last_epochs(configuration: Configuration) -> Array | None:
     return np.array(sound, np.float64) if sound else None
 
 
-def _spread(bands: Sequence[Band]) -> str:
-    """What bands are, in words."""
-    return repeats([each.n for each in bands]) + ", or down to the lowest run" * any(each.raised for each in bands)
-
-
-def repeats(counts: list[int], *, spread: bool = True) -> str:
-    """What a band is, in words: `30 repeats, mean and standard deviation`. spread: whether the latter is shown."""
+def repeats(counts: list[int], *, spread: bool = True, raised: bool = False) -> str:
+    """What a band is, in words: `30 repeats, mean and standard deviation`. spread: whether the latter is shown. raised: of a `Band`."""
     least, most = min(counts), max(counts)
     if most == 1:
         return "one run each" if len(counts) > 1 else "one run"
     number = str(most) if least == most else f"{least} to {most}"
-    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean{' and standard deviation' if spread else ''}"
+    below = ", or down to the lowest run" if raised else ""
+    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean{f' and standard deviation{below}' if spread else ''}"

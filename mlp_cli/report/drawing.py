@@ -137,28 +137,26 @@ class Panel:
         layout.execute(self.figure)  # once, for the files as for the page
         return self
 
+    def name_points(self, points: Sequence[tuple[float, float]], names: Sequence[str], first: int) -> None:
+        """Writes a name beside each point, once it is finished, where it covers no point and no other name; else none.
 
-def name_points(panel: Panel, points: Sequence[tuple[float, float]], names: Sequence[str], first: int) -> None:
-    """Writes a name beside each point of a finished figure, where it covers no point and no other name; none where there is no room.
+        first: 1 where above the point is best, -1 for below.
+        """
+        from matplotlib.transforms import Bbox
 
-    first: 1 where above the point is best, -1 for below.
-    """
-    from matplotlib.transforms import Bbox
-
-    unit = panel.figure.dpi / 72  # all below is in points, 1/72 inch
-    frame = Bbox(panel.axes.bbox.get_points() / unit)
-    places = panel.axes.transData.transform(points) / unit
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
-    for point, name, (x, y) in zip(points, names, places, strict=True):
-        text = fit(name, WIDE / 3, style.SMALL)
-        wide, tall = 72 * width(text, style.SMALL), 1.2 * style.SMALL
-        for right, up in ((0, 1), (1, 1), (-1, 1), (1, 0), (-1, 0), (0, -1), (1, -1), (-1, -1)):
-            left, low = 6 * right - wide * (1 - right) / 2, first * up * (4 + tall / 2) - tall / 2
-            box = Bbox.from_bounds(x + left, y + low, wide, tall)
-            if all(frame.fully_contains(*end) for end in (box.min, box.max)) and not box.count_overlaps(taken):
-                panel.axes.annotate(text, point, (left, low + tall / 5), textcoords="offset points", size=style.SMALL)
-                taken.append(box)
-                break
+        unit = self.figure.dpi / 72  # all below is in points, 1/72 inch
+        frame, places = Bbox(self.axes.bbox.get_points() / unit), self.axes.transData.transform(points) / unit
+        taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
+        for point, name, (x, y) in zip(points, names, places, strict=True):
+            text = fit(name, WIDE / 3, style.SMALL)
+            wide, tall = 72 * width(text, style.SMALL), 1.2 * style.SMALL
+            for right, up in ((0, 1), (1, 1), (-1, 1), (1, 0), (-1, 0), (0, -1), (1, -1), (-1, -1)):
+                left, low = 6 * right - wide * (1 - right) / 2, first * up * (4 + tall / 2) - tall / 2
+                box = Bbox.from_bounds(x + left, y + low, wide, tall)
+                if all(frame.fully_contains(*end) for end in (box.min, box.max)) and not box.count_overlaps(taken):
+                    self.axes.annotate(text, point, (left, low + tall / 5), textcoords="offset points", size=style.SMALL)
+                    taken.append(box)
+                    break
 
 
 def new_panel(name: str, title: str, *, wide: float = WIDE, tall: float = TALL) -> Panel:

@@ -19,19 +19,7 @@ from mlp_cli.config.resolved import show
 from mlp_cli.plots import style
 from mlp_cli.plots.text import clean, fit
 from mlp_cli.report.curves import inside, learning_curves
-from mlp_cli.report.drawing import (
-    HEAT,
-    WIDE,
-    Panel,
-    for_page,
-    line_options,
-    name_points,
-    new_panel,
-    short_names,
-    short_settings,
-    svg,
-    wrapped,
-)
+from mlp_cli.report.drawing import HEAT, WIDE, Panel, for_page, line_options, new_panel, short_names, short_settings, svg, wrapped
 from mlp_cli.report.model import Configuration, Group, Report
 from mlp_cli.report.rows import BINS
 from mlp_cli.report.scales import Scale, is_number, metric_scale, number_scale, ordered, setting_scale
@@ -218,7 +206,7 @@ def heat_map(group: Group) -> Iterator[Panel]:
 def importance(group: Group) -> Iterator[Panel]:
     """Bars of the share of the metric's variance that each key explains."""
     entries = [each for each in group.importance[:20] if math.isfinite(each.share)]
-    if not entries:
+    if len(entries) < 3:  # of one key and the seeds the verdict says as much
         return
     panel = new_panel("importance", "Importance of the keys", tall=0.5 + 0.24 * len(entries))
     for row, each in enumerate(entries):
@@ -262,7 +250,7 @@ def against_time(group: Group) -> Iterator[Panel]:
     panel.finish(note, group.data.get("name"), entries)
     if named:
         points = [(seconds, scaled(metric, each.metrics[metric].mean)) for seconds, each in known]
-        name_points(panel, points, short_names(group, [each for _, each in known], values_alone=True), int(sign))
+        panel.name_points(points, short_names(group, [each for _, each in known], values_alone=True), int(sign))
     yield panel
 
 
@@ -438,7 +426,7 @@ class Drawn:
     note: str
     wide: bool
     svg: str
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
 
 
 def draw(report: Report, with_files: bool = False) -> list[list[Drawn]]:
@@ -455,20 +443,20 @@ def draw(report: Report, with_files: bool = False) -> list[list[Drawn]]:
             for heading, panel in chain(found, panels(group)):
                 name = f"g{number}-{panel.name}" if len(report.groups) > 1 and heading != ACROSS else panel.name
                 text = svg(panel, _maker(f"{name}.svg"))
-                own: dict[str, bytes] = {}
+                own: dict[str, str | bytes] = {}
                 if with_files:
                     png = io.BytesIO()
                     panel.figure.canvas.print_png(png, metadata={"Software": _maker(f"{name}.png")})  # type: ignore[attr-defined]
-                    own = {f"{name}.svg": files.encoded(text), f"{name}.png": png.getvalue()}
+                    own = {f"{name}.svg": text, f"{name}.png": png.getvalue()}
                 drawn[-1].append(Drawn(heading, panel.title, panel.note, panel.wide, for_page(panel, text), own))
     return [*drawn, *([] for _ in report.groups[GROUPS:])]
 
 
-def remove_others(home: Path, names: Container[str]) -> None:
-    """Takes away the figures that an older report wrote into `home`, and nothing else. names: those that stay. Errors: RunError."""
+def remove_others(home: Path, kept: Container[Path]) -> None:
+    """Takes away the figures that an older report wrote into `home`, and nothing else. Errors: RunError."""
     with files.writing(home):
         for path in home.iterdir():
-            if path.suffix in (".png", ".svg") and path.name not in names and _is_ours(path):
+            if path.suffix in (".png", ".svg") and path not in kept and _is_ours(path):
                 path.unlink()
 
 

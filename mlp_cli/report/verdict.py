@@ -160,20 +160,15 @@ def _too_few_to_tell(group: Group) -> list[str]:
     """What is said of the furthest configuration that few seeds did not tell apart, where it is further from the reference than
     either's standard deviation, and nearer than what such seeds find."""
 
-    def is_open(each: Configuration, reference: Configuration) -> bool:
-        spreads, seeds = zip(_sample(group, each), _sample(group, reference), strict=True)
-        return min(seeds) < _FEW_SEEDS and max(spreads) < abs(_difference(group, each)) < (each.detectable or 0.0)
-
-    found = [each for each in group.configurations if each.detectable and group.reference and is_open(each, group.reference)]
-    if not found:
-        return []
-    each = max(found, key=lambda each: abs(_difference(group, each)))
-    difference = _difference(group, each)
-    stands = "better" if (difference > 0) == higher_is_better(group.monitor) else "worse"
-    return [
-        f"{counted(each.metrics[group.monitor].n, 'seed')} are too few to tell: {each.label} is {amount(group, abs(difference))} "
-        f"{stands}, and they find a true difference of {amount(group, each.detectable or 0.0)} with a chance of 80 %."
-    ]
+    told = list[tuple[float, str]]()
+    for each in group.configurations:
+        if each.detectable is not None and group.reference is not None:
+            spreads, seeds = zip(_sample(group, each), _sample(group, group.reference), strict=True)
+            far, found = abs(_difference(group, each)), f"a true difference of {amount(group, each.detectable)}"
+            if min(seeds) < _FEW_SEEDS and max(spreads) < far < each.detectable:
+                words = f"{each.label} differs by {amount(group, far)}, and they find {found} with a chance of 80 %."
+                told.append((far, f"{min(seeds)} seeds are too few to tell: {words}"))
+    return [max(told)[1]] if told else []
 
 
 def _at_an_end(group: Group, best: Configuration) -> list[str]:
@@ -212,12 +207,11 @@ def _of_the_smallest(group: Group) -> list[str]:
     worst = worst_loss(group, each)
     size = f"{each.label} ({each.parameters or 0:,} parameters)"
     if group.margin is not None:
-        most = f"at most {amount(group, worst)} worse" if worst > 0 else "no worse at all"
-        return [f"The smallest network that is not worse by {amount(group, group.margin)}: {size}, {most}."]
+        worse = amount(group, max(0.0, worst))
+        return [f"The smallest network that is not worse by {amount(group, group.margin)}: {size}, at most {worse} worse."]
     seeds = f"these {counted(each.metrics[group.monitor].n, 'seed')}"
-    if worst <= 0:  # without a margin, only where neither has any spread
-        return [f"The smallest network, {size}: {seeds} score just the same."]
-    return [f"The smallest network, {size}: not told apart, but up to {amount(group, worst)} worse is compatible with {seeds}."]
+    open_to = f"but up to {amount(group, worst)} worse is compatible with" if worst > 0 else "with the same scores over"
+    return [f"The smallest network, {size}: not told apart, {open_to} {seeds}."]
 
 
 def amount(group: Group, value: float) -> str:

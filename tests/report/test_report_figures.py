@@ -192,7 +192,7 @@ def test_names_that_would_be_more_than_names(tmp_path: Path) -> None:
         write_run(tmp_path / "runs", {"learning_rate": 0.1 + number}, data={"name": hostile, "sha256": "c" * 64})
     report = make_report([tmp_path / "runs"])
     ((drawn, *_),) = draw(report, with_files=True)
-    assert len(drawn.files) == 2 and not any(b"<script" in content for content in drawn.files.values())
+    assert len(drawn.files) == 2 and "<script" not in str(drawn.files)
     with style.context():
         assert all("\\u202eevil" in texts(panel.figure)[0] for _, panel in panels(report.groups[0])), "spelt out"
 
