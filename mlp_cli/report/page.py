@@ -223,7 +223,7 @@ def _data(group: Group) -> str:
     counts = [f"{group.data[part]:,} {part}" for part in ("train", "validation", "test") if isinstance(group.data.get(part), int)]
     words = [str(group.data.get("name") or "unnamed data"), ", ".join(counts), group.split, group.task]
     digest = str(group.data.get("sha256") or "")
-    text = "; ".join(word for word in words if word) + (f"; SHA-256 {digest[:12]}…" if digest else "")
+    text = "; ".join(word for word in words if word) + (f"; SHA-256 begins with {digest[:12]}" if digest else "")
     return f"{text}. {largest_class(group)}".strip()
 
 

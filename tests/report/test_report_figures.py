@@ -14,7 +14,7 @@ from mlp_cli.plots import style
 from mlp_cli.report.build import make_report, write_report
 from mlp_cli.report.figures import against_time, draw, panels
 from mlp_cli.report.model import Group
-from mlp_cli.report.scales import metric_scale
+from mlp_cli.report.scales import metric_scale, setting_scale
 
 RATES = (0.0001, 0.001, 0.01)
 
@@ -99,6 +99,22 @@ def test_a_few_points_against_time_have_names_that_do_not_overlap(tmp_path: Path
         assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
         frame = panel.axes.get_window_extent()
         assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and box.y1 <= frame.y1 for box in boxes.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0.0003, 0.001, 0.003], "log"),
+        ([32, 64, 128], "log"),
+        ([0.1, 0.2, 0.3], "linear"),
+        ([10, 20], "linear"),
+        ([0, 1, 4], "linear"),
+        ([0.001, 0.5, 1.0], "log"),
+    ],
+)
+def test_the_axis_of_a_setting_spaces_its_values_evenly(values: list[float], kind: str) -> None:
+    """The last of them spans a factor of 20, and more."""
+    assert setting_scale(values).kind == kind
 
 
 def test_losses_have_their_unit(grid: dict[str, Figure]) -> None:
