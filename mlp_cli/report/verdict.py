@@ -217,9 +217,7 @@ def _of_the_smallest(group: Group) -> list[str]:
 def amount(group: Group, value: float) -> str:
     """A difference of the monitor with its unit: `0.5 points` for an accuracy."""
     shown = scaled(group.monitor, value)
-    text = digits(
-        float(f"{shown:.2g}"), 1 if abs(shown) >= 10 else max(0, 1 - math.floor(math.log10(abs(shown)))) if shown else 0
-    )
+    text = digits(float(f"{shown:.2g}"), max(0, 1 - math.floor(math.log10(abs(shown)))) if shown else 0)
     return f"{text} points" if is_percent(group.monitor) else text
 
 
