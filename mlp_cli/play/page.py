@@ -20,9 +20,8 @@ from mlp_cli.data.dataset import Array, Dataset, Part
 from mlp_cli.errors import DataError, Notify, UsageError
 from mlp_cli.export import arrays_of, scaling_of
 from mlp_cli.model import Model, read_model
-from mlp_cli.report.wording import score_text
 from mlp_cli.runs import Record, completed_record
-from mlp_cli.text import counted, metric_name, one_line
+from mlp_cli.text import counted, is_percent, metric_name, one_line
 
 _SHOWN, _DOTS = 24, 400  # test rows to choose from, and dots in the plane of two features
 _MOST_BYTES = 1 << 18  # of the test rows
@@ -82,9 +81,10 @@ def page(model: Model, record: Record, dataset: Dataset | None) -> str:
 
 def _score(record: Record) -> str:
     """The score on the test part; without one that on validation, or else on training rows; empty without any."""
-    names = [f"{part}_{score}" for part in ("test", "val", "train") for score in ("accuracy", "r2")]
-    scores = {name: value for name in names if (value := record.metrics.get(name)) is not None}
-    return next((f"{metric_name(name)} {score_text(name, value)}" for name, value in scores.items()), "")
+    for name in (f"{part}_{score}" for part in ("test", "val", "train") for score in ("accuracy", "r2")):
+        if (value := record.metrics.get(name)) is not None:
+            return f"{metric_name(name)} " + (f"{100 * value:.2f} %" if is_percent(name) else f"{value:.4f}")
+    return ""
 
 
 def _about(model: Model) -> str:
