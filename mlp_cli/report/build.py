@@ -135,9 +135,8 @@ def write_report(report: Report, folder: Path, reload: int | None = None) -> Pat
                 f"a report is never written into the folder of a run or sweep, and {folder} has a {name}",
                 f"choose another folder: --out {folder / 'report'}",
             )
-    home = folder / figures.FOLDER
-    for each in (folder, home):
-        files.make_folder(each)
+    files.make_folder(folder)
+    files.make_folder(home := folder / figures.FOLDER)
     drawn = figures.draw(report, with_files=True)
     pictures = {home / name: content for group in drawn for each in group for name, content in each.files.items()}
     texts = {"summary.csv": summary_csv(report), "runs.csv": runs_csv(report), "errors.csv": errors_csv(report)}

@@ -32,9 +32,9 @@ POINTS = 160  # of a curve
 class Band:
     """Mean and standard deviation (n − 1) of a column of metrics.csv over n runs, at each epoch that all of them reached.
 
-    epochs, mean, low, high: (E,), on the scale that is shown; low and high, a standard deviation from the mean, are NaN for n = 1,
-    all are NaN where a run has no finite value. finished: whether the runs are.
-    raised: whether low is anywhere the lowest run, as the metric cannot be that low, and a logarithmic axis has no place for it.
+    epochs, mean, low, high: (E,), on the scale that is shown; NaN where a run has no finite value, low and high also for n = 1.
+    finished: whether the runs are. raised: whether low, a standard deviation below the mean, is anywhere the lowest run instead,
+    as the metric cannot be that low, and a logarithmic axis has no place for it.
     """
 
     epochs: Array
@@ -65,9 +65,8 @@ def band(configuration: Configuration, column: str) -> Band | None:
     beyond = mean - sd <= floor(column)
     low, high = np.where(beyond, lowest, mean - sd), np.minimum(mean + sd, ceiling(column))
     shown = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
-    if not np.isfinite(mean).any():
-        return None
-    return Band(epochs[shown], mean[shown], low[shown], high[shown], len(used), bool(finished), bool(beyond.any()))
+    found = Band(epochs[shown], mean[shown], low[shown], high[shown], len(used), bool(finished), bool(beyond.any()))
+    return found if np.isfinite(mean).any() else None
 
 
 def _with(runs: Sequence[Run], column: str) -> list[Run]:

@@ -100,8 +100,8 @@ def setting_scale(values: Iterable[Any], ticks: int = 7) -> Scale:
     least = min((value for value in distinct if value > 0), default=math.inf)
     kind = "linear" if low < 0 or high / least < _DEMANDS_LOG else "log" if low > 0 else "symlog"
     if low > 0 and len(distinct) > 2:
-        ways = [list(map(Scale(each, low, high, ()).share, distinct)) for each in ("linear", "log")]
-        nearest = [min(right - left for left, right in pairwise(shares)) for shares in ways]
+        ways = (map(Scale(each, low, high, ()).share, distinct) for each in ("linear", "log"))
+        nearest = [min(right - left for left, right in pairwise(places)) for places in ways]
         kind = "log" if nearest[1] > nearest[0] else kind
     plain = Scale(
         kind, low, high, (), "" if kind == "linear" else ", log scale" if kind == "log" else ", log scale with a 0", least

@@ -165,8 +165,8 @@ def _too_few_to_tell(group: Group) -> list[str]:
         if each.detectable is not None and group.reference is not None:
             spreads, seeds = zip(_sample(group, each), _sample(group, group.reference), strict=True)
             far, found = abs(_difference(group, each)), f"a true difference of {amount(group, each.detectable)}"
+            words = f"{each.label} differs by {amount(group, far)}, and they find {found} with a chance of 80 %."
             if min(seeds) < _FEW_SEEDS and max(spreads) < far < each.detectable:
-                words = f"{each.label} differs by {amount(group, far)}, and they find {found} with a chance of 80 %."
                 told.append((far, f"{min(seeds)} seeds are too few to tell: {words}"))
     return [max(told)[1]] if told else []
 
@@ -174,9 +174,8 @@ def _too_few_to_tell(group: Group) -> list[str]:
 def _at_an_end(group: Group, best: Configuration) -> list[str]:
     """What is said of the best's settings that are the smallest or largest of at least three numbers tried, failed runs too.
 
-    Said also where the next value is not told apart, as another run costs less than a better value missed; not where that is
-    equivalent. A key of which each configuration has a value of its own was drawn at random, unless it is the only one; 0 and 1 are
-    natural ends.
+    Said also where the next value is not told apart, as a run costs less than a better value missed; not where that is equivalent.
+    A key with a value of its own in each configuration was drawn at random, if it is not the only one; 0 and 1 are natural ends.
     """
     found = []
     for key, value in best.differs.items():
