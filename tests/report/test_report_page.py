@@ -155,6 +155,7 @@ def test_the_metric_against_one_key(two: str) -> None:
     assert worse == "learning_rate=0.01: 74.0 ± 4.0 (95 % interval 64.1 to 83.9), worse"
     assert "Mean over seeds with its 95 % interval." in chart
     assert "parallel" not in two.lower() and "by learning_rate and" not in two, "one key has no heat map and no parallel axes"
+    assert "Importance of the keys" not in two, "of one key it says no more than the verdict"
 
 
 def test_two_keys_have_every_chart(keys: tuple[Path, str]) -> None:

@@ -14,7 +14,7 @@ from mlp_cli.report.build import make_report
 from mlp_cli.report.model import Group
 from mlp_cli.report.power import MOST_SEEDS, POWER, critical, detectable, power, reaches, sd_range, seeds_needed
 from mlp_cli.report.statistics import games_howell
-from mlp_cli.report.verdict import against
+from mlp_cli.report.verdict import against, amount
 
 
 def half_widths(one: np.ndarray, other: np.ndarray, groups: int) -> np.ndarray:
@@ -142,6 +142,7 @@ def test_few_seeds_that_cannot_tell_a_large_difference(tmp_path: Path) -> None:
     assert (
         "3 seeds are too few to tell: hidden_sizes=[64] differs by 0.70 points, and they find a true difference" in group.sentence
     )
+    assert [amount(group, value) for value in (0.387, 0.0387, 0.0004)] == ["39 points", "3.9 points", "0.040 points"]
     write_sizes(tmp_path / "more", {128: 0.97, 64: 0.963, 32: 0.969}, 0.01, seeds=5)
     assert "too few" not in group_of(tmp_path / "more").sentence
 
