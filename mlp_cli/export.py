@@ -20,6 +20,7 @@ from mlp_cli.data.transforms import Affine
 from mlp_cli.errors import UsageError
 from mlp_cli.model import Model
 from mlp_cli.nn.layers import ActivationLayer, BatchNorm, Dense, Dropout, GaussianNoise, Layer, LayerNorm
+from mlp_cli.text import counted, listed, one_line
 
 _OPSET, _IR = 20, 9
 _LARGEST = 2**31 - 1 - 2**20
@@ -40,6 +41,28 @@ def scaling_of(model: Model) -> tuple[Affine, Projection | None]:
         name = model.config.features.name if model.config.features else type(scaling).__name__
         raise UsageError(f"features: {name} cannot be expressed in this format", "export a run without it")
     return scaling, projection
+
+
+def range_of(model: Model) -> tuple[int, int] | None:
+    """The least and greatest raw input that the training data could have: bytes, or shares; None where the scaling does not tell."""
+    scaling, _ = scaling_of(model)
+    if model.encoding is not None or scaling.centre is not None:
+        return None
+    if scaling.is_factor and scaling.scale == 1:
+        return None if model.config.dataset.scale == "none" else (0, 1)
+    return 0, 255  # they were divided, or it was fitted on bytes, which needs no centre
+
+
+def input_text(model: Model) -> str:
+    """What a row of raw inputs is, in words."""
+    text = f"{counted(model.inputs, 'number')} a row"
+    if model.encoding is not None:
+        text += f": {listed([one_line(name) for name in columns_of(model)], 20)}"
+        texts = any(each.categories is not None for each in model.encoding.features)
+        return text + ("; a column=category is 1 where the row has it, else 0" if texts else "")
+    text += f" ({' × '.join(map(str, model.shape))})" if len(model.shape) > 1 else ""
+    between = range_of(model)
+    return text + (f", {between[0]} to {between[1]}" if between else ",") + " as the run's data has them"
 
 
 def write_npz(model: Model, path: Path) -> None:
@@ -108,7 +131,7 @@ def write_onnx(model: Model, path: Path) -> None:
 
     Input `input` (batch, D): float32, or float64 where the scaling first subtracts a centre, as it does in training. Outputs of
     classes: `probabilities` (batch, K) and `class` (batch,) int64, a place in the metadata's `classes`; of labels `probabilities`
-    alone; of a quantity `prediction` (batch, K) float64.
+    alone; of a quantity `prediction` (batch, K) float64. The metadata's `range` is that of raw inputs, where it is known.
     Errors: UsageError where onnx is missing, or a part of the model cannot be expressed.
     """
     try:
@@ -154,7 +177,7 @@ def write_onnx(model: Model, path: Path) -> None:
     )
     opset = [helper.make_opsetid("", _OPSET)]
     made = helper.make_model(whole, producer_name="mlp", producer_version=__version__, ir_version=_IR, opset_imports=opset)
-    told = {"classes": model.classes, "shape": model.shape, "columns": columns_of(model)}
+    told = {"classes": model.classes, "shape": model.shape, "columns": columns_of(model), "range": range_of(model)}
     helper.set_model_props(made, {key: json.dumps(found, ensure_ascii=False) for key, found in told.items() if found})
     onnx.checker.check_model(made, full_check=True)
     files.write_atomic(path, made.SerializeToString())

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Opening not through a link, since nothing is ever written outside the folder; and not waiting, should it be a pipe."""
 
+Content = str | bytes | Callable[[BinaryIO], object]
 _ELSEWHERE = "choose another folder (--results DIR; --out DIR for a report)"
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space and run the same command again: what was written before stands"),
@@ -99,36 +100,47 @@ def append(path: Path, content: bytes) -> None:
         handle.write(content)
 
 
-def write_atomic(
-    path: Path, content: bytes | Callable[[BinaryIO], object], before_rename: Callable[[], object] | None = None
-) -> None:
+def write_atomic(path: Path, content: Content, before_rename: Callable[[], object] | None = None) -> None:
     """Replaces a file, so that `path` holds the old content or all of the new.
 
-    content: the bytes, or a function that writes them to a handle. before_rename: called when they are safe on the disk and not
-    yet at `path`.
+    content: text (see `write_text`), bytes, or a function that writes them to a handle. before_rename: called when they are safe on
+    the disk and not yet at `path`.
     Errors: RunError that names the path (disk full, read-only, folder gone); the temporary file is taken away.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with writing(path):
-        try:
-            with open(temporary, "xb") as handle:
+    write_together({Path(path): content}, before_rename)
+
+
+def write_together(contents: Mapping[Path, Content], before_rename: Callable[[], object] | None = None) -> None:
+    """`write_atomic` of several files: an error leaves each of them as it was. Only a kill or power cut while they are renamed, which
+    takes no time, may leave old files beside new ones."""
+    temporary = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in contents}
+    try:
+        for path, content in contents.items():
+            with writing(path), open(temporary[path], "xb") as handle:
+                if path.is_dir():
+                    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+                content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
                 handle.write(content) if isinstance(content, bytes) else content(handle)
                 handle.flush()
                 os.fsync(handle.fileno())
-            if before_rename:
-                before_rename()
-            os.replace(temporary, path)
-        except BaseException:
+        for path in contents:
+            with writing(path):
+                if before_rename:
+                    before_rename()
+                os.replace(temporary[path], path)
+    except BaseException:
+        for path in temporary.values():
             with suppress(OSError):  # the cause is what to tell
-                temporary.unlink()
-            raise
-        sync_folder(path.parent)
+                path.unlink()
+        raise
+    for folder in {path.parent for path in contents}:
+        with writing(folder):
+            sync_folder(folder)
 
 
 def write_text(path: Path, content: str) -> None:
     r"""`write_atomic` of text in UTF-8; what is no text (a byte of a path, say) becomes \udcXX, which JSON reads as it was."""
-    write_atomic(path, content.encode("utf-8", "backslashreplace"))
+    write_atomic(path, content)
 
 
 def strict_json(value: Any) -> str:

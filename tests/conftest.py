@@ -92,7 +92,7 @@ def mlp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports have no figures, which take most of their time, nor those of the best run; for tests that look at neither."""
-    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder=None: [[] for _ in report.groups])
+    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, with_files=False: [[] for _ in report.groups])
     monkeypatch.setattr("mlp_cli.report.pictures.draw_winners", lambda *_: None)
 
 

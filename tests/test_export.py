@@ -72,10 +72,28 @@ def test_the_inputs_of_a_table_are_named(tmp_path: Path, mlp: Callable[..., Answ
     folder, _ = train(TABLE, tmp_path / "results")
     done = mlp("export", folder, "--format", "npz")
     names = ["size", "colour=blue", "colour=green", "colour=red", "weight"]
-    assert ", ".join(names) in done.err
+    assert f"\ninput: 5 numbers a row: {', '.join(names)}; a column=category is 1 where the row has it, else 0; " in done.out
     file = arrays_in(tmp_path / f"{folder.name}.npz")
     assert file["columns"].tolist() == names
     assert file["classes"].tolist() == ["big", "small"]
+
+
+@pytest.mark.parametrize(
+    ("x", "scale", "words"),
+    [
+        (np.uint8([[0, 200], [255, 3]]), "unit", "2 numbers a row, 0 to 255 as"),
+        (np.uint8([[0, 200], [255, 3]]), "standard", "2 numbers a row, 0 to 255 as"),
+        ([[0.0, 0.5], [1.0, 0.25]], "unit", "2 numbers a row, 0 to 1 as"),
+        ([[0.0, 0.5], [7.0, 0.25]], "standard", "2 numbers a row, as"),
+        ([[0.0, 0.5], [7.0, 0.25]], "none", "2 numbers a row, as"),
+    ],
+)
+def test_the_range_of_inputs(tmp_path: Path, mlp: Callable[..., Answer], x: list[list[float]], scale: str, words: str) -> None:
+    np.savez(tmp_path / "set.npz", x_train=np.tile(x, (10, 1)), y_train=np.tile([0, 1], 10))
+    dataset = {"path": "set.npz", "scale": scale, "validation": 4, "test": 4}
+    folder, _ = train({"dataset": dataset, "epochs": 1, "hidden_sizes": []}, tmp_path / "results")
+    done = mlp("export", folder, "--format", "npz", "--out", "out.npz")
+    assert done.out == f"wrote out.npz\ninput: {words} the run's data has them; centre, scale and shift scale them\n", done.err
 
 
 def test_refused(tmp_path: Path, mlp: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:

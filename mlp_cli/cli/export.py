@@ -12,22 +12,19 @@ FORMATS = ("onnx", "npz", "html")
 """A format's name is the suffix of its file as well."""
 
 
-def _write(form: str, folder: Path, out: Path) -> None:
-    """Writes the model of a run's folder into a file, and says what the inputs of a table are."""
+def _write(form: str, folder: Path, out: Path) -> str:
+    """Writes the model of a run's folder into a file; returns what its inputs are, nothing for a page."""
     if form == "html":
         from mlp_cli.play.page import write_page
 
         write_page(folder, out, notify)
-        return
-    from mlp_cli.export import columns_of, write_npz, write_onnx
+        return ""
+    from mlp_cli.export import input_text, write_npz, write_onnx
     from mlp_cli.model import read_model
-    from mlp_cli.text import listed, one_line
 
     model = read_model(folder)
     (write_onnx if form == "onnx" else write_npz)(model, out)
-    if columns := columns_of(model):
-        named = listed([one_line(name) for name in columns], 20)
-        notify(f"the inputs are the {len(columns):,} numbers that the table was encoded as: {named}")
+    return f"{input_text(model)}; {'the graph scales them itself' if form == 'onnx' else 'centre, scale and shift scale them'}"
 
 
 @click.command(short_help="Write a trained model for other programs.", epilog="Example: mlp export @last --format onnx")
@@ -51,8 +48,8 @@ def export(run: str, form: str, out: Path | None, results: Path, quiet: bool, as
     file = out or Path(f"{folder.resolve().name}.{form}")
     spare(folder / NAME, file)
     make_parent(file)
-    _write(form, folder, file)
+    told = _write(form, folder, file)
     if as_json:
         print_json({"run": str(folder), "format": form, "file": str(file), "bytes": file.stat().st_size})
     elif not quiet:
-        click.echo(f"wrote {printable(file)}")
+        click.echo(f"wrote {printable(file)}" + (f"\ninput: {told}" if told else ""))

@@ -21,7 +21,7 @@ from mlp_cli.errors import DataError, Notify, UsageError
 from mlp_cli.export import arrays_of, scaling_of
 from mlp_cli.model import Model, read_model
 from mlp_cli.runs import Record, completed_record
-from mlp_cli.text import counted, one_line
+from mlp_cli.text import counted, is_percent, metric_name, one_line
 
 _SHOWN, _DOTS = 24, 400  # test rows to choose from, and dots in the plane of two features
 _MOST_BYTES = 1 << 18  # of the test rows
@@ -69,8 +69,8 @@ def page(model: Model, record: Record, dataset: Dataset | None) -> str:
     parts = {
         "policy": "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'".format(*digests),
-        "title": html.escape(one_line(record.name or "network", 80)),
-        "about": html.escape(_about(model, record)),
+        "title": html.escape(": ".join(filter(None, [one_line(record.name or "network", 80), _score(record)]))),
+        "about": html.escape(_about(model)),
         "run": html.escape(one_line(str(record.id), 200)),
         "css": css,
         "js": js,
@@ -79,15 +79,20 @@ def page(model: Model, record: Record, dataset: Dataset | None) -> str:
     return re.sub(r"\{(policy|title|about|run|css|js|model)\}", lambda found: parts[found[1]], text)
 
 
-def _about(model: Model, record: Record) -> str:
-    """The network and its score in a sentence or two."""
+def _score(record: Record) -> str:
+    """The score on the test part; without one that on validation, or else on training rows; empty without any."""
+    for name in (f"{part}_{score}" for part in ("test", "val", "train") for score in ("accuracy", "r2")):
+        if (value := record.metrics.get(name)) is not None:
+            return f"{metric_name(name)} " + (f"{100 * value:.2f} %" if is_percent(name) else f"{value:.4f}")
+    return ""
+
+
+def _about(model: Model) -> str:
+    """The network in a sentence."""
     hidden = zip(model.config.hidden_sizes, model.config.activation, strict=True)
     sizes = [counted(model.inputs, "input"), *(f"{size:,} {each.name}" for size, each in hidden)]
     sizes.append(counted(len(model.classes), "class", "classes") if model.classes else "a quantity")
-    accuracy, r2 = (record.metrics.get(f"test_{name}") for name in ("accuracy", "r2"))
-    score = "" if accuracy is None else f" It is right for {100 * accuracy:.2f}\u00a0% of its test rows."
-    score += "" if r2 is None else f" Its R² on test rows is {r2:.3f}."
-    return f"A network of {', '.join(sizes)}, its weights rounded to 16 bits.{score}"
+    return f"A network of {', '.join(sizes)}, its weights rounded to 16 bits."
 
 
 def _content(model: Model, record: Record, dataset: Dataset | None) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def _content(model: Model, record: Record, dataset: Dataset | None) -> dict[str,
         "image": image,
         "features": None if image else _features(model, rows),
         "range": None if targets is None else [float(targets.min()), float(targets.max())],
-        "error": record.metrics.get("test_mae"),
+        "error": record.metrics.get("test_mae") or record.metrics.get("val_mae"),
         "samples": _samples(model, dataset.test) if dataset and dataset.test else None,
     }
 

@@ -161,6 +161,7 @@
 
   // The answer, and a bar for each class or quantity.
   const MOST_BARS = 12;
+  if (quantity && model.range) find("choose").textContent = `The bar goes from ${model.range.map((end) => number(end)).join(" to ")}, the range of the training rows.`;
   const bars = names.map((name, k) => {
     const [fill, value] = [make("i", {}), make("b", {})];
     const bar = make("button", { type: "button" }, make("bdi", { textContent: name }), make("span", {}, fill), value);
@@ -175,7 +176,7 @@
     const best = found && largest(found);
     find("answer").textContent = !found ? "Nothing drawn yet" : (quantity ? `${names[0]} ` : "") + said(found);
     const error = model.error ? `off by ${short(model.error)} on average` : "";
-    find("choose").hidden = names.length === 1;
+    find("choose").hidden = names.length === 1 && !(quantity && model.range);
     find("certainty").textContent = !found ? "" : quantity ? error : percent(found[best]);
     find("truth").textContent = truth === null ? "" : `A test row, ${quantity ? "true value" : "class"} ${named(truth)}.`;
     const order = names.map((_, k) => k);
@@ -194,6 +195,13 @@
 
   // The hidden units: what each of the first layer's adds, and its weights as a picture of the inputs.
   const SHOWN = 16;
+  const MOST_NAMES = 40;
+  if (columns) {
+    const more = columns.length > MOST_NAMES ? ` and ${columns.length - MOST_NAMES} more` : "";
+    find("aboutBars").textContent = `Its bars, from the left: ${columns.slice(0, MOST_NAMES).join(", ")}${more}. `
+      + "The last line names the two of these that push it most in this row, and how far: weight times scaled input.";
+    find("aboutBars").hidden = false;
+  }
   const projection = layers[first - 1].kind === "dense" ? layers[first - 1] : null; // principal components
   const fires = layers.findIndex((layer) => layer.kind === "activation");
   const next = fires < 0 ? null : layers[fires + 1];
@@ -211,7 +219,8 @@
       const [tall, y] = [Math.round((20 * weights[Math.floor((i % wide) / 4)]) / most), 20 - Math.floor(i / wide)];
       return i % 4 < 3 && y * tall >= 0 && Math.abs(y) <= Math.abs(tall) ? diverging(Math.sign(tall)) : colours.paper;
     };
-    const canvas = make("canvas", { role: "img", ariaLabel: `Weights of unit ${j + 1}` });
+    const title = columns?.slice(0, MOST_NAMES).map((name, i) => `${name} ${signed(weights[i])}`).join("\n") ?? "";
+    const canvas = make("canvas", { role: "img", ariaLabel: `Weights of unit ${j + 1}`, title });
     if (!image) pixels(canvas, wide, 41, bar);
     else if (image.channels < 3) pixels(canvas, image.width, image.height, (i) => diverging(level(i, 0)));
     else pixels(canvas, image.width, image.height, (i) => [0, 1, 2].map((c) => 128 + 127 * level(i, c)));

@@ -122,12 +122,12 @@ def default_folder(paths: Sequence[Path], results: Path = Path("results")) -> Pa
 def write_report(report: Report, folder: Path, reload: int | None = None) -> Path:
     """Writes index.html, summary.csv, runs.csv, errors.csv and plots/ into a folder, replacing those of an older report. Returns the page.
 
-    reload: seconds after which the page loads itself again.
+    An error leaves the older report as it was. reload: seconds after which the page loads itself again.
     Errors: UsageError for the folder of a run or sweep, whose own files and figures would be replaced; RunError where they cannot be
     written.
     """
     from mlp_cli.report import figures
-    from mlp_cli.report.page import write_page
+    from mlp_cli.report.page import NAME, page
 
     for name in (RECORD, *SWEEP_FILES):
         if os.path.lexists(folder / name):
@@ -136,10 +136,14 @@ def write_report(report: Report, folder: Path, reload: int | None = None) -> Pat
                 f"choose another folder: --out {folder / 'report'}",
             )
     files.make_folder(folder)
-    files.write_text(folder / "summary.csv", summary_csv(report))
-    files.write_text(folder / "runs.csv", runs_csv(report))
-    files.write_text(folder / "errors.csv", errors_csv(report))
-    return write_page(report, folder, figures.draw(report, folder), reload)
+    files.make_folder(home := folder / figures.FOLDER)
+    drawn = figures.draw(report, with_files=True)
+    pictures = {home / name: content for group in drawn for each in group for name, content in each.files.items()}
+    texts = {"summary.csv": summary_csv(report), "runs.csv": runs_csv(report), "errors.csv": errors_csv(report)}
+    texts[NAME] = page(report, drawn, reload)
+    files.write_together(pictures | {folder / name: text for name, text in texts.items()})
+    figures.remove_others(home, pictures)
+    return folder / NAME
 
 
 def _nothing(asked: Sequence[Path], broken: Sequence[Broken]) -> UsageError:

@@ -32,15 +32,18 @@ POINTS = 160  # of a curve
 class Band:
     """Mean and standard deviation (n − 1) of a column of metrics.csv over n runs, at each epoch that all of them reached.
 
-    epochs, mean, sd: (E,), on the scale that is shown; sd is NaN for n = 1, all are NaN where a run has no finite value.
-    finished: whether the runs are.
+    epochs, mean, low, high: (E,), on the scale that is shown; NaN where a run has no finite value, low and high also for n = 1.
+    finished: whether the runs are. raised: whether low, a standard deviation below the mean, is anywhere the lowest run instead,
+    as the metric cannot be that low, and a logarithmic axis has no place for it.
     """
 
     epochs: Array
     mean: Array
-    sd: Array
+    low: Array
+    high: Array
     n: int
     finished: bool
+    raised: bool
 
 
 def band(configuration: Configuration, column: str) -> Band | None:
@@ -57,9 +60,13 @@ def band(configuration: Configuration, column: str) -> Band | None:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = scaled(column, 1.0) * values.mean(axis=0)
         sd = scaled(column, 1.0) * values.std(axis=0, ddof=1) if len(used) > 1 else np.full(length, np.nan)
+        lowest = np.minimum(scaled(column, 1.0) * np.where(values > 0, values, np.inf).min(axis=0), mean)
     mean, sd = (np.where(np.isfinite(each), each, np.nan) for each in (mean, sd))
+    beyond = mean - sd <= floor(column)
+    low, high = np.where(beyond, lowest, mean - sd), np.minimum(mean + sd, ceiling(column))
     shown = np.unique(np.linspace(0, length - 1, min(length, POINTS)).round().astype(int))
-    return Band(epochs[shown], mean[shown], sd[shown], len(used), bool(finished)) if np.isfinite(mean).any() else None
+    found = Band(epochs[shown], mean[shown], low[shown], high[shown], len(used), bool(finished), bool(beyond.any()))
+    return found if np.isfinite(mean).any() else None
 
 
 def _with(runs: Sequence[Run], column: str) -> list[Run]:
@@ -99,8 +106,8 @@ def _compared(group: Group, name: str, column: str) -> Iterator[Panel]:
         panel.hint(line, [each.label])
     names = short_names(group, [each for each, _ in found])
     named = [name + ("" if bands.finished else " (unfinished)") for name, (_, bands) in zip(names, found, strict=True)]
-    lines = _lines(panel, column, [bands for _, bands in found], [each.label for each, _ in found])
-    notes = [repeats([bands.n for _, bands in found])]
+    lines = _lines(panel, [bands for _, bands in found], [each.label for each, _ in found])
+    notes = [repeats([bands.n for _, bands in found], raised=any(bands.raised for _, bands in found))]
     if pale:
         which = f"{len(pale)} of the {len(others):,} others" if len(pale) < len(others) else counted(len(pale), "other")
         notes.append(f"pale, without bands: {which}")
@@ -119,19 +126,19 @@ def _overfitting(group: Group, file: str, name: str) -> Iterator[Panel]:
     column = f"val_{name}"
     panel = new_panel(file, f"Training and validation {metric_name(column).partition(' ')[2]}{which}")
     entries = [metric_name(f"{part}_{name}").partition(" ")[0] for part in found]
-    lines = _lines(panel, column, list(found.values()), entries)
+    lines = _lines(panel, list(found.values()), entries)
     _axes(panel, group, column, list(found.values()), bare=True)
-    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())])}."
+    raised = any(bands.raised for bands in found.values())
+    note = f"{first.label}: {repeats([max(bands.n for bands in found.values())], raised=raised)}."
     yield panel.finish(note, group.data.get("name"), list(zip(lines, entries, strict=True)))
 
 
-def _lines(panel: Panel, column: str, bands: Sequence[Band], hints: Sequence[str]) -> list[Any]:
+def _lines(panel: Panel, bands: Sequence[Band], hints: Sequence[str]) -> list[Any]:
     """Draws means and their bands; returns the lines."""
     lines = []
     for each, hint, look in zip(bands, hints, style.LINES, strict=False):
-        if np.isfinite(each.sd).any():
-            low, high = np.maximum(each.mean - each.sd, floor(column)), np.minimum(each.mean + each.sd, ceiling(column))
-            panel.axes.fill_between(each.epochs, low, high, color=look.color, alpha=0.18, linewidth=0)
+        if np.isfinite(each.low).any():
+            panel.axes.fill_between(each.epochs, each.low, each.high, color=look.color, alpha=0.18, linewidth=0)
         (line,) = panel.axes.plot(each.epochs, each.mean, **line_options(look, len(each.mean)))
         panel.hint(line, [hint])
         lines.append(line)
@@ -140,8 +147,7 @@ def _lines(panel: Panel, column: str, bands: Sequence[Band], hints: Sequence[str
 
 def _axes(panel: Panel, group: Group, column: str, bands: Sequence[Band], *, bare: bool = False) -> None:
     """bare: the label does not name the part."""
-    reach = [np.stack([each.mean, each.mean - np.nan_to_num(each.sd), each.mean + np.nan_to_num(each.sd)]) for each in bands]
-    scale = metric_scale(column, [float(value) for each in reach for value in each.ravel()], least=1.0)
+    scale = metric_scale(column, np.concatenate([[*each.mean, *each.low, *each.high] for each in bands]).tolist(), least=1.0)
     scale.apply(panel.axes.yaxis)
     label = metric_label(column, group)
     panel.axes.set_ylabel(axis_label((label.partition(" ")[2] if bare else label) + scale.remark))
@@ -187,10 +193,11 @@ def _last_epochs(configuration: Configuration) -> Array | None:
     return np.array(sound, np.float64) if sound else None
 
 
-def repeats(counts: list[int], *, spread: bool = True) -> str:
-    """What a band is, in words: `30 repeats, mean and standard deviation`. spread: whether the latter is shown."""
+def repeats(counts: list[int], *, spread: bool = True, raised: bool = False) -> str:
+    """What a band is, in words: `30 repeats, mean and standard deviation`. spread: whether the latter is shown. raised: of a `Band`."""
     least, most = min(counts), max(counts)
     if most == 1:
         return "one run each" if len(counts) > 1 else "one run"
     number = str(most) if least == most else f"{least} to {most}"
-    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean{' and standard deviation' if spread else ''}"
+    below = ", or down to the lowest run" if raised else ""
+    return f"{number} repeats{' each' if len(counts) > 1 else ''}, mean{f' and standard deviation{below}' if spread else ''}"

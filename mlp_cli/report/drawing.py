@@ -137,6 +137,27 @@ class Panel:
         layout.execute(self.figure)  # once, for the files as for the page
         return self
 
+    def name_points(self, points: Sequence[tuple[float, float]], names: Sequence[str], first: int) -> None:
+        """Writes a name beside each point, once it is finished, where it covers no point and no other name; else none.
+
+        first: 1 where above the point is best, -1 for below.
+        """
+        from matplotlib.transforms import Bbox
+
+        unit = self.figure.dpi / 72  # all below is in points, 1/72 inch
+        frame, places = Bbox(self.axes.bbox.get_points() / unit), self.axes.transData.transform(points) / unit
+        taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in places]
+        for point, name, (x, y) in zip(points, names, places, strict=True):
+            text = fit(name, WIDE / 3, style.SMALL)
+            wide, tall = 72 * width(text, style.SMALL), 1.2 * style.SMALL
+            for right, up in ((0, 1), (1, 1), (-1, 1), (1, 0), (-1, 0), (0, -1), (1, -1), (-1, -1)):
+                left, low = 6 * right - wide * (1 - right) / 2, first * up * (4 + tall / 2) - tall / 2
+                box = Bbox.from_bounds(x + left, y + low, wide, tall)
+                if all(frame.fully_contains(*end) for end in (box.min, box.max)) and not box.count_overlaps(taken):
+                    self.axes.annotate(text, point, (left, low + tall / 5), textcoords="offset points", size=style.SMALL)
+                    taken.append(box)
+                    break
+
 
 def new_panel(name: str, title: str, *, wide: float = WIDE, tall: float = TALL) -> Panel:
     """A figure of so many inches with empty axes; heading and legend make it taller. Needs `style.context`."""
@@ -162,14 +183,15 @@ def line_options(look: style.Line, points: int = 1) -> dict[str, Any]:
     return own | {"markevery": max(1, points // 10)}
 
 
-def short_names(group: Group, shown: Sequence[Configuration], without: str = "") -> list[str]:
+def short_names(group: Group, shown: Sequence[Configuration], without: str = "", *, values_alone: bool = False) -> list[str]:
     """The labels of configurations, but for one key: numbers with few digits and long lists cut, as far as the values of a key
-    stay different from each other; without differing keys the whole label."""
+    stay different from each other; without differing keys the whole label. values_alone: `0.01 adam`."""
     short = {
         key: short_settings([each.differs[key] for each in group.configurations if key in each.differs]) for key in group.keys
     }
+    front = {key: "" if values_alone else f"{plain(key)}=" for key in group.keys}
     named = (
-        " ".join(f"{plain(key)}={short[key][show(value)]}" for key, value in each.differs.items() if key != without)
+        " ".join(f"{front[key]}{short[key][show(value)]}" for key, value in each.differs.items() if key != without)
         for each in shown
     )
     return [name or ("" if without else plain(each.label)) for name, each in zip(named, shown, strict=True)]

@@ -3,12 +3,12 @@ coordinates, comparison. A figure is one function, listed once in `SECTIONS`."""
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,11 @@ from mlp_cli.report.wording import (
     plain,
     scaled,
 )
-from mlp_cli.text import counted, is_percent, metric_name
+from mlp_cli.text import counted, either, is_percent, metric_name
 
 KEYS = 8  # with a figure
 ROWS = 12  # of the comparison
+NAMED = 8  # configurations up to which the points of a figure have their names
 GROUPS = 12  # of a report that get figures
 FOLDER = "plots"
 FEW = 30  # predictions of a bin of confidence, below which its accuracy says little
@@ -205,7 +206,7 @@ def heat_map(group: Group) -> Iterator[Panel]:
 def importance(group: Group) -> Iterator[Panel]:
     """Bars of the share of the metric's variance that each key explains."""
     entries = [each for each in group.importance[:20] if math.isfinite(each.share)]
-    if not entries:
+    if len(entries) < 3:  # of one key and the seeds the verdict says as much
         return
     panel = new_panel("importance", "Importance of the keys", tall=0.5 + 0.24 * len(entries))
     for row, each in enumerate(entries):
@@ -244,7 +245,13 @@ def against_time(group: Group) -> Iterator[Panel]:
     panel.axes.set_xlabel(f"seconds per run{scale.remark}")
     note = "Mean training time of a run, as measured while it ran."
     note += " The line passes through what is best for its time." if len(front) > 1 else ""
-    yield panel.finish(note, group.data.get("name"), entries)
+    named = len(known) <= NAMED and bool(group.keys)
+    note += f" Beside each point: {either([plain(key) for key in group.keys], 'and')}." if named else ""
+    panel.finish(note, group.data.get("name"), entries)
+    if named:
+        points = [(seconds, scaled(metric, each.metrics[metric].mean)) for seconds, each in known]
+        panel.name_points(points, short_names(group, [each for _, each in known], values_alone=True), int(sign))
+    yield panel
 
 
 def parallel(group: Group) -> Iterator[Panel]:
@@ -412,26 +419,23 @@ def across_data(report: Report) -> Iterator[Panel]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure inside the page. heading: what it stands under. svg: its text."""
+    """A figure inside the page. heading: what it stands under. svg: its text. files: by name, as .svg and .png."""
 
     heading: str
     title: str
     note: str
     wide: bool
     svg: str
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
 
 
-def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
+def draw(report: Report, with_files: bool = False) -> list[list[Drawn]]:
     """Draws the figures of the first groups; returns those of each group, for the page, the first with that of all groups.
 
-    folder: where plots/ is written, each figure as .png and .svg; figures that an older report wrote there go, and nothing else.
-    Where there are several groups, names begin with `g1-`, `g2-` …. Equal reports give equal bytes.
-    Errors: RunError where a file cannot be written.
+    with_files: each as files too; where there are several groups, their names begin with `g1-`, `g2-` …. Equal reports give equal
+    bytes.
     """
-    home = None if folder is None else folder / FOLDER
-    written, drawn = set[Path](), list[list[Drawn]]()
-    if home is not None:
-        files.make_folder(home)
+    drawn = list[list[Drawn]]()
     with style.context():
         for number, group in enumerate(report.groups[:GROUPS], 1):
             drawn.append([])
@@ -439,18 +443,21 @@ def draw(report: Report, folder: Path | None = None) -> list[list[Drawn]]:
             for heading, panel in chain(found, panels(group)):
                 name = f"g{number}-{panel.name}" if len(report.groups) > 1 and heading != ACROSS else panel.name
                 text = svg(panel, _maker(f"{name}.svg"))
-                drawn[-1].append(Drawn(heading, panel.title, panel.note, panel.wide, for_page(panel, text)))
-                if home is not None:
-                    files.write_text(home / f"{name}.svg", text)
-                    png = partial(panel.figure.canvas.print_png, metadata={"Software": _maker(f"{name}.png")})  # type: ignore[attr-defined]
-                    files.write_atomic(home / f"{name}.png", png)
-                    written |= {home / f"{name}.svg", home / f"{name}.png"}
-    if home is not None:
-        with files.writing(home):
-            for path in home.iterdir():
-                if path.suffix in (".png", ".svg") and path not in written and _is_ours(path):
-                    path.unlink()
+                own: dict[str, str | bytes] = {}
+                if with_files:
+                    png = io.BytesIO()
+                    panel.figure.canvas.print_png(png, metadata={"Software": _maker(f"{name}.png")})  # type: ignore[attr-defined]
+                    own = {f"{name}.svg": text, f"{name}.png": png.getvalue()}
+                drawn[-1].append(Drawn(heading, panel.title, panel.note, panel.wide, for_page(panel, text), own))
     return [*drawn, *([] for _ in report.groups[GROUPS:])]
+
+
+def remove_others(home: Path, kept: Container[Path]) -> None:
+    """Takes away the figures that an older report wrote into `home`, and nothing else. Errors: RunError."""
+    with files.writing(home):
+        for path in home.iterdir():
+            if path.suffix in (".png", ".svg") and path not in kept and _is_ours(path):
+                path.unlink()
 
 
 def _maker(name: str) -> str:

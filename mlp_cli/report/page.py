@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlp_cli import files
 from mlp_cli.config.resolved import show
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
@@ -36,21 +35,11 @@ _UPRIGHT, _ACROSS = 700, 960  # pixels of a table on A4
 _LETTER, _BESIDE = 5.2, 5  # pixels of a letter there, and beside a cell
 
 
-def write_page(
-    report: Report, folder: Path, drawn: Sequence[Sequence[figures.Drawn]] | None = None, reload: int | None = None
-) -> Path:
-    """Writes index.html into `folder`, which must exist, whole or not at all; equal reports give equal bytes.
+def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None, reload: int | None = None) -> str:
+    """The page as text; equal reports give equal text. Every value in it is escaped; characters that cannot be seen are spelt out.
 
     drawn: the figures of each group, None to draw them. reload: see `build.write_report`.
-    Returns its path. Errors: RunError where it cannot be written.
     """
-    path = folder / NAME
-    files.write_text(path, page(report, drawn, reload))
-    return path
-
-
-def page(report: Report, drawn: Sequence[Sequence[figures.Drawn]] | None = None, reload: int | None = None) -> str:
-    """The page as text. Every value in it is escaped; characters that cannot be seen are spelt out."""
     from markupsafe import Markup
 
     css, js = (_resource(name) for name in ("page.css", "page.js"))
@@ -234,7 +223,7 @@ def _data(group: Group) -> str:
     counts = [f"{group.data[part]:,} {part}" for part in ("train", "validation", "test") if isinstance(group.data.get(part), int)]
     words = [str(group.data.get("name") or "unnamed data"), ", ".join(counts), group.split, group.task]
     digest = str(group.data.get("sha256") or "")
-    text = "; ".join(word for word in words if word) + (f"; SHA-256 {digest[:12]}…" if digest else "")
+    text = "; ".join(word for word in words if word) + (f"; SHA-256 begins with {digest[:12]}" if digest else "")
     return f"{text}. {largest_class(group)}".strip()
 
 

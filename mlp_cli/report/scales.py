@@ -91,7 +91,7 @@ def order(value: Any) -> tuple[int, Sequence[float], str]:
 
 def setting_scale(values: Iterable[Any], ticks: int = 7) -> Scale:
     """The axis of a swept key: by category where any value is no number, logarithmic where those that are not 0 are positive and
-    span a factor of 20; the values themselves are its ticks where there is room."""
+    span a factor of 20, or where three and more lie more evenly so; the values themselves are its ticks where there is room."""
     distinct = ordered(values)
     if len(distinct) == 1 or not all(map(is_number, distinct)):
         named = tuple((float(place), show(value)) for place, value in enumerate(distinct))
@@ -99,6 +99,10 @@ def setting_scale(values: Iterable[Any], ticks: int = 7) -> Scale:
     low, high = distinct[0], distinct[-1]
     least = min((value for value in distinct if value > 0), default=math.inf)
     kind = "linear" if low < 0 or high / least < _DEMANDS_LOG else "log" if low > 0 else "symlog"
+    if low > 0 and len(distinct) > 2:
+        ways = (map(Scale(each, low, high, ()).share, distinct) for each in ("linear", "log"))
+        nearest = [min(right - left for left, right in pairwise(places)) for places in ways]
+        kind = "log" if nearest[1] > nearest[0] else kind
     plain = Scale(
         kind, low, high, (), "" if kind == "linear" else ", log scale" if kind == "log" else ", log scale with a 0", least
     )

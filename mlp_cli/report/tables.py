@@ -258,7 +258,7 @@ def _fitting(table: list[Texts], room: int | None) -> tuple[list[Texts], list[st
 def _remarks(group: Group) -> list[str]:
     found = [f"note: {one_line(note)}" for note in group.notes]
     found += list(filter(None, [largest_class(group)]))
-    if group.importance:
+    if len(group.importance) > 2:  # more than one key and the seeds
         shares = ", ".join(f"{each.key} {100 * each.share:.0f} %" for each in group.importance)
         found.append(f"share of the variance of {metric_name(group.monitor)}: {one_line(shares)}")
     for failure in group.failures:

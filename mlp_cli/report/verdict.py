@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 
 from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, ranking
+from mlp_cli.config.resolved import show
 from mlp_cli.report import power
 from mlp_cli.report.model import Configuration, Group
+from mlp_cli.report.scales import is_number, ordered
 from mlp_cli.report.statistics import games_howell, paired, verdict
 from mlp_cli.report.wording import digits, interval, mean_and_sd, p_value, scaled, score_text
-from mlp_cli.text import counted, is_percent, metric_name
+from mlp_cli.text import counted, either, is_percent, metric_name
 
 _LIBERAL_SEEDS, _LIBERAL_GROUPS = 5, 10
 _FEW_SEEDS = 5  # below which a standard deviation's own range is told
@@ -151,7 +153,45 @@ def sentence(group: Group) -> str:
         count = sum(each.verdict == name for each in others)
         if count:
             parts.append(f"{_share(count, len(others))} {telling}.")
-    return " ".join([*parts, *_of_the_smallest(group)])
+    return " ".join([*parts, *_too_few_to_tell(group), *_at_an_end(group, best), *_of_the_smallest(group)])
+
+
+def _too_few_to_tell(group: Group) -> list[str]:
+    """What is said of the furthest configuration that few seeds did not tell apart, where it is further from the reference than
+    either's standard deviation, and nearer than what such seeds find."""
+
+    told = list[tuple[float, str]]()
+    for each in group.configurations:
+        if each.detectable is not None and group.reference is not None:
+            spreads, seeds = zip(_sample(group, each), _sample(group, group.reference), strict=True)
+            far, found = abs(_difference(group, each)), f"a true difference of {amount(group, each.detectable)}"
+            words = f"{each.label} differs by {amount(group, far)}, and they find {found} with a chance of 80 %."
+            if min(seeds) < _FEW_SEEDS and max(spreads) < far < each.detectable:
+                told.append((far, f"{min(seeds)} seeds are too few to tell: {words}"))
+    return [max(told)[1]] if told else []
+
+
+def _at_an_end(group: Group, best: Configuration) -> list[str]:
+    """What is said of the best's settings that are the smallest or largest of at least three numbers tried, failed runs too.
+
+    Said also where the next value is not told apart, as a run costs less than a better value missed; not where that is equivalent.
+    A key with a value of its own in each configuration was drawn at random, if it is not the only one; 0 and 1 are natural ends.
+    """
+    found = []
+    for key, value in best.differs.items():
+        known = [each for each in group.configurations if key in each.differs]
+        values = ordered(each.differs[key] for each in known)
+        single = (each[0] if isinstance(each, list) and len(each) == 1 else each for each in values)  # [64] is a number too
+        if len(values) < 3 or not all(map(is_number, single)) or key.endswith("seed"):
+            continue
+        drawn = len(values) == len(known) and len(group.keys) > 1
+        for (end, inner), is_end, better in ((values[:2], "smallest", "smaller"), (values[:-3:-1], "largest", "larger")):
+            next_one = best.differs | {key: inner}
+            equal = any(each.verdict == "equivalent" and each.differs == next_one for each in known)
+            if value == end and end not in (0, 1) and not (drawn or equal):
+                found.append((f"{key}={show(end)} is the {is_end} tried", better))
+    better = f"a {found[0][1]} one" if len(found) == 1 else "values beyond these"
+    return [f"{either([text for text, _ in found], 'and')}: {better} may be better."] if found else []
 
 
 def _of_the_smallest(group: Group) -> list[str]:
@@ -163,20 +203,20 @@ def _of_the_smallest(group: Group) -> list[str]:
             if group.margin and small
             else []
         )
-    worse = amount(group, max(0.0, worst_loss(group, each)))
+    worst = worst_loss(group, each)
     size = f"{each.label} ({each.parameters or 0:,} parameters)"
     if group.margin is not None:
+        worse = amount(group, max(0.0, worst))
         return [f"The smallest network that is not worse by {amount(group, group.margin)}: {size}, at most {worse} worse."]
-    seeds = counted(each.metrics[group.monitor].n, "seed")
-    return [f"The smallest network, {size}: not told apart, but up to {worse} worse is compatible with these {seeds}."]
+    seeds = f"these {counted(each.metrics[group.monitor].n, 'seed')}"
+    open_to = f"but up to {amount(group, worst)} worse is compatible with" if worst > 0 else "with the same scores over"
+    return [f"The smallest network, {size}: not told apart, {open_to} {seeds}."]
 
 
 def amount(group: Group, value: float) -> str:
     """A difference of the monitor with its unit: `0.5 points` for an accuracy."""
     shown = scaled(group.monitor, value)
-    text = digits(
-        float(f"{shown:.2g}"), 1 if abs(shown) >= 10 else max(0, 1 - math.floor(math.log10(abs(shown)))) if shown else 0
-    )
+    text = digits(float(f"{shown:.2g}"), max(0, 1 - math.floor(math.log10(abs(shown)))) if shown else 0)
     return f"{text} points" if is_percent(group.monitor) else text
 
 

@@ -581,7 +581,7 @@ def test_the_page_is_drawn_anew_only_where_it_would_be_another(
     """A report with other options, written into the same folder since, makes it another."""
     drawn: list[int] = []
     monkeypatch.setattr(
-        "mlp_cli.report.figures.draw", lambda report, folder=None: [[] for _ in report.groups if not drawn.append(1)]
+        "mlp_cli.report.figures.draw", lambda report, with_files=False: [[] for _ in report.groups if not drawn.append(1)]
     )
     sweep("--lr", "1e-3,1e-2")
     page = folder_of(tmp_path) / "report" / "index.html"

@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def winner_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The figures of a report that a test makes are not drawn, but for those of the best run."""
-    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, folder: [[] for _ in report.groups])
+    monkeypatch.setattr("mlp_cli.report.figures.draw", lambda report, with_files: [[] for _ in report.groups])
 
 
 @pytest.fixture

@@ -67,6 +67,15 @@ def test_metadata(tmp_path: Path, mlp: Callable[..., Answer]) -> None:
     }
 
 
+def test_the_range_of_bytes(tmp_path: Path, mlp: Callable[..., Answer]) -> None:
+    write_sets(tmp_path)
+    folder, _ = train(IMAGES, tmp_path / "results")
+    done = mlp("export", folder, "--format", "onnx", "--out", "out.onnx")
+    assert done.out.endswith(" (6 × 6), 0 to 255 as the run's data has them; the graph scales them itself\n"), done.out
+    told = {each.key: json.loads(each.value) for each in onnx.load(tmp_path / "out.onnx").metadata_props}
+    assert told["range"] == [0, 255]
+
+
 def test_what_onnx_cannot_express(tmp_path: Path, mlp: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
     write_sets(tmp_path)
     folder, _ = train(IMAGES, tmp_path / "results")

@@ -144,6 +144,22 @@ def test_the_script_predicts_what_our_network_predicts(opened: Opened, made: Any
     assert np.abs(found - expected).max() <= 1e-4 * size
 
 
+@pytest.mark.parametrize(
+    ("metrics", "title"),
+    [
+        ({"train_accuracy": 0.95, "val_accuracy": 0.9012, "test_accuracy": 0.875}, "fake: test accuracy 87.50 %"),
+        ({"train_accuracy": 0.95, "val_accuracy": 0.9012, "test_accuracy": None}, "fake: validation accuracy 90.12 %"),
+        ({"train_r2": 0.95, "train_loss": 0.1}, "fake: training R² 0.9500"),
+        ({}, "fake"),
+    ],
+)
+def test_the_title_has_the_score(made: Any, metrics: dict[str, float | None], title: str) -> None:
+    folder, _, _ = made(CASES["table"])
+    record = read_record(folder).model_copy(update={"name": "fake", "metrics": metrics})
+    text = page(read_model(folder), record, None)
+    assert f"<title>{title}</title>" in text and f"<h1>{title}</h1>" in text
+
+
 def test_every_activation_is_computed() -> None:
     assert {name.partition(",")[0] for name in CASES} >= set(activations)
 
@@ -341,6 +357,10 @@ def test_a_table_by_sliders_numbers_and_choices(opened: Opened, made: Any) -> No
         shown = [float(text.split()[-2]) for text in tab.locator("#bars button").all_inner_texts()]
         assert shown == pytest.approx(100 * expected, abs=0.051)
 
+    names = ["size", "colour=blue", "colour=green", "colour=red", "weight"]
+    assert f"Its bars, from the left: {', '.join(names)}. " in tab.locator("#aboutBars").inner_text()
+    hint = tab.locator("#units canvas").first.get_attribute("title").split("\n")
+    assert [line.rpartition(" ")[0] for line in hint] == names
     tab.get_by_label("colour").select_option("green")
     numbers = tab.locator("input[type=number]")
     numbers.nth(0).fill("0.25")

@@ -9,7 +9,15 @@ from browsing import HOSTILE, Opened
 from fake_runs import write_grid, write_run
 
 from mlp_cli.report.build import make_report
-from mlp_cli.report.page import write_page
+from mlp_cli.report.figures import Drawn
+from mlp_cli.report.model import Report
+from mlp_cli.report.page import NAME, page
+
+
+def write_page(report: Report, folder: Path, drawn: list[list[Drawn]] | None = None, reload: int | None = None) -> Path:
+    path = folder / NAME
+    path.write_text(page(report, drawn, reload))
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The figures of a report: what is drawn and named in them, not their pixels."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from mlp_cli.plots import style
-from mlp_cli.report.build import make_report
-from mlp_cli.report.figures import draw, panels
+from mlp_cli.report.build import make_report, write_report
+from mlp_cli.report.figures import against_time, draw, panels
 from mlp_cli.report.model import Group
-from mlp_cli.report.scales import metric_scale
+from mlp_cli.report.scales import metric_scale, setting_scale
 
 RATES = (0.0001, 0.001, 0.01)
 
@@ -85,6 +86,37 @@ def test_curves_are_overlaid_with_a_band_over_the_repeats(tmp_path: Path) -> Non
     assert top == pytest.approx(90.1 + 100 * 0.001 * (4 / 5) ** 0.5), "mean and sd of two each of 0, 1 and 2, with n − 1"
 
 
+def test_a_few_points_against_time_have_names_that_do_not_overlap(tmp_path: Path) -> None:
+    """Eight do, which are nearer to each other than a name is wide; with one more none does."""
+    for count, named in ((8, 8), (9, 0)):
+        for number in range(count):
+            write_run(tmp_path / str(count), {"learning_rate": 0.001 + number / 1000}, score=0.9, seconds=5 + number / 15)
+        with style.context():
+            (panel,) = against_time(the_group(tmp_path / str(count)))
+            boxes = {each.get_text(): each.get_window_extent() for each in panel.axes.texts}
+        assert len(boxes) == named and ("Beside each point: learning_rate." in panel.note) == bool(named)
+        assert not named or set(boxes) == {f"0.00{number}" for number in range(1, 9)}
+        assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
+        frame = panel.axes.get_window_extent()
+        assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and box.y1 <= frame.y1 for box in boxes.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0.0003, 0.001, 0.003], "log"),
+        ([32, 64, 128], "log"),
+        ([0.1, 0.2, 0.3], "linear"),
+        ([10, 20], "linear"),
+        ([0, 1, 4], "linear"),
+        ([0.001, 0.5, 1.0], "log"),
+    ],
+)
+def test_the_axis_of_a_setting_spaces_its_values_evenly(values: list[float], kind: str) -> None:
+    """The last of them spans a factor of 20, and more."""
+    assert setting_scale(values).kind == kind
+
+
 def test_losses_have_their_unit(grid: dict[str, Figure]) -> None:
     (axes,) = grid["loss"].axes
     assert axes.get_ylabel().replace("\n", " ") == "validation loss (cross-entropy, nats per example)"
@@ -148,7 +180,7 @@ def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
     home = tmp_path / "out" / "plots"
     for number, sha in enumerate(("a" * 64, "b" * 64)):
         write_run(tmp_path / "other", seed=number, data={"name": f"set{number}", "sha256": sha})
-    draw(make_report([tmp_path / "other"]), tmp_path / "out")
+    write_report(make_report([tmp_path / "other"]), tmp_path / "out")
     stale = sorted(home.iterdir())
     names = [f"g{group}-{name}" for group in (1, 2) for name in ("accuracy.png", "accuracy.svg", "loss.png", "loss.svg")]
     assert [path.name for path in stale] == names, "groups have files of their own"
@@ -160,12 +192,13 @@ def test_both_formats_the_same_bytes_and_nothing_stale(tmp_path: Path) -> None:
     }
     for name, content in mine.items():
         (home / name).write_bytes(content)
-    (drawn,) = draw(make_report([tmp_path / "runs"]), tmp_path / "out")
+    write_report(make_report([tmp_path / "runs"]), tmp_path / "out")
+    (drawn,) = draw(make_report([tmp_path / "runs"]))
     written = [path for path in home.iterdir() if path.name not in mine]
     assert len(written) == 2 * len(drawn) and {path.suffix for path in written} == {".png", ".svg"}
     assert all((home / name).read_bytes() == content for name, content in mine.items()), "only what a report wrote is taken away"
     before = {path: path.read_bytes() for path in written}
-    draw(make_report([tmp_path / "runs"]), tmp_path / "out")
+    write_report(make_report([tmp_path / "runs"]), tmp_path / "out")
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
@@ -174,9 +207,8 @@ def test_names_that_would_be_more_than_names(tmp_path: Path) -> None:
     for number in range(2):
         write_run(tmp_path / "runs", {"learning_rate": 0.1 + number}, data={"name": hostile, "sha256": "c" * 64})
     report = make_report([tmp_path / "runs"])
-    draw(report, tmp_path)
-    for path in (tmp_path / "plots").iterdir():
-        assert b"<script" not in path.read_bytes()
+    ((drawn, *_),) = draw(report, with_files=True)
+    assert len(drawn.files) == 2 and "<script" not in str(drawn.files)
     with style.context():
         assert all("\\u202eevil" in texts(panel.figure)[0] for _, panel in panels(report.groups[0])), "spelt out"
 
@@ -283,6 +315,21 @@ def test_one_bad_rate_of_a_regression_leaves_the_others_readable(tmp_path: Path)
     assert "10⁴" in names and not any("00" in name for name in names)
 
 
+def test_a_band_stays_on_a_logarithmic_axis(tmp_path: Path) -> None:
+    """Losses 0.01, 0.02 and 3 have mean 1.01 and a larger standard deviation, 1.723: the band ends at 0.01."""
+    for seed, loss in enumerate((0.01, 0.02, 3.0)):
+        write_regression(tmp_path, 0.01, [0.1, 0.2], [4.0, loss], seed)
+    write_regression(tmp_path, 0.1, [0.1, 0.2], [4.0, 0.05])
+    figure = the_figure(tmp_path, "loss")
+    (axes,) = figure.axes
+    (band,) = (each for each in axes.collections if isinstance(each, PolyCollection))
+    corners = band.get_paths()[0].vertices
+    last = corners[corners[:, 0] == 2][:, 1]
+    assert (last.min(), last.max()) == pytest.approx((0.01, 1.01 + 1.72340), rel=1e-4)
+    assert axes.get_yscale() == "log" and 0.005 < axes.get_ylim()[0] < 0.01
+    assert "mean and standard deviation, or down to the lowest run" in " ".join(texts(figure)).replace("\n", " ")
+
+
 def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
     for rate in (0.001, 0.01):
         write_run(tmp_path, {"learning_rate": rate}, score=0.9 + rate)
@@ -296,8 +343,8 @@ def test_a_single_run_has_no_interval(tmp_path: Path) -> None:
 def test_the_largest_values_that_a_run_may_have(tmp_path: Path) -> None:
     for rate in (0.1, 0.2):
         write_regression(tmp_path / "runs", rate, [-9e99, 0.1], [9e99, rate * 9e99])
-    draw(make_report([tmp_path / "runs"]), tmp_path)
-    assert {path.stem for path in (tmp_path / "plots").iterdir()} == {
+    (drawn,) = draw(make_report([tmp_path / "runs"]), with_files=True)
+    assert {Path(name).stem for each in drawn for name in each.files} == {
         "r2",
         "loss",
         "val_loss-learning_rate",

@@ -191,6 +191,29 @@ def test_a_baseline_is_what_the_others_are_compared_with(tmp_path: Path) -> None
         make_report([tmp_path / folder.name], baseline=str(other))
 
 
+@pytest.mark.parametrize(
+    ("configs", "said"),
+    [
+        ([{"learning_rate": rate} for rate in (0.003, 0.001, 0.0003)], "learning_rate=0.003 is the largest tried: a larger one"),
+        ([{"hidden_sizes": [size]} for size in (32, 64, 128)], "hidden_sizes=[32] is the smallest tried: a smaller one"),
+        ([{"learning_rate": rate} for rate in (0.003, 0.001)], ""),
+        ([{"learning_rate": rate} for rate in (0.003, 0.01, 0.001)], ""),
+        ([{"dropout": rate} for rate in (0.0, 0.2, 0.5)], ""),
+        ([{"learning_rate": rate, "dropout": rate / 2} for rate in (0.3, 0.1, 0.01)], ""),
+        (
+            [{"batch_size": size, "learning_rate": rate} for rate in (0.3, 0.1, 0.01) for size in (8, 16, 32)],
+            "learning_rate=0.3 is the largest tried and batch_size=8 is the smallest tried: values beyond these",
+        ),
+    ],
+)
+def test_a_best_at_an_end_of_what_was_tried(tmp_path: Path, configs: list[dict[str, Any]], said: str) -> None:
+    """The first of them is the best. A pair of values that vary together are no grid, and 0 is no end to go beyond."""
+    for place, config in enumerate(configs):
+        write_run(tmp_path, config, score=0.95 - 0.02 * place)
+    text = group_of(tmp_path).sentence
+    assert f" {said} may be better." in text if said else "may be better" not in text
+
+
 def test_where_on_the_config_comes_before_the_statistics(tmp_path: Path) -> None:
     write_seeds(tmp_path, 0.001, [0.90, 0.91, 0.92])
     write_seeds(tmp_path, 0.01, [0.80, 0.81, 0.82])

@@ -16,10 +16,10 @@ import pytest
 from fake_runs import COMMAND, SHA256, write_grid, write_run
 
 from mlp_cli.errors import RunError
-from mlp_cli.report.build import make_report
+from mlp_cli.report.build import make_report, write_report
 from mlp_cli.report.figures import draw
 from mlp_cli.report.model import Report
-from mlp_cli.report.page import page, write_page
+from mlp_cli.report.page import page
 
 VOID = ("meta", "link", "br", "input", "img")
 
@@ -155,6 +155,7 @@ def test_the_metric_against_one_key(two: str) -> None:
     assert worse == "learning_rate=0.01: 74.0 ± 4.0 (95 % interval 64.1 to 83.9), worse"
     assert "Mean over seeds with its 95 % interval." in chart
     assert "parallel" not in two.lower() and "by learning_rate and" not in two, "one key has no heat map and no parallel axes"
+    assert "Importance of the keys" not in two, "of one key it says no more than the verdict"
 
 
 def test_two_keys_have_every_chart(keys: tuple[Path, str]) -> None:
@@ -392,7 +393,7 @@ def test_hostile_values_are_inert_in_figures(tmp_path: Path) -> None:
 
 def test_equal_bytes_for_equal_runs(keys: tuple[Path, str], tmp_path: Path) -> None:
     folder, text = keys
-    assert write_page(make_report([folder]), tmp_path).read_text() == text and str(folder) in text
+    assert page(make_report([folder])) == text and str(folder) in text
 
 
 def test_sixty_runs_are_at_most_two_megabytes(tmp_path: Path) -> None:
@@ -447,7 +448,26 @@ def test_strange_reports_have_a_page(tmp_path: Path) -> None:
         assert "Undefined" not in text and "</html>" in text
 
 
-def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "index.html").mkdir()
-    with pytest.raises(RunError):
-        write_page(Report([], [], [], []), tmp_path)
+def content(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_an_error_leaves_the_older_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a figure is drawn, while the page is made, and while the last file is written."""
+    home = tmp_path / "report"
+    write_run(tmp_path, {"learning_rate": 0.1})
+    write_report(make_report([tmp_path]), home)
+    before = content(home)
+    write_run(tmp_path, {"learning_rate": 0.2}, score=0.9)
+    report = make_report([tmp_path])
+    for broken in ("figures.for_page", "pictures.gallery"):
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr(f"mlp_cli.report.{broken}", lambda *given: 1 // 0)
+            write_report(report, home)
+        assert content(home) == before, broken
+    (home / "index.html").unlink()
+    (home / "index.html").mkdir()
+    before = content(home)
+    with pytest.raises(RunError, match=r"index\.html: a folder stands where"):
+        write_report(report, home)
+    assert content(home) == before

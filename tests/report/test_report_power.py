@@ -14,7 +14,7 @@ from mlp_cli.report.build import make_report
 from mlp_cli.report.model import Group
 from mlp_cli.report.power import MOST_SEEDS, POWER, critical, detectable, power, reaches, sd_range, seeds_needed
 from mlp_cli.report.statistics import games_howell
-from mlp_cli.report.verdict import against
+from mlp_cli.report.verdict import against, amount
 
 
 def half_widths(one: np.ndarray, other: np.ndarray, groups: int) -> np.ndarray:
@@ -114,6 +114,7 @@ def test_a_margin_tells_what_is_equivalent_and_the_smallest_that_will_do(tmp_pat
     assert verdicts == {128: "best", 64: "equivalent", 32: "equivalent", 16: "worse"}
     assert group.smallest is not None and group.smallest.differs["hidden_sizes"] == [32]
     assert "2 of 3 others are equivalent to it: within 1.0 points." in group.sentence
+    assert "tried" not in group.sentence, "[128] is the largest, but [64] does as well"
     assert (
         "The smallest network that is not worse by 1.0 points: hidden_sizes=[32] (3,200 parameters), at most " in group.sentence
     )
@@ -132,6 +133,26 @@ def test_without_a_margin_the_loss_still_possible_is_told(tmp_path: Path) -> Non
     assert "equivalent" not in group.sentence and "recommend" not in group.sentence
     words = against(group, group.smallest)
     assert "these seeds find a true difference of" in words and "if the standard deviations are the true ones (" in words
+
+
+def test_few_seeds_that_cannot_tell_a_large_difference(tmp_path: Path) -> None:
+    """The standard deviation of 0.965, 0.970 and 0.975 is 0.5 points, less than the 0.7 points between the means."""
+    write_sizes(tmp_path, {128: 0.97, 64: 0.963, 32: 0.969}, 0.01, seeds=3)
+    group = group_of(tmp_path)
+    assert (
+        "3 seeds are too few to tell: hidden_sizes=[64] differs by 0.70 points, and they find a true difference" in group.sentence
+    )
+    assert [amount(group, value) for value in (0.387, 0.0387, 0.0004)] == ["39 points", "3.9 points", "0.040 points"]
+    write_sizes(tmp_path / "more", {128: 0.97, 64: 0.963, 32: 0.969}, 0.01, seeds=5)
+    assert "too few" not in group_of(tmp_path / "more").sentence
+
+
+def test_equal_scores_of_every_seed_are_told_as_such(tmp_path: Path) -> None:
+    write_sizes(tmp_path, {128: 0.97, 64: 0.97}, 0.0, seeds=3)
+    size = "hidden_sizes=[64] (6,400 parameters)"
+    group = group_of(tmp_path)
+    assert group.reference is not None
+    assert f"The smallest network, {size}: not told apart, with the same scores over these 3 seeds." in group.sentence
 
 
 def test_power_never_follows_the_difference_that_was_seen(tmp_path: Path) -> None:
