@@ -1,5 +1,6 @@
 """`python -m mlp_cli` and the console script `mlp`."""
 
+import gc
 import sys
 
 
@@ -8,6 +9,7 @@ def main() -> None:
     from mlp_cli.training.stop import EndedBySignal, exit_on_signals, raise_on_signals
 
     raise_on_signals()  # before the imports that take time
+    gc.set_threshold(50_000)  # these make many objects and no garbage, and each search among them takes time
     try:
         from mlp_cli.cli.output import set_up
 

@@ -65,7 +65,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 class _Entry(BaseModel):
     """A mapping of run.json. Every value has exactly its type; keys of a later version are kept as they are."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(strict=True, extra="allow", defer_build=True)
 
     def plain(self) -> dict[str, Any]:
         """As run.json holds it: the keys that stood there or were given since."""

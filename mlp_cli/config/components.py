@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import isclass
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WrapValidator, create_model
 from pydantic.annotated_handlers import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.fields import FieldInfo
+from pydantic.type_adapter import TypeAdapter
 from pydantic.types import GetPydanticSchema
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 from typing_extensions import Doc
 
 from mlp_cli.config.resolved import show
@@ -19,9 +20,14 @@ from mlp_cli.text import counted, either, listed, one_line
 
 
 class Options(BaseModel):
-    """A mapping of options in a config. An option's text is the `Doc` of its annotation."""
+    """A mapping of options in a config. An option's text is the `Doc` of its annotation.
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    A model's validator is built when it first checks something: a command meets few of them.
+    """
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -35,9 +41,6 @@ class Options(BaseModel):
 class Component(Options):
     """A registered component: its name and its options, defaults filled in. constructor: what takes the options."""
 
-    # The union that holds a component's model builds its validator; built for the model as well, it would cost twice the time.
-    model_config = ConfigDict(defer_build=True)
-
     constructor: ClassVar[Callable[..., Any]]
     name: str
 
@@ -50,6 +53,7 @@ class Component(Options):
         return type(self).constructor(**self.options())
 
 
+@cache
 def options_model(constructor: Callable[..., Any], base: type[Options] = Options, name: str = "") -> Any:
     """The model of a constructor's options; of a component, with its name."""
     options: Any = {
@@ -57,7 +61,10 @@ def options_model(constructor: Callable[..., Any], base: type[Options] = Options
     }
     summary = summary_of(constructor)
     named: Any = {"name": (Annotated[Literal[name], Doc(summary)], ...)} if name else {}
-    return create_model(name or constructor.__name__, __base__=base, __doc__=summary, **options, **named)
+    model = create_model(name or constructor.__name__, __base__=base, __doc__=summary, **options, **named)
+    if issubclass(model, Component):
+        model.constructor = constructor
+    return model
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -65,25 +72,36 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("config", "{message}", {"message": message})
 
 
-def is_required(field: tuple[str, FieldInfo]) -> bool:
-    """Whether an option has to be written; the name of a component is known without."""
-    return field[0] != "name" and field[1].is_required()
-
-
 class Choice:
     """The mark of a component, written as a name or a mapping: `Annotated[Component, Choice(registry)]`."""
 
     def __init__(self, registry: Registry[Any]) -> None:
         self.registry = registry
-        self.models = {name: options_model(registry[name], Component, name) for name in registry}
-        for name, model in self.models.items():
-            model.constructor = registry[name]
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """All components' models by name."""
+        return {name: options_model(constructor, Component, name) for name, constructor in self.registry.items()}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         members: Any = Annotated[Union[tuple(self.models.values())], Field(discriminator="name")]  # noqa: UP007
-        ready = [name for name, model in self.models.items() if not any(map(is_required, model.model_fields.items()))]
-        names: Any = Literal[tuple(ready)] if ready else members
-        return handler.generate_schema(Annotated[members, BeforeValidator(self.expand, names | members)])
+        ready = [name for name in self.registry if all(each.default is not REQUIRED for each in self.registry.options(name))]
+        return handler(TypeAdapter(Literal[tuple(ready)] | members if ready else members).core_schema)
+
+    def check(self, value: Any) -> Any:
+        """A value of the config as a component, whose model is made here: a config names a few of many.
+
+        Errors: pydantic's, of an unknown name or of wrong options.
+        """
+        written = self.expand(value)
+        name = written["name"] if isinstance(written, dict) else written.name
+        if not isinstance(name, str) or name not in self.registry:
+            known = ", ".join(map(repr, self.registry))
+            raise PydanticKnownError("union_tag_invalid", {"discriminator": "'name'", "tag": str(name), "expected_tags": known})
+        return options_model(self.registry[name], Component, name).model_validate(written)
 
     def expand(self, value: Any) -> Any:
         """A name becomes a mapping. Errors: what is neither, or has no name."""
@@ -91,11 +109,11 @@ class Choice:
             return {"name": value}
         if isinstance(value, Component) or (isinstance(value, dict) and "name" in value):
             return value
-        kind, known = self.registry.kind, f"(known: {listed(list(self.models))})"
+        kind, known = self.registry.kind, f"(known: {listed(list(self.registry))})"
         if not isinstance(value, dict):
             raise wrong(f"must be the name of {'an' if kind[0] in 'aeio' else 'a'} {kind} {known}")
         fitting = [name for name, model in self.models.items() if value.keys() <= model.model_fields.keys()]
-        written = show({"name": (fitting or list(self.models))[0]} | value)
+        written = show({"name": (fitting or list(self.registry))[0]} | value)
         raise wrong(f"has no name; write {one_line(written)}, for one {known}")
 
 

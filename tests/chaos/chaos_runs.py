@@ -155,6 +155,10 @@ class Site:
         found = list((self.root / results).glob("*/log.txt"))
         return found[0].read_text(encoding="utf-8") if found else ""
 
+    def epochs(self, results: str) -> int:
+        """How many epochs the one run has told of in its log.txt."""
+        return self.log(results).count(" epoch ")
+
     @functools.cache  # noqa: B019
     def undisturbed(self, config: str) -> str:
         """H of an undisturbed run; it also notes its seconds."""

@@ -339,7 +339,7 @@ def test_the_model_of_a_quantity_is_whole(mlp: Mlp, tmp_path: Path) -> None:
         answer = mlp("train", path, "epochs=5", "--name", scale, "--no-plots")
         assert answer.code == 0 and ("losses are those of the logarithm" in answer.err + answer.out) == (scale == "log")
         (folder,) = (tmp_path / "results").glob(f"{scale}-*")
-        model, data = arrays_in(folder / "model.npz"), np.load(tmp_path / "prices.npz")
+        model, data = arrays_in(folder / "model.npz"), arrays_in(tmp_path / "prices.npz")
         inputs = (data["x_test"] - model["centre"]) * model["scale"] + model["shift"]
         hidden = np.maximum(inputs @ model["W1"] + model["b1"], 0)
         outputs = (hidden @ model["W2"] + model["b2"])[:, 0] * model["target_scale"] + model["target_shift"]

@@ -238,8 +238,7 @@ def test_pictures_for_a_network_of_numbers(mlp: Mlp, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "a.png")
     answer = mlp("predict", "@last", "a.png")
     assert answer.code == 3 and "the network takes rows of 3 values, which are no pictures" in answer.err
-    data = np.load(tmp_path / "prices.npz")
-    np.save(tmp_path / "rows.npy", data["x_test"])
+    np.save(tmp_path / "rows.npy", arrays_in(tmp_path / "prices.npz")["x_test"])
     rows = rows_in(mlp("predict", "@last", "rows.npy", "--json"))
     (folder,) = (tmp_path / "results").iterdir()
     kept = arrays_in(folder / "predictions.npz")["test_predicted"]

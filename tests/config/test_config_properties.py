@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_cli.config import Config, config_from_mapping
-from mlp_cli.config.resolved import NOT_HASHED
-from mlp_cli.config.starter import schema_text
+from mlp_cli.config.resolved import NOT_HASHED, SCHEMA_FILE
 from mlp_cli.errors import ConfigError
 from mlp_cli.nn.losses import losses
 
-SCHEMA = json.loads(schema_text())
+SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 BOUNDED = {"minimum": "min_value", "maximum": "max_value", "exclusiveMinimum": "min_value", "exclusiveMaximum": "max_value"}

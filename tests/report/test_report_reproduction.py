@@ -1,10 +1,11 @@
 """Claims are held against runs: conditions, what is missing, the table in the README, and equal bytes when all is done twice."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from fake_runs import write_run
 from needs import skip
+from small_sets import Answer
 
 import mlp_cli
 from mlp_cli.config.resolved import flat
@@ -113,13 +115,24 @@ def test_a_claim_is_of_one_configuration(tmp_path: Path, where: str | None, coun
         judge("a.yaml", Claim(report="R0", claim="c", where=where, metrics=[]), tmp_path)
 
 
-def test_the_command_does_all_it_can_and_twice_the_same(tmp_path: Path) -> None:
+def test_the_command_does_all_it_can_and_twice_the_same(
+    mlp: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time as a user calls it, the second time in this process, its sweeps included."""
     home, tables = project(tmp_path), []
-    for name in ("one", "two"):
-        command = [sys.executable, "-m", "mlp_cli.report.reproduction", "--results", name]
-        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=600)
-        assert done.returncode == 3 and "nowhere.npz" in done.stderr, done.stderr
-        tables.append((home / "README.md").read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "mlp_cli.report.reproduction", "--results", "one"]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 3 and "nowhere.npz" in done.stderr, done.stderr
+    tables.append((home / "README.md").read_text(encoding="utf-8"))
+
+    def train(file: str, runs: Path, words: Sequence[str]) -> tuple[int, Path | None]:
+        answer = mlp("sweep", file, *words, "--results", runs, "--json")
+        return answer.code, Path(json.loads(answer.out)["folder"]) if answer.out else None
+
+    monkeypatch.setattr(reproduction, "train", train)
+    monkeypatch.setattr(sys, "argv", ["reproduction", "--results", "two"])
+    assert reproduction.main() == 3
+    tables.append((home / "README.md").read_text(encoding="utf-8"))
     assert tables[0].startswith(f"before\n{MARKS[0]}| report | claim |") and tables[0].endswith(f"|\n{MARKS[1]}after\n")
     assert "an old table" not in tables[0] and len(tables[0].splitlines()) == len(tables[1].splitlines())
     first, second, third = table_rows(tables[0])

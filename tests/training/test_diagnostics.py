@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_sets import make_idx_set
+from small_sets import arrays_in, make_idx_set
 
 from mlp_cli import experiment, runs
 from mlp_cli.config import config_from_mapping
@@ -115,8 +115,8 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def test_nothing_else_changes(data: Path, tmp_path: Path, keys: dict[str, Any]) -> None:
     with_, without = (train(plan(data, tmp_path, **keys, diagnostics=on)) for on in (True, False))
     assert (with_ / "metrics.csv").read_bytes() == (without / "metrics.csv").read_bytes()
-    first, second = (np.load(folder / "model.npz") for folder in (with_, without))
-    assert {name for name in first.files if first[name].tobytes() != second[name].tobytes()} == {"config"}
+    first, second = (arrays_in(folder / "model.npz") for folder in (with_, without))
+    assert {name for name in first if first[name].tobytes() != second[name].tobytes()} == {"config"}
     first, second = (checkpoint.read(folder / checkpoint.CURRENT).arrays for folder in (with_, without))
     assert first.keys() - second.keys() == {"diagnostics"}
     assert all(np.array_equal(first[name], second[name]) for name in second if name != "history")
@@ -134,7 +134,7 @@ def test_the_last_row_follows_from_the_weights(data: Path, tmp_path: Path) -> No
     folder = train(planned)
     from mlp_cli.build import load_data
 
-    dataset, model = load_data(planned.config), np.load(folder / "model.npz")
+    dataset, model = load_data(planned.config), arrays_in(folder / "model.npz")
     a = dataset.train.x[dataset.train.index].reshape(120, -1) / 255.0
     last = rows_of(folder)[-3:]
     for number in (1, 2):
@@ -154,7 +154,7 @@ def test_the_ratio_is_of_a_step_in_the_middle(data: Path, tmp_path: Path) -> Non
     """Plain SGD on one batch: a step is the rate times the gradient that the epoch before saw, on the same 120 rows."""
     keys = {"optimizer": "sgd", "learning_rate": 0.05, "batch_size": "full", "dtype": "float64", "epochs": 3}
     folder = train(plan(data, tmp_path, **keys, diagnostics=True))
-    weights = [np.load(train(plan(data, tmp_path, **keys | {"epochs": epochs})) / "model.npz")["W1"] for epochs in (1, 2)]
+    weights = [arrays_in(train(plan(data, tmp_path, **keys | {"epochs": epochs})) / "model.npz")["W1"] for epochs in (1, 2)]
     before, after = (row for row in rows_of(folder) if row["layer"] == "dense_1" and row["epoch"] in "12")
     assert float(after["update_ratio"]) == pytest.approx(
         0.05 * float(before["gradient_norm"]) / np.linalg.norm(weights[0]), rel=1e-4
