@@ -40,8 +40,9 @@ _START_FAILURES = 5
 _TAIL = 4000
 _PR_SET_PDEATHSIG = 1
 _STARTED, _STOP = "started", "stop"
+# The imports make many objects and no garbage, and each search among them takes time.
 _BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "import gc, sys, json; gc.set_threshold(50_000); sys.path[:] = json.loads(sys.argv[1]); "
     "from mlp_cli.sweep.pool import work; work(int(sys.argv[2]), int(sys.argv[3]))"
 )
 
