@@ -223,12 +223,14 @@ class Broken:
 
 @dataclass
 class Report:
-    """A whole report. commands: the distinct commands that made the runs. paths: the folders that were asked for."""
+    """A whole report. commands: the distinct commands that made the runs. paths: the folders that were asked for. scope: what
+    was asked for that leaves something out or changes the verdicts, in sentences; empty for a report of all."""
 
     groups: list[Group]
     broken: list[Broken]
     commands: list[str]
     paths: list[Path]
+    scope: str = ""
 
     @property
     def runs(self) -> list[Run]:

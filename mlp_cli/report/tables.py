@@ -226,7 +226,8 @@ def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
 def table_text(report: Report, only_changed: bool = False, room: int | None = None) -> str:
     """The whole report for a terminal. room: its width in characters, for which tables leave out what matters least; None for any."""
     table = [(heading, [cut(one_line(text), _WIDEST) for text in texts]) for heading, texts in overview(report)]
-    blocks = [["  ".join(row).rstrip() for row in zip(*map(_padded, table), strict=True)]] if table else list[list[str]]()
+    blocks = [[one_line(report.scope)]] if report.scope else []
+    blocks += [["  ".join(row).rstrip() for row in zip(*map(_padded, table), strict=True)]] if table else []
     for group in report.groups:
         kept, gone = _fitting(text_columns(group, only_changed), room)
         rows = ["  ".join(row).rstrip() for row in zip(*map(_padded, kept), strict=True)]
@@ -290,7 +291,8 @@ def markdown(report: Report, only_changed: bool = False) -> str:
         found = [map(_unmarked, [name, "---", *texts]) for name, texts in columns]
         return ["| " + " | ".join(row) + " |" for row in zip(*found, strict=True)]
 
-    blocks = [table(overview(report))] if len(report.groups) > 1 else list[list[str]]()
+    blocks = [[_unmarked(report.scope)]] if report.scope else []
+    blocks += [table(overview(report))] if len(report.groups) > 1 else []
     for group in report.groups:
         rows = table(text_columns(group, only_changed))
         remarks = [f"{_unmarked(line)}  " for line in _remarks(group)]
@@ -405,6 +407,7 @@ def as_json(report: Report, only_changed: bool = False) -> dict[str, Any]:
         group["configurations"] = [{k: v for k, v in each.items() if k not in same} for each in (first, *others)]
     return {
         "paths": [str(path) for path in report.paths],
+        "scope": report.scope,
         "groups": groups,
         "broken": [{"path": str(each.path), "reason": each.reason} for each in report.broken],
         "commands": report.commands,

@@ -1,6 +1,7 @@
 """Tables, CSV and JSON of a report; names that would like to be more than names."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -195,6 +196,28 @@ def test_the_top_keeps_the_verdicts(report: Report) -> None:
     (only,) = report.groups[0].configurations
     assert only.verdict == "best" and not report.groups[0].failures
     assert "1 of 3 configurations are shown" in table_text(report)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"where": "learning_rate<0.005"}, "Only runs where learning_rate<0.005: 2 of 4 runs are left out."),
+        ({"where": "learning_rate<0.005 or seed=0"}, "Only runs where learning_rate<0.005 or seed=0: 1 of 4 runs is left out."),
+        ({"where": "val_accuracy>0.92"}, "Only configurations where val_accuracy>0.92: 1 of 2 configurations is left out."),
+        ({"margin": "0.5%"}, "A difference up to the margin of 0.5% counts as none."),
+        ({"baseline": "slow-"}, "All are compared with the baseline learning_rate=0.001."),
+        ({}, ""),
+    ],
+)
+def test_what_was_asked_stands_above_all_else(tmp_path: Path, asked: dict[str, str], said: str) -> None:
+    for name, rate, score in (("slow", 0.001, 0.95), ("fast", 0.01, 0.9)):
+        for seed in range(2):
+            write_run(tmp_path, {"learning_rate": rate}, seed=seed, score=score, name=name)
+    report = make_report([tmp_path], **asked)
+    assert report.scope == as_json(report)["scope"] == said
+    first = table_text(report).split("\n")[0]
+    assert (first == said) if said else first == report.groups[0].title
+    assert html.escape(said) in page(report).partition("<h2")[0]
 
 
 def test_json_is_strict(report: Report) -> None:
