@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RUN_COLUMNS = ("id", "name", "seed", "status", "tag")
 """What --where can ask of a run besides the keys of its config."""
+SUMMARY_PARTS = ("mean", "sd", "low", "high")
+"""What summary.csv has of each metric, and --where can ask of it."""
 WRONG = ("failed", "diverged")
 UNFINISHED = ("running", "interrupted")
 

@@ -13,12 +13,11 @@ from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.collect import epochs_done
-from mlp_cli.report.model import Configuration, Group, Report, Summary
+from mlp_cli.report.model import SUMMARY_PARTS, Configuration, Group, Report, Summary
 from mlp_cli.report.scales import order
 from mlp_cli.report.wording import NOTHING, cut, digits, duration, interval, mean_and_sd, p_value, plain
 from mlp_cli.text import counted, inert, is_percent, metric_name
 
-SUMMARY_PARTS = ("mean", "sd", "low", "high")
 OWN_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "note")
 """What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
 

@@ -183,7 +183,9 @@ def test_intervals_end_at_what_is_possible() -> None:
     assert interval("val_r2", wide) == "−1.68 to 1.00 (cut)" and interval("val_rmse", wide) == "0.00 to 3.09 (cut)"
     for name in ("val_macro_f1", "test_precision_cat", "train_recall_r2", "val_calibration_error"):
         assert interval(name, wide) == "0.00 to 1.00 (cut)"
-    assert interval("val_brier_score", wide) == "0.00 to 2.00 (cut)" and interval("val_top_5_accuracy", wide) == "0.0 to 100.0 (cut)"
+    assert (
+        interval("val_brier_score", wide) == "0.00 to 2.00 (cut)" and interval("val_top_5_accuracy", wide) == "0.0 to 100.0 (cut)"
+    )
     assert interval("val_accuracy", wide, difference=True) == "−100.0 to 100.0 (cut)"
     assert interval("val_loss", wide, difference=True) == "−1.68 to 3.09"
     assert interval("val_accuracy", Summary(0.7, 0.01, 0.675, 0.725, 3)) == "67.5 to 72.5"
