@@ -171,9 +171,15 @@ def hide(group: Group, shown: list[Configuration]) -> None:
     group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
 
 
+def is_squared(group: Group) -> bool:
+    """Whether a group's losses are squared errors, of which the root is known, in the quantity's own unit."""
+    return {each.config.get("loss") for each in group.configurations} == {"mse"} and "val_rmse" in group.metrics
+
+
 def shown_metrics(group: Group) -> list[str]:
-    """What chooses, and the validation and test metrics that a table shows besides: accuracies; losses and R² for a regression."""
-    endings = ("_loss", "_r2") if group.task == "regression" else ("_loss",)
+    """What chooses, and the validation and test metrics that a table shows besides: accuracies; losses and R² for a regression,
+    of squared losses their roots."""
+    endings = ("_rmse" if is_squared(group) else "_loss", "_r2") if group.task == "regression" else ("_loss",)
     kept = [name for name in group.metrics if name.endswith(endings) == (group.task == "regression")]
     return [name for name in group.metrics if name == group.monitor or (name in kept and not name.startswith("train_"))]
 

@@ -156,13 +156,17 @@ def test_sorting(report: Report, sort: str, rates: list[float] | None) -> None:
     assert rates is None or found == rates
 
 
-def test_a_table_of_a_quantity_has_its_losses_and_r2(tmp_path: Path) -> None:
-    """The other errors of a quantity follow from these; they are in summary.csv."""
+def test_a_table_of_a_quantity_has_r2_and_an_error_in_its_own_unit(tmp_path: Path) -> None:
+    """The root of a squared loss, and any other loss itself; all errors are in summary.csv."""
     names = [f"{part}_{score}" for part in ("train", "val", "test") for score in ("loss", "r2", "rmse", "mae")]
     write_run(tmp_path, {"loss": "mse"}, metrics=dict.fromkeys(names, 0.5))
     report = make_report([tmp_path])
-    assert shown_metrics(report.groups[0]) == ["val_loss", "val_r2", "test_loss", "test_r2"]
+    assert shown_metrics(report.groups[0]) == ["val_loss", "val_r2", "val_rmse", "test_r2", "test_rmse"]
+    assert "validation RMSE" in table_text(report) and 'data-key="test_rmse"' in page(report)
     assert {"val_rmse_mean", "test_mae_mean"} <= set(summary_csv(report).splitlines()[0].split(","))
+    write_run(tmp_path / "absolute", {"loss": "mae"}, metrics=dict.fromkeys(names, 0.5))
+    absolute = make_report([tmp_path / "absolute"]).groups[0]
+    assert shown_metrics(absolute) == ["val_loss", "val_r2", "test_loss", "test_r2"]
 
 
 def test_lists_are_sorted_by_their_numbers(tmp_path: Path) -> None:
