@@ -68,8 +68,8 @@ def make_report(
         total = sum(len(group.configurations) for group in groups)
         groups = _keep(groups, after)
         scope.append(_only("configurations", after.text, sum(len(group.configurations) for group in groups), total))
-    scope += [] if base is None else [f"All are compared with the baseline {base.label}."]
-    scope += [] if margin is None else [f"A difference up to the margin of {margin} counts as none."]
+    scope += [] if base is None else [f"In its group all are compared with the baseline {base.label}."]
+    scope += [] if margin is None else [f"A difference of at most {margin} does not matter here."]
     began = sorted(runs, key=lambda run: (run.record.started or "", str(run.folder)))
     commands = dict.fromkeys(run.record.command for run in began if run.record.command)
     return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked, " ".join(scope))

@@ -188,9 +188,8 @@ def _main_metrics(group: Group) -> list[str]:
     metrics = group.metrics
     chosen = [name for name in metrics if name == group.monitor or name in ("val_accuracy", "val_r2", "val_loss")][:2]
     tested = [name for name in ("test_accuracy", "test_r2", "test_loss") if name in metrics][:1]
-    if is_squared(group):
-        return [*chosen, "val_rmse", *(["test_rmse"] if "test_rmse" in metrics else []), *tested]
-    return chosen + tested
+    roots = [name for name in ("val_rmse", "test_rmse") if is_squared(group) and name in metrics]
+    return chosen + roots + tested
 
 
 def _look(column: Column, shown: Cell) -> str:

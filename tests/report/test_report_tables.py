@@ -213,8 +213,8 @@ def test_the_top_keeps_the_verdicts(report: Report) -> None:
         ({"where": "learning_rate<0.005"}, "Only runs where learning_rate<0.005: 2 of 4 runs are left out."),
         ({"where": "learning_rate<0.005 or seed=0"}, "Only runs where learning_rate<0.005 or seed=0: 1 of 4 runs is left out."),
         ({"where": "val_accuracy>0.92"}, "Only configurations where val_accuracy>0.92: 1 of 2 configurations is left out."),
-        ({"margin": "0.5%"}, "A difference up to the margin of 0.5% counts as none."),
-        ({"baseline": "slow-"}, "All are compared with the baseline learning_rate=0.001."),
+        ({"margin": "0.5%"}, "A difference of at most 0.5% does not matter here."),
+        ({"baseline": "slow-"}, "In its group all are compared with the baseline learning_rate=0.001."),
         ({}, ""),
     ],
 )
