@@ -138,12 +138,13 @@ def snake_case(name: str) -> str:
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name most like `word`, or None where none is close."""
+    """The name most like `word`, by spelling or by initials (lr for learning_rate), or None where none is close."""
     import difflib
 
     plain = {name.lower().replace("-", "_"): name for name in names}
     close = difflib.get_close_matches(str(word).lower().replace("-", "_"), plain, n=1, cutoff=0.6)
-    return plain[close[0]] if close else None
+    initials = {"".join(part[:1] for part in text.split("_")): name for text, name in reversed(plain.items()) if "_" in text}
+    return plain[close[0]] if close else initials.get(str(word).lower())
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

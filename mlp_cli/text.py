@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""What turns the digits of an exponent into raised ones."""
 
 _PARTS = {"val": "validation", "test": "test", "train": "training"}
 _SCORES = {"r2": "R²", "f1": "F1", "auc": "area under the curve", "rmse": "RMSE", "mae": "mean absolute error"}
@@ -34,6 +38,20 @@ def either(names: Sequence[str], word: str = "or") -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 run`, `1,000 runs`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def quantity_text(value: float, digits: int = 5) -> str:
+    """A number with so many digits in the one notation of quantities: `0.89023`, `84,740`, and `7.1808·10⁹` from 10⁹ on."""
+    if not math.isfinite(value) or not value:
+        return f"{value:g}"
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    power = int(exponent)
+    if -5 < power < 9:
+        text = f"{value:,.{max(0, digits - 1 - power)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{float(mantissa):.{digits}g}·10{str(power).translate(RAISED)}"
+    return text.replace("-", "−")
 
 
 def megabytes(count: int) -> str:

@@ -46,9 +46,8 @@ def evaluate(run: str, split: str, results: Path, as_json: bool) -> None:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     from mlp_cli.evaluation import SPLITS
-    from mlp_cli.plots.style import number
     from mlp_cli.report.wording import NOTHING, first_upper, score_text
-    from mlp_cli.text import counted, is_percent, metric_name
+    from mlp_cli.text import counted, is_percent, metric_name, quantity_text
 
     rows = counted(found["rows"], f"{SPLITS[found['split']]} row")
     lines = [f"{printable(found['run'])}: {rows}, by {found['source']}"]
@@ -57,15 +56,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines.append("")
     for name, value in found["scores"].items():
         words = first_upper(metric_name(f"test_{name}").removeprefix("test "))
-        text = NOTHING if value is None else score_text(name, value) if is_percent(name) else number(value, digits=5)
+        text = NOTHING if value is None else score_text(name, value) if is_percent(name) else quantity_text(value)
         lines.append(f"{words:24}{text:>10}")
         if name == "accuracy":
             beside = "always naming the largest class" if "confusion" in found else "giving each label its more frequent value"
             lines[-1] += f"   {beside}: {score_text(name, found['largest_class'])}"
     if "residuals" in found:
         levels = [
-            f"{f'{100 * float(level):g} % are below':24}{number(value, digits=5):>10}"
-            for level, value in found["residuals"].items()
+            f"{f'{100 * float(level):g} % are below':24}{quantity_text(value):>10}" for level, value in found["residuals"].items()
         ]
         return [*lines, "", "Residuals, true − predicted", *levels]
     return [*lines, "", *_class_lines(found["classes"]), *(["", *_confusion_lines(found)] if "confusion" in found else [])]

@@ -123,6 +123,7 @@ def train(
 
 def _summary(outcome: Outcome) -> str:
     """The lines at the end of a run."""
+    from mlp_cli.text import quantity_text
     from mlp_cli.training.progress import loss_text, score_text
 
     record, metrics = outcome.record, outcome.record.metrics
@@ -139,7 +140,7 @@ def _summary(outcome: Outcome) -> str:
             errors = {name.upper(): metrics.get(f"{part}_{name}") for name in ("rmse", "mae")}
             if record.config.get("loss", {}).get("name") == "multi_label":
                 errors["macro F1"] = metrics.get(f"{part}_macro_f1")
-            said = [f"{name} {error:.5g}" for name, error in errors.items() if error is not None]
+            said = [f"{name} {quantity_text(error)}" for name, error in errors.items() if error is not None]
             name = "R²" if score == "r2" else score
             lines.append("   ".join([f"{label + ' ' + name:20}{value:>10}", f"loss {loss_text(loss)}", *said]))
     if record.best_epoch is not None:

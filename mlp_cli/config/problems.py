@@ -181,9 +181,8 @@ def _unknown_key(case: _Case) -> str:
 
 
 def _near(word: str, names: Sequence[str]) -> str | None:
-    """The nearest of `names`, by spelling or by initials (lr for learning_rate)."""
-    initials = {"".join(part[0] for part in name.split("_")): name for name in names if "_" in name}
-    return (nearest(word, names) or initials.get(word.lower())) if len(word) <= 60 else None
+    """The nearest of `names`, of a word that may be one."""
+    return nearest(word, names) if len(word) <= 60 else None
 
 
 _MESSAGES: dict[str, str | Callable[[_Case], str]] = {

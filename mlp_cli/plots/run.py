@@ -23,7 +23,7 @@ from mlp_cli.plots import data as data_plots
 from mlp_cli.plots import diagnostics as inside
 from mlp_cli.plots import mosaic, style
 from mlp_cli.plots.text import class_labels, fit, missing, width
-from mlp_cli.text import counted
+from mlp_cli.text import counted, quantity_text
 from mlp_cli.training.callbacks import DIAGNOSTICS
 from mlp_cli.training.evaluate import ROWS
 from mlp_cli.training.trainer import Trainer
@@ -111,7 +111,7 @@ def _figures(
     """Each figure by its name, None where it does not apply. Predictions are those of the test, else validation, else training part."""
     title, reached = str(record.name), record.metrics.get(f"test_{score}")
     if reached is not None:
-        title += f" · test R² {style.number(reached, digits=4)}" if score == "r2" else f" · test accuracy {100 * reached:.2f} %"
+        title += f" · test R² {quantity_text(reached, 4)}" if score == "r2" else f" · test accuracy {100 * reached:.2f} %"
     first = trainer.network.parameters["W1"]
     if isinstance(trainer.train.transform, Projection):
         # What a unit sees of an image, not of its features.
@@ -238,7 +238,7 @@ def quantity(kind: str, true: NDArray[Any], predicted: NDArray[Any], what: str, 
     chosen = np.linspace(0, len(true) - 1, min(len(true), POINTS)).astype(np.intp)
     error, name = true - predicted, fit(what, 3.0, style.LABEL)
     shown = f"{len(chosen):,} of " if len(chosen) < len(true) else ""
-    rmse, mae = (style.number(value, digits=5) for value in (np.sqrt(np.square(error).mean()), np.abs(error).mean()))
+    rmse, mae = (quantity_text(float(value)) for value in (np.sqrt(np.square(error).mean()), np.abs(error).mean()))
     x, y = (true, predicted) if kind == "fit" else (predicted, error)
     with style.context():
         axes = style.new_axes(720, 550)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlp_cli.files import write_atomic
 from mlp_cli.plots.text import DPI, families, fit, load_matplotlib
+from mlp_cli.text import RAISED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +27,6 @@ MARGIN = 16  # pixels between the figure's edge and whatever is next to it
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 INK, GREY, PALE = "#222222", "#606060", "#D9D9D9"
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Line(NamedTuple):
@@ -155,7 +154,7 @@ def number(value: float, *, power: bool = False, digits: int = 6) -> str:
     mantissa, _, exponent = (f"{value:.{digits - 1}e}" if power and value else f"{value:.{digits}g}").partition("e")
     if not exponent:
         return mantissa.replace("-", "−")
-    raised = "10" + str(int(exponent)).translate(_RAISED)
+    raised = "10" + str(int(exponent)).translate(RAISED)
     mantissa = f"{float(mantissa):.{digits}g}".replace("-", "−")
     return raised if mantissa == "1" else f"{mantissa}·{raised}"
 

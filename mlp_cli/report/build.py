@@ -52,8 +52,11 @@ def make_report(
     if not runs:
         raise _nothing(asked, broken)
     after: Condition | None = None
+    scope: list[str] = []
     if where is not None:
+        total = len(runs)
         runs, after = _choose(runs, where)
+        scope += [] if after else [_only("runs", where, len(runs), total)]
     groups = make_groups(runs)
     base = None if baseline is None else _find_baseline(groups, baseline)
     for group in groups:
@@ -62,10 +65,20 @@ def make_report(
         group.importance, group.importance_note = weigh(group)
         group.failures, group.rows = triage(group), best_rows(group)
     if after is not None:
+        total = sum(len(group.configurations) for group in groups)
         groups = _keep(groups, after)
+        scope.append(_only("configurations", after.text, sum(len(group.configurations) for group in groups), total))
+    scope += [] if base is None else [f"In its group all are compared with the baseline {base.label}."]
+    scope += [] if margin is None else [f"A difference of at most {margin} does not matter here."]
     began = sorted(runs, key=lambda run: (run.record.started or "", str(run.folder)))
     commands = dict.fromkeys(run.record.command for run in began if run.record.command)
-    return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked)
+    return Report(groups, sorted(broken, key=lambda each: str(each.path)), list(commands), asked, " ".join(scope))
+
+
+def _only(things: str, where: str, kept: int, total: int) -> str:
+    """What a condition left out."""
+    left = total - kept
+    return f"Only {things} where {where}: {left:,} of {total:,} {things} {'is' if left == 1 else 'are'} left out."
 
 
 def score_value(option: str, metric: str, text: str) -> float:

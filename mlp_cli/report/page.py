@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlp_cli.config.resolved import show
 from mlp_cli.report import figures, pictures
 from mlp_cli.report.model import Configuration, Failure, Group, Report, Run
-from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, largest_class, noted, overview
+from mlp_cli.report.tables import Cell, Column, caveat, cell, columns, has_spread, is_squared, largest_class, noted, overview
 from mlp_cli.report.verdict import against, compared
 from mlp_cli.report.wording import NOTHING, decimals, digits, duration, first_upper, plain, scaled, score_text
 from mlp_cli.text import counted, either, is_percent, metric_name
@@ -186,8 +186,10 @@ def _part(group: Group, ident: str, gallery: pictures.Gallery | None, drawn: Seq
 def _main_metrics(group: Group) -> list[str]:
     """The metrics that have a column: what chooses, the other ones on validation, and the test score; the rest is in the sheets."""
     metrics = group.metrics
-    chosen = [name for name in metrics if name == group.monitor or name in ("val_accuracy", "val_r2", "val_loss")]
-    return chosen[:2] + [name for name in ("test_accuracy", "test_r2", "test_loss") if name in metrics][:1]
+    chosen = [name for name in metrics if name == group.monitor or name in ("val_accuracy", "val_r2", "val_loss")][:2]
+    tested = [name for name in ("test_accuracy", "test_r2", "test_loss") if name in metrics][:1]
+    roots = [name for name in ("val_rmse", "test_rmse") if is_squared(group) and name in metrics]
+    return chosen + roots + tested
 
 
 def _look(column: Column, shown: Cell) -> str:

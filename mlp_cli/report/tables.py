@@ -13,12 +13,11 @@ from mlp_cli.config.resolved import show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
 from mlp_cli.report.collect import epochs_done
-from mlp_cli.report.model import Configuration, Group, Report, Summary
+from mlp_cli.report.model import SUMMARY_PARTS, Configuration, Group, Report, Summary
 from mlp_cli.report.scales import order
 from mlp_cli.report.wording import NOTHING, cut, digits, duration, interval, mean_and_sd, p_value, plain
 from mlp_cli.text import counted, inert, is_percent, metric_name
 
-SUMMARY_PARTS = ("mean", "sd", "low", "high")
 OWN_COLUMNS = ("n", "failed", "p", "verdict", "difference", "best_epoch", "parameters", "seconds", "label", "note")
 """What --where and --sort can ask of a configuration besides the keys of its config and its metrics."""
 
@@ -172,9 +171,15 @@ def hide(group: Group, shown: list[Configuration]) -> None:
     group.failures = [failure for failure in group.failures if any(failure.run in each.runs for each in shown)]
 
 
+def is_squared(group: Group) -> bool:
+    """Whether a group's losses are squared errors, of which the root is known, in the quantity's own unit."""
+    return {each.config.get("loss") for each in group.configurations} == {"mse"} and "val_rmse" in group.metrics
+
+
 def shown_metrics(group: Group) -> list[str]:
-    """What chooses, and the validation and test metrics that a table shows besides: accuracies; losses and R² for a regression."""
-    endings = ("_loss", "_r2") if group.task == "regression" else ("_loss",)
+    """What chooses, and the validation and test metrics that a table shows besides: accuracies; losses and R² for a regression,
+    of squared losses their roots."""
+    endings = ("_rmse" if is_squared(group) else "_loss", "_r2") if group.task == "regression" else ("_loss",)
     kept = [name for name in group.metrics if name.endswith(endings) == (group.task == "regression")]
     return [name for name in group.metrics if name == group.monitor or (name in kept and not name.startswith("train_"))]
 
@@ -226,7 +231,8 @@ def text_columns(group: Group, only_changed: bool = False) -> list[Texts]:
 def table_text(report: Report, only_changed: bool = False, room: int | None = None) -> str:
     """The whole report for a terminal. room: its width in characters, for which tables leave out what matters least; None for any."""
     table = [(heading, [cut(one_line(text), _WIDEST) for text in texts]) for heading, texts in overview(report)]
-    blocks = [["  ".join(row).rstrip() for row in zip(*map(_padded, table), strict=True)]] if table else list[list[str]]()
+    blocks = [[one_line(report.scope)]] if report.scope else []
+    blocks += [["  ".join(row).rstrip() for row in zip(*map(_padded, table), strict=True)]] if table else []
     for group in report.groups:
         kept, gone = _fitting(text_columns(group, only_changed), room)
         rows = ["  ".join(row).rstrip() for row in zip(*map(_padded, kept), strict=True)]
@@ -290,7 +296,8 @@ def markdown(report: Report, only_changed: bool = False) -> str:
         found = [map(_unmarked, [name, "---", *texts]) for name, texts in columns]
         return ["| " + " | ".join(row) + " |" for row in zip(*found, strict=True)]
 
-    blocks = [table(overview(report))] if len(report.groups) > 1 else list[list[str]]()
+    blocks = [[_unmarked(report.scope)]] if report.scope else []
+    blocks += [table(overview(report))] if len(report.groups) > 1 else []
     for group in report.groups:
         rows = table(text_columns(group, only_changed))
         remarks = [f"{_unmarked(line)}  " for line in _remarks(group)]
@@ -405,6 +412,7 @@ def as_json(report: Report, only_changed: bool = False) -> dict[str, Any]:
         group["configurations"] = [{k: v for k, v in each.items() if k not in same} for each in (first, *others)]
     return {
         "paths": [str(path) for path in report.paths],
+        "scope": report.scope,
         "groups": groups,
         "broken": [{"path": str(each.path), "reason": each.reason} for each in report.broken],
         "commands": report.commands,

@@ -43,6 +43,9 @@ def compare(group: Group, baseline: Configuration | None = None, margin: float |
     else:
         for each in group.configurations:
             each.verdict = "too few seeds" if each.n < LEAST_SEEDS else ""
+    for each in group.configurations:
+        if each.failed == len(each.runs):
+            each.verdict = "failed"
     tested = [each for each in group.configurations if each.n >= LEAST_SEEDS]
     if len(tested) >= _LIBERAL_GROUPS and any(each.n <= _LIBERAL_SEEDS for each in tested):
         group.notes.append(
@@ -148,6 +151,7 @@ def sentence(group: Group) -> str:
         if group.baseline
         else "better on the seeds that completed, though not all of them did",
         "too few seeds": f"not told apart from {against}: that takes {LEAST_SEEDS} completed seeds on both sides",
+        "failed": "without a score: every seed failed or diverged",
     }
     for name, telling in tellings.items():
         count = sum(each.verdict == name for each in others)
@@ -257,7 +261,7 @@ def compared(group: Group) -> str:
 
 def against(group: Group, each: Configuration) -> str:
     """How a configuration stands to the group's reference, in words; empty without a verdict."""
-    if group.reference is None or each is group.reference or not each.verdict:
+    if group.reference is None or each is group.reference or each.verdict in ("", "failed"):
         return f"Verdict: {each.verdict}." if each.verdict else ""
     words = f"Against the {compared(group)}: {each.verdict}"
     if each.p is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from mlp_cli.config.resolved import flat, show
 from mlp_cli.errors import UsageError
 from mlp_cli.registry import did_you_mean
-from mlp_cli.report.model import RUN_COLUMNS, Run
+from mlp_cli.report.model import RUN_COLUMNS, SUMMARY_PARTS, Run
 from mlp_cli.report.wording import plain
 from mlp_cli.text import is_percent
 
@@ -34,7 +34,7 @@ _EXAMPLES = {
 _NOTHING = ("null", "none", "false")
 _LONGEST = 2_000
 _DEEPEST = 50
-_MOST_LISTED = 100
+_MOST_LISTED = 300
 
 Row = Mapping[str, Any]
 Test = Callable[[Row], bool]
@@ -136,7 +136,8 @@ class _Parser:
         return self.comparison()
 
     def comparison(self) -> Test:
-        listed = plain(", ".join(self.known[:_MOST_LISTED]))
+        parts = {f"{name}_{part}" for name in self.known for part in SUMMARY_PARTS}  # of the scores that are listed
+        listed = plain(", ".join([name for name in self.known if name not in parts][:_MOST_LISTED]))
         name = self.take("word quoted", f"a column is missing here (known: {listed})")
         column = name["word"] or name["quoted"][1:-1]
         if column not in self.known:

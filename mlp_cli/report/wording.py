@@ -15,6 +15,10 @@ NOTHING = "–"
 _SMALLEST, _LARGEST = 1e-5, 1e7
 """Beyond these a number is in powers of ten."""
 
+_SHARE = re.compile("^[a-z]+_(macro_f1$|calibration_error$|precision_|recall_)")
+_NEVER_NEGATIVE = ("_loss", "_rmse", "_mae", "_brier_score")
+"""The scores from 0 to 1 that are no accuracies, and those that end below only."""
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
 )
@@ -44,14 +48,16 @@ def possible(metric: str, value: float) -> bool:
 
 def floor(metric: str) -> float:
     """The smallest value of a metric on the scale it is shown on."""
-    return 0.0 if is_percent(metric) or metric.endswith(("_loss", "_rmse", "_mae")) else -math.inf
+    return 0.0 if is_percent(metric) or _SHARE.search(metric) or metric.endswith(_NEVER_NEGATIVE) else -math.inf
 
 
 def ceiling(metric: str) -> float:
     """The largest value of a metric on the scale it is shown on."""
     if is_percent(metric):
         return 100.0
-    return 1.0 if metric.endswith("_r2") else math.inf
+    if metric.endswith("_brier_score"):
+        return 2.0
+    return 1.0 if metric.endswith("_r2") or _SHARE.search(metric) else math.inf
 
 
 def is_loss(metric: str) -> bool:

@@ -9,19 +9,22 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, TextIO
 
+from mlp_cli.text import quantity_text
 from mlp_cli.training.callbacks import Callback
 from mlp_cli.training.state import Row
 
 
 def score_text(score: str, value: float | None) -> str:
-    """`98.41 %` for an accuracy, `0.913` for R²; `nan` for None, which stands for it in run.json."""
+    """`98.41 %` for an accuracy, `0.9130` for R², `−8.1·10²¹` far below; `nan` for None, which stands for it in run.json."""
     value = math.nan if value is None else value
+    if score != "accuracy" and value < -1000:
+        return quantity_text(value, 2)
     return f"{100 * value:.2f} %" if score == "accuracy" else f"{value:.4f}"
 
 
 def loss_text(value: float) -> str:
     """`0.0812`; with five digits where four places would say too much, as of a quantity in its own unit, or too little."""
-    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 10_000 else f"{value:.5g}"
+    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 10_000 else quantity_text(value)
 
 
 def error_text(error: str, loss: float) -> str:

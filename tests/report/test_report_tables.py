@@ -1,6 +1,7 @@
 """Tables, CSV and JSON of a report; names that would like to be more than names."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -155,13 +156,17 @@ def test_sorting(report: Report, sort: str, rates: list[float] | None) -> None:
     assert rates is None or found == rates
 
 
-def test_a_table_of_a_quantity_has_its_losses_and_r2(tmp_path: Path) -> None:
-    """The other errors of a quantity follow from these; they are in summary.csv."""
+def test_a_table_of_a_quantity_has_r2_and_an_error_in_its_own_unit(tmp_path: Path) -> None:
+    """The root of a squared loss, and any other loss itself; all errors are in summary.csv."""
     names = [f"{part}_{score}" for part in ("train", "val", "test") for score in ("loss", "r2", "rmse", "mae")]
     write_run(tmp_path, {"loss": "mse"}, metrics=dict.fromkeys(names, 0.5))
     report = make_report([tmp_path])
-    assert shown_metrics(report.groups[0]) == ["val_loss", "val_r2", "test_loss", "test_r2"]
+    assert shown_metrics(report.groups[0]) == ["val_loss", "val_r2", "val_rmse", "test_r2", "test_rmse"]
+    assert "validation RMSE" in table_text(report) and 'data-key="test_rmse"' in page(report)
     assert {"val_rmse_mean", "test_mae_mean"} <= set(summary_csv(report).splitlines()[0].split(","))
+    write_run(tmp_path / "absolute", {"loss": "mae"}, metrics=dict.fromkeys(names, 0.5))
+    absolute = make_report([tmp_path / "absolute"]).groups[0]
+    assert shown_metrics(absolute) == ["val_loss", "val_r2", "test_loss", "test_r2"]
 
 
 def test_lists_are_sorted_by_their_numbers(tmp_path: Path) -> None:
@@ -180,6 +185,11 @@ def test_intervals_end_at_what_is_possible() -> None:
     wide = Summary(0.7, 0.5, -1.677, 3.088, 3)
     assert interval("val_accuracy", wide) == "0.0 to 100.0 (cut)" and interval("val_loss", wide) == "0.00 to 3.09 (cut)"
     assert interval("val_r2", wide) == "−1.68 to 1.00 (cut)" and interval("val_rmse", wide) == "0.00 to 3.09 (cut)"
+    for name in ("val_macro_f1", "test_precision_cat", "train_recall_r2", "val_calibration_error"):
+        assert interval(name, wide) == "0.00 to 1.00 (cut)"
+    assert (
+        interval("val_brier_score", wide) == "0.00 to 2.00 (cut)" and interval("val_top_5_accuracy", wide) == "0.0 to 100.0 (cut)"
+    )
     assert interval("val_accuracy", wide, difference=True) == "−100.0 to 100.0 (cut)"
     assert interval("val_loss", wide, difference=True) == "−1.68 to 3.09"
     assert interval("val_accuracy", Summary(0.7, 0.01, 0.675, 0.725, 3)) == "67.5 to 72.5"
@@ -195,6 +205,28 @@ def test_the_top_keeps_the_verdicts(report: Report) -> None:
     (only,) = report.groups[0].configurations
     assert only.verdict == "best" and not report.groups[0].failures
     assert "1 of 3 configurations are shown" in table_text(report)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"where": "learning_rate<0.005"}, "Only runs where learning_rate<0.005: 2 of 4 runs are left out."),
+        ({"where": "learning_rate<0.005 or seed=0"}, "Only runs where learning_rate<0.005 or seed=0: 1 of 4 runs is left out."),
+        ({"where": "val_accuracy>0.92"}, "Only configurations where val_accuracy>0.92: 1 of 2 configurations is left out."),
+        ({"margin": "0.5%"}, "A difference of at most 0.5% does not matter here."),
+        ({"baseline": "slow-"}, "In its group all are compared with the baseline learning_rate=0.001."),
+        ({}, ""),
+    ],
+)
+def test_what_was_asked_stands_above_all_else(tmp_path: Path, asked: dict[str, str], said: str) -> None:
+    for name, rate, score in (("slow", 0.001, 0.95), ("fast", 0.01, 0.9)):
+        for seed in range(2):
+            write_run(tmp_path, {"learning_rate": rate}, seed=seed, score=score, name=name)
+    report = make_report([tmp_path], **asked)
+    assert report.scope == as_json(report)["scope"] == said
+    first = table_text(report).split("\n")[0]
+    assert (first == said) if said else first == report.groups[0].title
+    assert html.escape(said) in page(report).partition("<h2")[0]
 
 
 def test_json_is_strict(report: Report) -> None:

@@ -106,6 +106,14 @@ def test_mistakes_have_a_position_and_the_nearest_name(text: str, message: str) 
     assert message in str(caught.value)
 
 
+def test_an_unknown_column_is_told_by_its_initials_and_the_scores_are_listed() -> None:
+    keys = [*ROW, *(f"key_{number}" for number in range(150)), "val_accuracy_low", "val_loss"]
+    with pytest.raises(UsageError) as caught:
+        parse("lr<0.01", keys)
+    assert "unknown column 'lr'; did you mean learning_rate?" in caught.value.message
+    assert "val_accuracy, " in caught.value.message and caught.value.message.endswith("key_149, val_loss)")
+
+
 def test_the_hint_points_at_the_place() -> None:
     with pytest.raises(UsageError) as caught:
         parse("epochs>3 and x=1", ROW)

@@ -58,7 +58,9 @@ def test_epoch_line() -> None:
         "epoch  1/10  loss 0.5000  accuracy 75.00 %  val loss 0.4000  val accuracy 80.00 %  lr 0.001  500 samples/s"
     )
     quantity = epoch_line(Row(1, 9e8, 0.5, 0.16, 0.7, 0.01, 1.0), 3, "r2", 10, "RMSE")
-    assert quantity.startswith("epoch 1/3  RMSE 30000  R² 0.5000  val RMSE 0.4000  val R² 0.7000"), "the roots of both losses"
+    assert quantity.startswith("epoch 1/3  RMSE 30,000  R² 0.5000  val RMSE 0.4000  val R² 0.7000"), "the roots of both losses"
+    poor = epoch_line(Row(1, 2.3e-7, -8.123e21, 7180805389.6, -4567.8, 0.01, 1.0), 3, "r2", 10)
+    assert poor.startswith("epoch 1/3  loss 2.3·10⁻⁷  R² −8.1·10²¹  val loss 7.1808·10⁹  val R² −4,568")
     assert epoch_line(Row(0, 2.3, 0.1, None, None, 0.0, 1.0), 0, "r2", 10) == "epoch 0/0  loss 2.3000  R² 0.1000"
 
 
