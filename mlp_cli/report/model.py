@@ -98,7 +98,7 @@ class Configuration:
     left out. runs: one a seed, by seed; copies: runs of a seed that `runs` has already, not counted anywhere.
     n: completed runs, over which the metrics are; failed: failed and diverged ones; unfinished, pruned: runs in those states,
     left out of the statistics. metrics: by name (`val_accuracy`). p: adjusted, against the group's reference; None where it was
-    not tested. verdict: `best, baseline, better, indistinguishable, equivalent, worse, too few seeds, failed`. interval: the ends of the
+    not tested. verdict: `best, baseline, better, indistinguishable, equivalent, worse, too few seeds`. interval: the ends of the
     simultaneous 95 % interval of its mean minus the reference's, None where it was not tested. detectable: of one that was not told
     apart, the smallest true difference that these seeds find with a chance of 80 %. seeds_needed: with a margin, the seeds of each
     that would find it, 0 for more than 50. paired: of the monitor metric, this

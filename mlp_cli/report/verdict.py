@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from mlp_cli.choosing import LEAST_SEEDS, Standing, best_of, higher_is_better, ranking
@@ -43,9 +44,6 @@ def compare(group: Group, baseline: Configuration | None = None, margin: float |
     else:
         for each in group.configurations:
             each.verdict = "too few seeds" if each.n < LEAST_SEEDS else ""
-    for each in group.configurations:
-        if each.failed == len(each.runs):
-            each.verdict = "failed"
     tested = [each for each in group.configurations if each.n >= LEAST_SEEDS]
     if len(tested) >= _LIBERAL_GROUPS and any(each.n <= _LIBERAL_SEEDS for each in tested):
         group.notes.append(
@@ -153,8 +151,9 @@ def sentence(group: Group) -> str:
         "too few seeds": f"not told apart from {against}: that takes {LEAST_SEEDS} completed seeds on both sides",
         "failed": "without a score: every seed failed or diverged",
     }
+    said = Counter("failed" if each.failed == len(each.runs) else each.verdict for each in others)
     for name, telling in tellings.items():
-        count = sum(each.verdict == name for each in others)
+        count = said[name]
         if count:
             parts.append(f"{_share(count, len(others))} {telling}.")
     return " ".join([*parts, *_too_few_to_tell(group), *_at_an_end(group, best), *_of_the_smallest(group)])
@@ -261,7 +260,7 @@ def compared(group: Group) -> str:
 
 def against(group: Group, each: Configuration) -> str:
     """How a configuration stands to the group's reference, in words; empty without a verdict."""
-    if group.reference is None or each is group.reference or each.verdict in ("", "failed"):
+    if group.reference is None or each is group.reference or not each.verdict:
         return f"Verdict: {each.verdict}." if each.verdict else ""
     words = f"Against the {compared(group)}: {each.verdict}"
     if each.p is not None:
