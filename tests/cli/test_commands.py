@@ -101,6 +101,7 @@ def test_init_writes_a_config_that_is_valid(mlp: Mlp, tmp_path: Path) -> None:
     assert again.code == 2 and "exists already" in again.err and (tmp_path / "first.yaml").read_text() == text
     assert mlp("init", "second", "--out", "sub/other.yaml").code == 0 and (tmp_path / "sub/other.yaml").exists()
     assert mlp("init", "a/../b").code == 2
+    assert mlp("init", "third.yaml").code == 0 and "name: third " in (tmp_path / "third.yaml").read_text()
 
 
 def test_schema_is_json(mlp: Mlp) -> None:
