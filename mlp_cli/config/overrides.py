@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from mlp_cli.config.problems import config_error, translate
+from mlp_cli.config.problems import config_error, known_keys, translate
 from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.yaml_lines import NOWHERE, Document, Place, Problem, read
@@ -121,7 +121,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
         raise ConfigError(f"{one_line(source, 200)} is a table, and no config", _TABLE_HINT.format(one_line(source, 200)))
     try:
         content = read_bytes(Path(source), MOST_BYTES, ConfigError, pipe=True)
-        document = read(content.decode("utf-8-sig"), source, Path(source).stem)
+        document = read(content.decode("utf-8-sig"), source, Path(source).stem, lambda: known_keys(Config.model_fields))
     except ConfigError as error:
         raise ConfigError(one_line(error.message, 1000), _others(Path(source))) from None
     except UnicodeDecodeError as error:
