@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from mlp_cli import files, runs
-from mlp_cli.build import shown_scores
+from mlp_cli.build import check_task, shown_scores
 from mlp_cli.config import Config, Document, read_document, resolve
 from mlp_cli.config.overrides import plain_values
 from mlp_cli.config.resolved import show
@@ -418,10 +418,13 @@ def _on_arrays(
     if texts := [name for name, array in arrays.items() if array.dtype.kind in "UO"]:
         hint = "number classes from 0: np.unique(y, return_inverse=True); write a table to a .csv file and name that"
         raise DataError(f"data: {texts[0]} holds texts or objects, and numbers are read", hint)
-    task = losses[config_of(plan({"path": DATA})).loss.name].task
+    config = config_of(plan({"path": DATA}))
+    task = losses[config.loss.name].task
     found = Found({role: arrays[key] for role, key in roles.items()}, **names)
     arrays |= {key: np.array(names[field]) for key, field in (("classes", "labels"), ("columns", "columns")) if field in names}
-    pinned = {"sha256": assembled(found, None if task == "classification" else task, "data").sha256}
+    raw = assembled(found, None if task == "classification" else task, "data")
+    check_task(config, raw.task, "data")  # before anything is written
+    pinned = {"sha256": raw.sha256}
     path = plan({"path": DATA, **pinned}).folder / DATA
     if force or not path.exists():
         with runs.Claim(path.parent):

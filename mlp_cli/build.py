@@ -22,7 +22,7 @@ from mlp_cli.config.dataset import GENERATED
 from mlp_cli.data.augmentations import Augmentation, with_copies
 from mlp_cli.data.batches import Batches
 from mlp_cli.data.cache import cache_folder
-from mlp_cli.data.dataset import Dataset, Part
+from mlp_cli.data.dataset import Dataset, Part, Task
 from mlp_cli.data.extraction import Follow, extract_all
 from mlp_cli.data.feature_file import File
 from mlp_cli.data.features import Transform
@@ -105,18 +105,22 @@ def check_data(folder: Path, before: str | None, dataset: Dataset, hint: str | N
         )
 
 
-def check(config: Config, dataset: Dataset) -> None:
-    """Refuses what the schema cannot see: a loss for another task, targets that cannot be scaled as it says, a network too large
-    for this machine. Errors: UsageError, DataError."""
+def check_task(config: Config, given: Task, name: str) -> None:
+    """Errors: UsageError where the loss is for another task than that of the set of this name. given: the set's task."""
     task = losses[config.loss.name].task
-    if task != dataset.task:
-        fitting = [name for name in losses if losses[name].task == dataset.task]
-        hint = f"set loss: {fitting[0]}"
+    if task != given:
+        hint = f"set loss: {next(each for each in losses if losses[each].task == given)}"
         if task == "multi_label":
             hint += ", or give labels as y (N, K) of 0 and 1, in a table as target: [a, b, c]"
         wanted = "several labels a row" if task == "multi_label" else task
-        found = "has several labels a row" if dataset.task == "multi_label" else f"is a {dataset.task} set"
-        raise UsageError(f"loss: {config.loss.name} is for {wanted}, and {dataset.name} {found}", hint)
+        found = "has several labels a row" if given == "multi_label" else f"is a {given} set"
+        raise UsageError(f"loss: {config.loss.name} is for {wanted}, and {name} {found}", hint)
+
+
+def check(config: Config, dataset: Dataset) -> None:
+    """Refuses what the schema cannot see: a loss for another task, targets that cannot be scaled as it says, a network too large
+    for this machine. Errors: UsageError, DataError."""
+    check_task(config, dataset.task, dataset.name)
     if dataset.task == "regression":
         check_targets(config.dataset.target_scale, dataset)
     if losses[config.loss.name].outputs == 1 and len(dataset.classes) != 2:

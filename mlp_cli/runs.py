@@ -484,9 +484,10 @@ def _no_run(folder: Path, names: set[str], has_folders: bool) -> str | None:
 def find_run(reference: str, results: Path, among: Sequence[Path] | None = None, notify: Notify = lambda text: None) -> Path:
     """The folder of the run that a RUN means: a folder, a unique prefix of its name, `@last`, or `@best:val_accuracy`.
 
-    results: where names are looked for, in sweeps too; among: folders of runs to look among instead. `@last` is the run that was
-    started or finished last. `@best:METRIC` is the completed run with the best validation or training metric; notify is told which
-    where they are on several data sets. Errors: UsageError with the nearest name.
+    A prefix may stand behind the folder that the run lies in. results: where names are looked for, in sweeps too; among: folders of
+    runs to look among instead. `@last` is the run that was started or finished last. `@best:METRIC` is the completed run with the
+    best validation or training metric; notify is told which where they are on several data sets. Errors: UsageError with the
+    nearest name.
     """
     inside = None
     try:
@@ -501,6 +502,10 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None,
     known, hint = among, "name one of the {:,} runs of this report; @last and @best:val_accuracy are runs too"
     if inside is not None:
         return _in_pack(reference, *inside, notify)
+    home, name = os.path.split(reference)
+    beside = Path(home).glob(f"*/{RECORD}") if among is None and os.path.isdir(home) and not os.path.isdir(reference) else ()
+    if there := sorted(found.parent for found in beside):
+        return _named(name, there, f"`mlp ls {home}` lists the {len(there):,} runs there", notify)
     if known is None:
         known = [folder for folder, reason in scan([results]) if reason is None] if os.path.lexists(results) else []
         hint = f"`mlp ls {results}` lists the {{:,}} runs there; @last and @best:val_accuracy are runs too"
@@ -509,10 +514,7 @@ def find_run(reference: str, results: Path, among: Sequence[Path] | None = None,
 
 
 def find_sweep(reference: str, results: Path) -> Path | None:
-    """The folder or the pack of the sweep that a SWEEP means: itself, its name, or a prefix of it that nothing else in the results has.
-
-    None where it means none.
-    """
+    """The folder or pack of the sweep that a SWEEP means: itself, its name, or a prefix that nothing else there has; else None."""
     for place in (Path(reference), results / reference) if reference else ():
         if _is_sweep(place):
             return place
@@ -556,6 +558,12 @@ def _named(reference: str, known: Sequence[Path], hint: str, notify: Notify) -> 
     raise UsageError(f"unknown run {reference[:_LONGEST]!r}{nearest}", hint)
 
 
+def last_touched(folder: Path, record: Record) -> tuple[str, int]:
+    """When a run was started or finished last, for `@last` and `mlp ls`; run.json's own time (ns, 0 in a pack) decides a tie."""
+    path = folder / RECORD
+    return max(record.started or "", record.finished or ""), path.stat().st_mtime_ns if path.exists() else 0
+
+
 def _by_rank(reference: str, folders: Sequence[Path], hint: str, notify: Notify) -> Path:
     """The run that `@last` or `@best:METRIC` means among those that can be read. hint: where there is none."""
     kind, colon, metric = reference.partition(":")
@@ -571,10 +579,7 @@ def _by_rank(reference: str, folders: Sequence[Path], hint: str, notify: Notify)
     for folder in folders:
         with suppress(RunError, OSError):
             if (record := read_record(folder)) is not None:
-                # The file's time decides where the record's are the same second.
-                stated = max(record.started or "", record.finished or "")
-                path = folder / RECORD
-                times[folder] = (stated, path.stat().st_mtime_ns if path.exists() else 0)  # 0 in a pack
+                times[folder] = last_touched(folder, record)
                 sets[folder] = record.data.name if record.data else ""
                 for name, value in record.metrics.items() if record.status == "completed" else ():
                     if value is not None and not name.startswith("test_"):

@@ -173,6 +173,7 @@ def test_data_that_is_none() -> None:
         mlp_cli.train(data=(X, Y[1:]), **KEYS)
     with pytest.raises(UsageError, match="loss: cross_entropy is for"):
         mlp_cli.train(data=(X, Y + 0.5), **KEYS)
+    assert not Path("results").exists(), "what is refused leaves no folder behind"
     with pytest.raises(DataError, match="not finite"):
         mlp_cli.train(data=(np.full_like(X, np.nan), Y), **KEYS)
 

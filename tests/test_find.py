@@ -28,6 +28,15 @@ def test_a_folder_and_a_name(results: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert find_run(alpha.name, Path("nowhere")) == Path(alpha.name)
 
 
+def test_the_beginning_of_a_name_in_a_folder(results: Path) -> None:
+    (alpha,), (member,) = results.glob("alpha-*"), results.glob("*/runs/*")
+    assert find_run(f"{results}/alpha", Path("nowhere")) == alpha
+    assert find_run(f"{member.parent}/mem", Path("nowhere")) == member
+    for name, message in (("al", "means 2 runs"), ("member", "unknown run 'member'"), ("alhpa", "did you mean alp")):
+        with pytest.raises(UsageError, match=message):
+            find_run(f"{results}/{name}", results)
+
+
 def test_the_last_and_the_best(results: Path) -> None:
     (alpha,), (member,) = results.glob("alpha-*"), results.glob("*/runs/*")
     assert find_run("@last", results) == member

@@ -154,7 +154,7 @@ def init(name: str | None, out: Path | None, lesson: str | None) -> None:
         return
     if lesson is not None and lesson not in LESSONS:
         raise UsageError(f"unknown lesson {lesson!r}{did_you_mean(lesson, LESSONS)}", f"known: {', '.join(LESSONS)}")
-    name = name or lesson or "experiment"
+    name = (name or "").removesuffix(".yaml").removesuffix(".yml") or lesson or "experiment"
     target = out or Path(f"{name}.yaml")
     table = LESSON_FILES / f"{lesson}.csv"
     copy = target.with_suffix(".csv") if lesson is not None and table.exists() else None

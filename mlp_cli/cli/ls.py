@@ -23,9 +23,10 @@ _WIDEST, _WIDEST_NAME = 48, 20
 @json_option
 @debug_option
 def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool) -> None:
-    """List runs with their status, one line each, the newest last: status, score, data, epochs, time and folder.
+    """List runs with their status, one line each: status, score, data, epochs, time and folder.
 
-    PATH is a run, a sweep or a folder of results; without one, all results are listed.
+    The run that was started or finished last stands at the end: of all results, that is @last. PATH is a run, a sweep or a folder
+    of results; without one, all results are listed.
     """
     from mlp_cli.report.collect import list_runs
 
@@ -40,6 +41,8 @@ def ls(paths: tuple[Path, ...], results: Path, where: str | None, as_json: bool)
             click.echo(f"{line}  {row[-1]}")
     for each in broken:
         click.echo(f"{'broken':11}{printable(each.path)}: {printable(each.reason)}")
+    if rows and where is None and asked == [results]:
+        notify(f"@last is {rows[-1]['folder']}")
     if not rows and where is not None:
         notify(f"no run meets {where}")
     elif not rows and not broken:

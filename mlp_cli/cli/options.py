@@ -103,6 +103,10 @@ def load_one(path: Path, overrides: Sequence[str]) -> Config:
     from mlp_cli.config.overrides import read_document, resolve
     from mlp_cli.errors import ConfigError
 
+    last = {text.partition("=")[0]: text for text in overrides}
+    for key, text in last.items():
+        if sum(other.startswith(f"{key}=") for other in overrides) > 1:
+            notify(f"{key} is given more than once; the last one counts: {text}")
     try:
         return resolve(read_document(path), overrides)
     except ConfigError:

@@ -27,6 +27,9 @@ from mlp_cli.cli.options import (
 if TYPE_CHECKING:
     from mlp_cli.experiment import Outcome, Plan
     from mlp_cli.nn.network import LayerSize
+    from mlp_cli.runs import Record
+
+_MOST_SCORES = 6  # besides the loss and the first score, on a line
 
 
 @click.command(
@@ -117,13 +120,15 @@ def train(
         print_json(outcome.record.plain())
     elif not quiet:
         click.echo(_summary(outcome))
+        if told := _no_better(outcome.record):
+            notify(told)
     # What a budget ended has done what was asked for, and goes on with the same command.
     return 0 if outcome.record.status in ("completed", "interrupted") else 1
 
 
 def _summary(outcome: Outcome) -> str:
     """The lines at the end of a run."""
-    from mlp_cli.text import quantity_text
+    from mlp_cli.text import metric_name, quantity_text
     from mlp_cli.training.progress import loss_text, score_text
 
     record, metrics = outcome.record, outcome.record.metrics
@@ -137,10 +142,15 @@ def _summary(outcome: Outcome) -> str:
     for part, label in (("test", "test"), ("val", "validation"), ("train", "training")):
         if (loss := metrics.get(f"{part}_loss")) is not None:
             value = score_text(score, metrics.get(f"{part}_{score}"))
-            errors = {name.upper(): metrics.get(f"{part}_{name}") for name in ("rmse", "mae")}
-            if record.config.get("loss", {}).get("name") == "multi_label":
-                errors["macro F1"] = metrics.get(f"{part}_macro_f1")
-            said = [f"{name} {quantity_text(error)}" for name, error in errors.items() if error is not None]
+            further = [
+                name for name in metrics if name.startswith(f"{part}_") and name not in (f"{part}_loss", f"{part}_{score}")
+            ]
+            named = {
+                "MAE" if name.endswith("_mae") else metric_name(name).partition(" ")[2]: metrics[name]
+                for name in further[:_MOST_SCORES]
+            }
+            said = [f"{name} {quantity_text(error)}" for name, error in named.items() if error is not None]
+            said += [f"and {len(further) - _MOST_SCORES} more in run.json"] if len(further) > _MOST_SCORES else []
             name = "R²" if score == "r2" else score
             lines.append("   ".join([f"{label + ' ' + name:20}{value:>10}", f"loss {loss_text(loss)}", *said]))
     if record.best_epoch is not None:
@@ -149,6 +159,26 @@ def _summary(outcome: Outcome) -> str:
     lines.append(f"{'time':20}{record.seconds:>8.1f} s")
     lines.append(f"{'folder':20}  {outcome.folder}")
     return "\n".join(lines)
+
+
+def _no_better(record: Record) -> str | None:
+    """What is said of a run that learned next to nothing: its score on the validation part, else on the training part, is that of
+    one answer for all rows, up to a point and to a tenth of what was left to gain."""
+    from mlp_cli.training.progress import score_text
+
+    part, short = ("validation", "val") if record.metrics.get("val_loss") is not None else ("train", "train")
+    r2, accuracy = (record.metrics.get(f"{short}_{name}") for name in ("r2", "accuracy"))
+    share = ((record.data and record.data.largest_class) or {}).get(part)
+    advice = "`mlp lr-find` finds a learning rate"
+    if not record.epochs or record.status != "completed":
+        return None
+    if r2 is not None and r2 <= 0:
+        return f"no better than always answering the mean (R² 0); {advice}"
+    if accuracy is None or share is None or accuracy > share + min(0.01, (1 - share) / 10):
+        return None
+    better = "no better" if accuracy <= share else "hardly better"
+    answer = "the more frequent value of each label" if record.config["loss"]["name"] == "multi_label" else "the largest class"
+    return f"{better} than always naming {answer} ({score_text('accuracy', share)}); {advice}"
 
 
 def _layer_table(layers: Sequence[LayerSize]) -> str:

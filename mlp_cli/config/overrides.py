@@ -17,16 +17,19 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from mlp_cli.config.problems import config_error, translate
+from mlp_cli.config.problems import config_error, known_keys, translate
 from mlp_cli.config.resolved import show
 from mlp_cli.config.schema import Config
 from mlp_cli.config.yaml_lines import NOWHERE, Document, Place, Problem, read
+from mlp_cli.data import catalogue
 from mlp_cli.errors import ConfigError, UsageError
 from mlp_cli.files import read_bytes
 from mlp_cli.registry import nearest
 from mlp_cli.text import one_line
 
 MOST_BYTES = 256 * 1024
+_TABLES = (".csv", ".tsv", ".parquet")
+_TABLE_HINT = "name it in a config: dataset: {{path: {}, target: COLUMN}}"
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
@@ -114,9 +117,11 @@ def with_value(values: Mapping[str, Any], path: tuple[str, ...], value: Any, dep
 def read_document(path: str | os.PathLike[str]) -> Document:
     """Reads a config file, without checking its keys. Errors: ConfigError where it cannot be read or is no mapping."""
     source = os.fspath(path)
+    if Path(source).suffix.lower() in _TABLES:
+        raise ConfigError(f"{one_line(source, 200)} is a table, and no config", _TABLE_HINT.format(one_line(source, 200)))
     try:
         content = read_bytes(Path(source), MOST_BYTES, ConfigError, pipe=True)
-        document = read(content.decode("utf-8-sig"), source, Path(source).stem)
+        document = read(content.decode("utf-8-sig"), source, Path(source).stem, lambda: known_keys(Config.model_fields))
     except ConfigError as error:
         raise ConfigError(one_line(error.message, 1000), _others(Path(source))) from None
     except UnicodeDecodeError as error:
@@ -132,7 +137,9 @@ def read_document(path: str | os.PathLike[str]) -> Document:
 
 
 def _others(path: Path) -> str | None:
-    """Where a file is missing: the first whose name begins so, else the one with the nearest name."""
+    """Where a file is missing: the first whose name begins so, else the one with the nearest name; of a known set, where it goes."""
+    if str(path) in catalogue.names() and not path.exists():
+        return f"a known data set is named in a config: dataset: {path}"
     with suppress(OSError):  # a name too long, a folder that may not be read
         names = {} if path.is_file() else {each.stem: each for each in path.parent.glob("*.y*ml")}
         near = next((name for name in sorted(names) if name.startswith(path.stem)), None) or nearest(path.stem, sorted(names))

@@ -107,9 +107,17 @@ def _expected(case: _Case) -> str:
 
 
 def _hint(value: Any, message: str) -> str:
-    """The fix for a number, true or false in quotes; or ""."""
+    """The fix for a number, true or false in quotes, and for a decimal comma; or ""."""
     kind: Any = bool if "true" in message else int | float if "number" in message else ()
+    if "a number" in message and isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,20},\d{1,20}", value):
+        return f"; write {value.replace(',', '.')}"
     return "; remove the quotes" if isinstance(value, str) and isinstance(scalar(value), kind) else ""
+
+
+def _items(value: Any) -> str:
+    """What goes between the brackets of a list: a value, or those of `300, 100` and `(300, 100)`."""
+    found = re.fullmatch(r"\(?([\w.+-]+(?: *, *[\w.+-]+)*),? *\)?", value) if isinstance(value, str) else None
+    return found[1] if found else show(value)
 
 
 def _choice(case: _Case) -> str:
@@ -144,6 +152,11 @@ def _homes(fields: Mapping[str, FieldInfo], above: str = "") -> Iterator[tuple[s
         for component, model in models_in(field.rebuild_annotation()).items():
             yield from ((above + key, component, option) for option in model.model_fields)
             yield from _homes(model.model_fields, f"{above}{key}.")
+
+
+def known_keys(fields: Mapping[str, FieldInfo]) -> set[tuple[str, str]]:
+    """Every key with the dotted key that it belongs under, "" for the top level. fields: of the top level."""
+    return {("", key) for key in fields} | {(home, option) for home, _, option in _homes(fields)}
 
 
 def _unknown_key(case: _Case) -> str:
@@ -189,7 +202,7 @@ _MESSAGES: dict[str, str | Callable[[_Case], str]] = {
     "bool_type": "must be true or false",
     "string_type": "must be a text",
     "string_too_short": "must be a text",
-    "tuple_type": lambda case: f"must be a list; write [{one_line(show(case.error['input']), 40)}]",
+    "tuple_type": lambda case: f"must be a list; write [{one_line(_items(case.error['input']), 40)}]",
     "list_type": "must be a list",
     "too_short": lambda case: f"must be a list of {case.error['ctx']['min_length']} or more",
     "model_type": f"must be the name of a dataset, or a mapping of options (known: {listed(catalogue.names())})",

@@ -7,7 +7,7 @@ follow YAML 1.2 with `1e-3` as a number: only true and false are booleans; `yes`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import getitem
@@ -23,6 +23,7 @@ MOST_LEVELS = 20
 
 Path = tuple[int | str, ...]
 """The way from the root to a value: keys, and the numbers of a list's items."""
+Known = Set[tuple[str, str]]
 
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WORDS = {"~": None, "null": None, "true": True, "false": False, ".nan": float("nan")}
@@ -109,8 +110,9 @@ def scalar(text: str) -> bool | int | float | str | None:
     return int(text) if len(text) < 100 and text.lstrip("+-").isdecimal() else float(text)
 
 
-def read(text: str, source: str = "", name: str = "run") -> Document:
-    """Reads a YAML text of one document."""
+def read(text: str, source: str = "", name: str = "run", known: Callable[[], Known] = set) -> Document:
+    """Reads a YAML text of one document. known: gives the keys there are, with what each belongs under, for what is said of a
+    line that is indented too far."""
     lines, notes, places = _BREAK.split(text), list[tuple[int, str]](), dict[Path, Place]()
     values = None
     try:
@@ -121,7 +123,7 @@ def read(text: str, source: str = "", name: str = "run") -> Document:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         notes.append((len(_BREAK.findall(text[: error.position])), f"the character U+{code:04X} is not accepted; remove it"))
     except yaml.MarkedYAMLError as error:
-        notes = notes or [_explained(error, lines)]
+        notes = notes or [_explained(error, lines, known())]
     except (ValueError, OverflowError):  # of \U escapes beyond the last character, which PyYAML lets through
         notes.append((next(number for number, line in enumerate(lines) if "\\U" in line), _HINTS[3][1]))
     problems = tuple(Problem(Place(line + 1), lines[line].strip(" "), message) for line, message in dict.fromkeys(notes))
@@ -186,7 +188,7 @@ class _Composer(yaml.BaseLoader):
         return found
 
 
-def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]:
+def _explained(error: yaml.MarkedYAMLError, lines: list[str], known: Known) -> tuple[int, str]:
     """The line (from 0) to show for an error of PyYAML, and a message, with the fix where it is known."""
     found = f"{error.context or ''} {error.problem or ''}".strip()
     opening = re.search("flow|quoted|simple key", error.context or "")
@@ -194,12 +196,12 @@ def _explained(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str]
     line = min(mark.line, len(lines) - 1)
     while line > 0 and not lines[line].strip():  # the end of the file, or of what stands before it
         line -= 1
-    if told := _below_a_value(lines[:line], lines[line]):
+    if told := _below_a_value(lines[:line], lines[line], known):
         return line, told
     return line, next((hint for pattern, hint in _HINTS if re.search(pattern, found)), f"not valid YAML: {found}")
 
 
-def _below_a_value(above: list[str], line: str) -> str | None:
+def _below_a_value(above: list[str], line: str, known: Known) -> str | None:
     """What to write where an option is indented below a key that has a value already, which no block may follow."""
     last = next((text for text in reversed(above) if text.partition("#")[0].strip()), "")
     owner = re.fullmatch(r"( *)(\w+): +([^\s#].*?)\s*( #.*)?", last)
@@ -208,6 +210,8 @@ def _below_a_value(above: list[str], line: str) -> str | None:
         return None
     _, key, text, _ = owner.groups()
     value = text if text[0] in "\"'" else scalar(text)
+    if ("", option[2]) in known and (key, option[2]) not in known:
+        return f"{option[2]} does not go below {key}; begin the line in the column of {key}"
     if not isinstance(value, str | None) or text[0] in "[{":
         return f"{key} has a value already, and no option goes below it; begin the line in the column of {key}"
     kind = "path" if key == "dataset" and re.search("[./]", text) else "name"

@@ -101,7 +101,7 @@ def epochs_done(run: Run) -> int | None:
 
 
 def list_runs(paths: Sequence[Path], where: str | None = None) -> tuple[list[dict[str, Any]], list[Broken]]:
-    """A row for each run below `paths`, the newest last, and what could not be read: for `mlp ls`, which is quick.
+    """A row for each run below `paths`, `@last` at the end, and what could not be read: for `mlp ls`, which is quick.
 
     Keys: folder, id, name, status, seed, data (its name), metric (the name of the score in `score`: validation's where there is one),
     score, epochs, seconds, started, error, note, tags. where: only the runs that meet this condition.
@@ -109,7 +109,7 @@ def list_runs(paths: Sequence[Path], where: str | None = None) -> tuple[list[dic
     found, broken = collect(paths, curves=False)
     found = found if where is None or not found else choose(found, where)
     rows = []
-    for run in sorted(found, key=lambda run: run.record.started or ""):
+    for run in sorted(found, key=lambda run: runs.last_touched(run.folder, run.record)):
         own = {"folder": str(run.folder)} | {name: getattr(run, name) for name in ("id", "name", "status", "seed")}
         own["data"] = run.record.data.name if run.record.data else None
         own["metric"] = next((name for name in _LISTED if name in run.metrics), None)

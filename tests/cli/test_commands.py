@@ -101,6 +101,7 @@ def test_init_writes_a_config_that_is_valid(mlp: Mlp, tmp_path: Path) -> None:
     assert again.code == 2 and "exists already" in again.err and (tmp_path / "first.yaml").read_text() == text
     assert mlp("init", "second", "--out", "sub/other.yaml").code == 0 and (tmp_path / "sub/other.yaml").exists()
     assert mlp("init", "a/../b").code == 2
+    assert mlp("init", "third.yaml").code == 0 and "name: third " in (tmp_path / "third.yaml").read_text()
 
 
 def test_schema_is_json(mlp: Mlp) -> None:
@@ -179,3 +180,18 @@ def test_a_config_whose_name_begins_so(mlp: Mlp, tmp_path: Path) -> None:
         (tmp_path / f"{name}.yaml").write_text("dataset: xor\n")
     assert "did you mean mnist_adam_relu.yaml?" in mlp("train", "mnist.yaml").err
     assert "did you mean notmnist.yaml?" in mlp("train", "notmnis_.yaml").err
+
+
+def test_what_is_no_config_and_where_it_goes(mlp: Mlp, tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text("a,b\n1,2\n")
+    answer = mlp("train", "houses.csv")
+    assert answer.code == 2 and "is a table, and no config" in answer.err
+    assert "dataset: {path: houses.csv, target: COLUMN}" in answer.err
+    answer = mlp("validate", "moons")
+    assert answer.code == 2 and "a known data set is named in a config: dataset: moons" in answer.err
+
+
+def test_a_key_given_twice_is_said(mlp: Mlp, small_config: Path) -> None:
+    told = "note: seed is given more than once; the last one counts: seed=1\n"
+    assert told in mlp("train", small_config, "seed=0", "seed=1", "--dry-run").err
+    assert "more than once" not in mlp("train", small_config, "seed=0", "split_seed=1", "--dry-run").err

@@ -142,6 +142,15 @@ def test_ls_lists_the_runs_that_meet_a_condition(mlp: Mlp, results: Path) -> Non
     assert mlp("ls", "--where", "sed=9").code == 2
 
 
+def test_ls_ends_with_the_run_that_last_means(mlp: Mlp, results: Path) -> None:
+    """A run that was started before another and finished after it is the last one."""
+    late = write_run(results, seed=7, name="late", started="2024-05-01T09:00:00Z", finished="2024-05-01T12:00:00Z")
+    listed = mlp("ls")
+    assert listed.out.splitlines()[-1].endswith(f"results/{late.name}")
+    assert listed.err == f"note: @last is results/{late.name}\n" and runs.find_run("@last", results) == late
+    assert mlp("ls", next(results.glob("run0-*"))).err == "", "@last is of all results"
+
+
 def test_a_note_and_tags_are_written_shown_and_taken_back(mlp: Mlp, results: Path) -> None:
     (folder,) = results.glob("run0-*")
     answer = mlp("note", "run0", "the one of figure 2", "--tag", "paper", "--tag", "keep")

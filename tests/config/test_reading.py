@@ -124,3 +124,20 @@ def test_broken_yaml_is_explained(tmp_path: Path, text: str, row: str) -> None:
 def test_an_option_below_a_value(text: str, fix: str) -> None:
     (problem,) = read(text).problems
     assert fix in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("dataset: moons\n  epochs: 3\n", "epochs does not go below dataset; begin the line in the column of dataset"),
+        ("dataset: moons\n  validation: 30\n", "write dataset: {name: moons, validation: 30}"),
+        ("dataset: moons\nhidden_sizes: 300, 100\n", "must be a list; write [300, 100]\n"),
+        ("dataset: moons\nhidden_sizes: (300, 100)\n", "must be a list; write [300, 100]\n"),
+        ("dataset: moons\nlearning_rate: 0,01\n", "greater than 0; write 0.01\n"),
+        ("dataset: moons\nepochs: 1,5\n", "must be a whole number, at least 0\n"),
+    ],
+)
+def test_a_fix_can_be_followed(tmp_path: Path, text: str, fix: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert fix in f"{caught.value}\n"

@@ -46,7 +46,7 @@ def test_scalars(text: str, value: Any) -> None:
     ("written", "hint"),
     [
         ('"0.1"', "remove the quotes"),
-        ("0,001", "greater than 0"),
+        ("0,001", "greater than 0; write 0.001"),
         ("1_000.5", "greater than 0"),
         ("010", "greater than 0"),
         ("5%", "greater than 0"),
