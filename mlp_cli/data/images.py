@@ -23,6 +23,7 @@ from mlp_cli.errors import DataError
 from mlp_cli.files import read_bytes
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".tif", ".tiff")
@@ -47,8 +48,8 @@ class Unreadable(Exception):
 def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> tuple[Array, list[str]]:
     """A picture's values as uint8, (height, width) if it is greyscale, else (3, height, width), the red plane first; and notes.
 
-    Greyscale are pictures without colour channels, and those with a palette of greys alone. Transparency is dropped, as by
-    torchvision. The notes say where the values are not all, or not as, the file has them.
+    Greyscale are pictures without colour channels, and those with a palette of greys alone. What is transparent is laid on white, as
+    browsers show it. The notes say where the values are not all, or not as, the file has them.
     Errors: DataError, which begins with `where`, for a picture that cannot be used as it is; `Unreadable` for whatever else is wrong.
     """
     from PIL import Image
@@ -64,13 +65,16 @@ def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> tuple[
                 raise DataError(f"{where}: has more than 8 bits a channel; pictures of 8 bits are read")
             notes = ["only the first of several frames is taken"] if getattr(picture, "is_animated", False) else []
             picture.load()
-            if picture.mode in _GREY or (picture.mode in ("P", "PA") and _grey_palette(picture)):
-                return np.asarray(picture.convert("L")), notes
-            if picture.mode not in _COLOUR:
+            grey = picture.mode in _GREY or (picture.mode in ("P", "PA") and _grey_palette(picture))
+            if not grey and picture.mode not in _COLOUR:
                 raise DataError(f"{where}: is of the colour mode {picture.mode}; save it as RGB")
             if picture.mode == "CMYK":
                 notes.append("CMYK is turned into RGB")
-            return np.asarray(picture.convert("RGB")).transpose(2, 0, 1), notes
+            shown = _on_white(picture)
+            if shown is not picture:
+                notes.append("what is transparent is laid on white")
+            pixels = np.asarray(shown.convert("L" if grey else "RGB"))
+            return pixels if grey else pixels.transpose(2, 0, 1), notes
     except Image.DecompressionBombError as error:
         raise DataError(f"{where}: has more pixels than Pillow's limit") from error
     except DataError:
@@ -104,6 +108,18 @@ def _is_deep(picture: ImageFile) -> bool:
     # A BMP of 16 bits has 5 or 6 of them for each channel.
     wide = picture.format == "PNG" and any(";16" in str(option) for option in options)
     return picture.mode[0] in "IF" or highest > 255 or wide
+
+
+def _on_white(picture: Picture) -> Picture:
+    """The picture as it is seen on white paper; itself where nothing of it is transparent."""
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture
+    layer = picture.convert("RGBA")
+    if np.asarray(layer)[..., 3].min() == 255:
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
 
 
 def _grey_palette(picture: ImageFile) -> bool:

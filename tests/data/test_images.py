@@ -19,6 +19,7 @@ from PIL import Image
 from mlp_cli.data import streams
 from mlp_cli.data.arrays import assemble
 from mlp_cli.data.dataset import RawSet
+from mlp_cli.data.images import decode
 from mlp_cli.data.images import read_images as read_found
 from mlp_cli.errors import DataError
 
@@ -148,6 +149,21 @@ def test_a_coloured_one_makes_all_coloured(tmp_path: Path, order: int) -> None:
 def test_modes(tmp_path: Path, content: bytes, grey: bool) -> None:
     found = read_images(folder(tmp_path, {"a/1.png": content, "b/1.png": content}))
     assert found.shape == ((4, 5) if grey else (3, 4, 5))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_what_is_transparent_is_white(mode: str) -> None:
+    # Black ink on black that nobody sees: half transparent it is grey, 255 x (1 - 128 / 255).
+    seen = np.array([[0, 128, 255]], np.uint8)
+    if mode == "P":
+        content = encoded(np.zeros((1, 1), np.uint8), mode="P", transparency=0)
+        expected = [[255]]
+    else:
+        planes = np.stack([np.zeros_like(seen)] * (len(mode) - 1) + [seen], axis=-1)
+        content, expected = encoded(planes), [[255, 127, 0]]
+    pixels, notes = decode(content, "x")
+    np.testing.assert_array_equal(pixels, np.broadcast_to(expected, pixels.shape))
+    assert pixels.ndim == (3 if mode == "RGBA" else 2) and notes == ["what is transparent is laid on white"]
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("WEBP", "webp"), ("PPM", "pgm"), ("TIFF", "tif"), ("TIFF", "TIFF")])
