@@ -53,12 +53,13 @@ class Frame:
     """How the pictures of a set lie in their frame: what they show is light, on a dark ground.
 
     box: the share of the frame that what is shown takes along its longer side. middle: what is in the middle of the frame, the centre
-    of `mass` or the middle of the `box`.
+    of `mass` or the middle of the `box`. white: the value of what is lightest.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     box: float
     middle: Literal["mass", "box"]
+    white: float = 255
 
 
 @dataclass(frozen=True)

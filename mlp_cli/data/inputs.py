@@ -172,7 +172,7 @@ def _pictures(path: Path, shape: Sequence[int], frame: Frame | None) -> Inputs:
             pixels = np.round(np.tensordot(_GREY, pixels, 1)).astype(np.uint8)
         if frame is not None and channels == 1:
             pixels, done = framed(pixels, sizes, frame)
-            notes += done
+            notes = [*notes, *done] if pixels.any() else ["nothing is drawn on it, so its answer means nothing"]
         if pixels.shape[-2:] != sizes:
             notes.append(f"pictures of another size are scaled to {sizes[1]} x {sizes[0]} pixels")
         planes = np.broadcast_to(_scaled(pixels if pixels.ndim == 3 else pixels[None], sizes), (channels, *sizes))
@@ -184,7 +184,8 @@ def _pictures(path: Path, shape: Sequence[int], frame: Frame | None) -> Inputs:
     if not rows:
         hint = f"read are {', '.join(SUFFIXES)}; of a set of arrays name the file with the rows"
         raise DataError("; ".join([f"{path}: holds no picture that can be read", *notices]), hint)
-    return Inputs(np.array(rows), tuple(names), notices)
+    x = np.array(rows) if frame is None or frame.white == 255 else np.array(rows) * (frame.white / 255)
+    return Inputs(x, tuple(names), notices)
 
 
 def _scaled(planes: Array, size: Sequence[int]) -> Array:

@@ -390,9 +390,8 @@
       const picture = await createImageBitmap(file).catch(() => null);
       const found = picture && fromPicture(picture);
       find("told").textContent = found ? "" : picture ? "There is nothing on that picture." : "This browser cannot read that as a picture.";
-      if (!found) return;
       strokes = [];
-      ask(found);
+      ask(found || null); // no answer of another picture stays beside what was said
     };
     find("file").addEventListener("change", (event) => open(event.target.files[0]).then(() => (event.target.value = "")));
     addEventListener("paste", (event) => open(event.clipboardData.files[0]));

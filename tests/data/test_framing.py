@@ -94,6 +94,22 @@ def test_a_picture_of_the_set_enlarged_on_white_paper_comes_back(
     assert np.median(apart) > 0.8, np.median(apart)  # MNIST 0.86: edges lie between pixels; in another frame some 0.3
 
 
+def test_white_is_what_the_set_has_for_it(tmp_path: Path) -> None:
+    Image.fromarray(page(300, 400, [(60, 80), (60, 320)], 33)).save(tmp_path / "one.png")
+    sixteen = Frame(box=MNIST.box, middle=MNIST.middle, white=16)
+    bytes_, values = (read_inputs(str(tmp_path / "one.png"), SIZE, None, Own(), frame).x for frame in (MNIST, sixteen))
+    np.testing.assert_allclose(values, bytes_ * (16 / 255))
+    assert 200 < bytes_.max() <= 255
+
+
+def test_an_empty_page_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (300, 400), "white").save(tmp_path / "blank.png")
+    Image.fromarray(page(300, 400, [(60, 80), (60, 320)], 33)).save(tmp_path / "one.png")
+    found = read_inputs(str(tmp_path), SIZE, None, Own(), MNIST)
+    told = [text for text in found.notices if "nothing is drawn on it" in text]
+    assert len(told) == 1 and told[0].endswith(": blank.png")
+
+
 def test_files_are_framed_and_it_is_said(tmp_path: Path) -> None:
     drawn = page(300, 400, [(60, 80), (120, 80), (60, 320)], 33)
     Image.fromarray(drawn).convert("RGB").save(tmp_path / "seven.png")

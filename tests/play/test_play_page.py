@@ -260,6 +260,9 @@ def test_a_picture_of_the_networks_own_size_is_taken_as_it_is(pad: Any, made: An
     pad.locator("#file").set_input_files(png(digit))
     pad.locator("#seen").wait_for()
     assert np.array_equal(seen(pad), digit)
+    pad.locator("#file").set_input_files(png(np.full((90, 90), 255, np.uint8)))
+    pad.get_by_text("There is nothing on that picture.").wait_for()
+    assert answered(pad) == "Nothing drawn yet", "the answer of the picture before is gone"
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
