@@ -204,7 +204,10 @@ def test_many_epochs_and_odd_names_of_classes(home: Path, mlp: Mlp, client: Mlfl
     ]
     weights = "class_weight={a/b: 1, ../c: 2, naïve ✓ “d”: 3}"
     answer = mlp("train", "small.yaml", *words, weights, "log_to=mlflow,tensorboard", "--no-plots")
-    assert (answer.code, answer.err) == (0, "")
+    told = [
+        line for line in answer.err.splitlines() if "always naming the largest class" not in line
+    ]  # there is nothing to learn
+    assert (answer.code, told) == (0, [])
     (found,) = entries(client, "odd")
     assert [point.step for point in client.get_metric_history(found.info.run_id, "val_loss")] == [*range(1, 251)]
     assert found.data.params["class_weight..._c"] == "2"
