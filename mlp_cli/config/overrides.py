@@ -28,8 +28,6 @@ from mlp_cli.registry import nearest
 from mlp_cli.text import one_line
 
 MOST_BYTES = 256 * 1024
-_TABLES = (".csv", ".tsv", ".parquet")
-_TABLE_HINT = "name it in a config: dataset: {{path: {}, target: COLUMN}}"
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
@@ -117,8 +115,11 @@ def with_value(values: Mapping[str, Any], path: tuple[str, ...], value: Any, dep
 def read_document(path: str | os.PathLike[str]) -> Document:
     """Reads a config file, without checking its keys. Errors: ConfigError where it cannot be read or is no mapping."""
     source = os.fspath(path)
-    if Path(source).suffix.lower() in _TABLES:
-        raise ConfigError(f"{one_line(source, 200)} is a table, and no config", _TABLE_HINT.format(one_line(source, 200)))
+    if Path(source).suffix not in (".yaml", ".yml") and _is_table(source):
+        shown = one_line(source, 200)
+        raise ConfigError(
+            f"{shown} is a table, and no config", f"name it in a config: dataset: {{path: {shown}, target: COLUMN}}"
+        )
     try:
         content = read_bytes(Path(source), MOST_BYTES, ConfigError, pipe=True)
         document = read(content.decode("utf-8-sig"), source, Path(source).stem, lambda: known_keys(Config.model_fields))
@@ -134,6 +135,12 @@ def read_document(path: str | os.PathLike[str]) -> Document:
     message = f"the file is empty; {like}" if document.values is None else f"is no mapping; {like}, with a space after the colon"
     shown = "" if document.values is None else document.text(())
     raise config_error(source, document.problems or [Problem(document.places.get((), NOWHERE), one_line(shown, 40), message)])
+
+
+def _is_table(source: str) -> bool:
+    from mlp_cli.data.own import is_table  # it loads all readers of data
+
+    return is_table(source)
 
 
 def _others(path: Path) -> str | None:

@@ -306,11 +306,14 @@ def read_npz(path: Path) -> Found:
     role_of = {f"{key}.npy": role for role, key in roles.items()}
     arrays = {role_of[member.member]: _parse_npy(member) for member in members(path) if member.member in role_of}
     names = dict[str, tuple[str, ...]]()
-    for key in ("classes",) * (arrays["train_y"].ndim == 2) + ("columns",):
-        for member in members(path) if key in keys else ():
-            if member.member == f"{key}.npy" and ((array := _parse_npy(member)).dtype.kind in "SU" or key == "classes"):
-                texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in array.flat)
-                names[key] = tuple(map(printable, texts))
+    for member in members(path):
+        key = {"columns.npy": "columns", "classes.npy": "classes"}.get(member.member)
+        if key is None or (key == "classes" and arrays["train_y"].ndim != 2):
+            continue
+        array = _parse_npy(member)
+        if key == "classes" or array.dtype.kind in "SU":
+            texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in array.flat)
+            names[key] = tuple(map(printable, texts))
     notices = choose([key for key in keys if key not in names], str(path))[1]
     return Found(arrays, notices=notices, labels=names.get("classes", ()), columns=names.get("columns", ()))
 

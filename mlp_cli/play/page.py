@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from mlp_cli.errors import DataError, Notify, UsageError
 from mlp_cli.export import arrays_of, scaling_of
 from mlp_cli.model import Model, read_model
 from mlp_cli.runs import Record, completed_record
-from mlp_cli.text import counted, is_percent, metric_name, one_line
+from mlp_cli.text import counted, metric_name, one_line
+from mlp_cli.training.progress import score_text
 
 _SHOWN, _DOTS = 24, 400  # test rows to choose from, and dots in the plane of two features
 _MOST_BYTES = 1 << 18  # of the test rows
@@ -81,9 +83,9 @@ def page(model: Model, record: Record, dataset: Dataset | None) -> str:
 
 def _score(record: Record) -> str:
     """The score on the test part; without one that on validation, or else on training rows; empty without any."""
-    for name in (f"{part}_{score}" for part in ("test", "val", "train") for score in ("accuracy", "r2")):
-        if (value := record.metrics.get(name)) is not None:
-            return f"{metric_name(name)} " + (f"{100 * value:.2f} %" if is_percent(name) else f"{value:.4f}")
+    for part, score in product(("test", "val", "train"), ("accuracy", "r2")):
+        if (value := record.metrics.get(name := f"{part}_{score}")) is not None:
+            return f"{metric_name(name)} {score_text(score, value)}"
     return ""
 
 
@@ -110,7 +112,7 @@ def _content(model: Model, record: Record, dataset: Dataset | None) -> dict[str,
         "image": image,
         "features": None if image else _features(model, rows),
         "range": None if targets is None else [float(targets.min()), float(targets.max())],
-        "error": record.metrics.get("test_mae") or record.metrics.get("val_mae"),
+        "error": record.metrics.get("test_mae", record.metrics.get("val_mae")),
         "samples": _samples(model, dataset.test) if dataset and dataset.test else None,
     }
 

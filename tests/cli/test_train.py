@@ -598,21 +598,3 @@ def test_a_bug_shows_no_traceback_without_debug(
     assert "Traceback" in (folder_of(tmp_path) / "log.txt").read_text()
     assert "Traceback" in mlp("train", small_config, "--no-plots", "--debug").err
     monkeypatch.undo()
-
-
-@pytest.mark.parametrize(("rate", "told"), [("1e-9", True), ("3e-3", False)])
-def test_a_run_that_learned_nothing_says_so(mlp: Mlp, small_config: Path, tmp_path: Path, rate: str, told: bool) -> None:
-    """With so small a rate the weights stay as they were drawn: four classes, and fewer than 40 % right."""
-    answer = mlp("train", small_config, "--no-plots", f"learning_rate={rate}", "metrics=[macro_f1]")
-    share = record_of(folder_of(tmp_path))["data"]["largest_class"]["validation"]
-    note = f"better than always naming the largest class ({100 * share:.2f} %); `mlp lr-find` finds a learning rate"
-    assert answer.code == 0 and (note in answer.err) == told
-    assert f"macro F1 {record_of(folder_of(tmp_path))['metrics']['val_macro_f1']:.5g}" in answer.out
-
-
-def test_a_quantity_that_was_not_learned_says_so(mlp: Mlp, tmp_path: Path) -> None:
-    """y = x: answering about 0, the rows' mean, has an R² of at most 0."""
-    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n % 17},{n % 17}\n" for n in range(80)))
-    (tmp_path / "t.yaml").write_text("dataset: {path: t.csv, target: y}\nloss: mse\nepochs: 1\nlearning_rate: 1e-9\n")
-    answer = mlp("train", "t.yaml", "--no-plots", "initializer=zeros")
-    assert answer.code == 0 and "no better than always answering the mean" in answer.err
